@@ -1,0 +1,3 @@
+# Texts of the room `schema`.
+unknown-collection = Немає колекції «{ $collection }».
+    .do = Перелік колекцій покаже «branchline schema show».

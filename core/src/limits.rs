@@ -1,0 +1,42 @@
+//! Every bound of the protocol and the store, in one place, units last in the name.
+//!
+//! A bound that a peer or a file can reach is answered with an error that names it; none is reached by ordinary work.
+
+/// Longest name of a collection or field, in bytes.
+pub const NAME_BYTES_MAX: usize = 48;
+/// Most fields of one collection.
+pub const FIELDS_MAX: usize = 400;
+/// Most collections of one workspace.
+pub const COLLECTIONS_MAX: usize = 200;
+/// Longest plain text value, in bytes of UTF-8.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Longest long text, in characters.
+pub const LONG_TEXT_CHARS_MAX: usize = 100_000;
+/// Longest item of a set, in bytes.
+pub const SET_ITEM_BYTES_MAX: usize = 256;
+/// Most items of a set or lines of a record.
+pub const ITEMS_MAX: usize = 2_000;
+
+/// Largest change chunk, in bytes.
+pub const CHANGE_BYTES_MAX: usize = 1024 * 1024;
+/// Most operations of one change.
+pub const CHANGE_OPS_MAX: usize = 100_000;
+/// Most dependencies of one change.
+pub const CHANGE_DEPS_MAX: usize = 256;
+/// Largest operation counter: far below 2^32, where Automerge fails.
+pub const OP_COUNTER_MAX: u64 = 1 << 30;
+/// Most changes in one transaction, so that a transaction always fits a batch.
+pub const TX_CHANGES_MAX: usize = 1_000;
+/// Most raw change bytes in one transaction.
+pub const TX_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Largest frame of the link, in bytes, on the wire.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Size at which a batch is closed, in compressed bytes.
+pub const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes that a batch may inflate to.
+pub const BATCH_INFLATED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most changes in a batch.
+pub const BATCH_CHANGES_MAX: usize = 5_000;
+/// Most shapes in a batch.
+pub const BATCH_SHAPES_MAX: usize = 1_024;

@@ -1,0 +1,1 @@
+//! The room `replica`; see the crate's root for what it owns.

@@ -1,0 +1,227 @@
+//! Collections and fields as data: what a record may hold, its labels, its rules, and the values themselves.
+//!
+//! A [`Schema`] is a list of [`Collection`]s; the built-in ones come from `crm`, a workspace's own ones from records.
+//! Nothing here does I/O or knows how a value is stored in a document or a table.
+
+mod value;
+
+pub use value::{Attachment, Currency, LineId, Location, Money, Value};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::message::Language;
+
+/// The name of a collection or field: `[a-z][a-z0-9_]*`, at most [`NAME_BYTES_MAX`](crate::limits::NAME_BYTES_MAX).
+pub type Name = Arc<str>;
+
+/// A label in each language.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Labels {
+    /// English.
+    pub en: String,
+    /// Russian.
+    pub ru: String,
+    /// Ukrainian.
+    pub uk: String,
+}
+
+impl Labels {
+    /// The label in a language, else the English one.
+    pub fn text(&self, language: Language) -> &str {
+        let own = match language {
+            Language::En => &self.en,
+            Language::Ru => &self.ru,
+            Language::Uk => &self.uk,
+        };
+        if own.is_empty() { &self.en } else { own }
+    }
+}
+
+/// Who holds a collection's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// One card for the whole company; every replica holds it.
+    Shared,
+    /// Belongs to a branch: also has the fields `branch`, `team`, `owner`, from which its scopes follow.
+    Branch,
+}
+
+/// One value of a choice list.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Choice {
+    /// The stored value.
+    pub value: String,
+    /// What people read.
+    pub labels: Labels,
+}
+
+/// What a set holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetOf {
+    /// Short texts.
+    Text,
+    /// Values of a choice list.
+    Choice(Vec<Choice>),
+    /// References to records of a collection.
+    Reference(Name),
+}
+
+/// The type of a field. It never changes after the field exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldType {
+    /// A plain text, one value at a time.
+    Text,
+    /// A text that merges character by character.
+    LongText,
+    /// A whole number of 64 bits.
+    Integer,
+    /// An exact decimal number.
+    Decimal,
+    /// An amount in minor units with its currency.
+    Money,
+    /// Yes or no.
+    Boolean,
+    /// A calendar day.
+    Date,
+    /// A moment.
+    Instant,
+    /// One value of a list.
+    Choice(Vec<Choice>),
+    /// A record of the named collection.
+    Reference(Name),
+    /// A set whose additions win over concurrent removals.
+    Set(SetOf),
+    /// Lines of a table inside the record: line id to fields (scalar types only).
+    Lines(Vec<Field>),
+    /// A number that is only ever incremented.
+    Counter,
+    /// A file, by content.
+    Attachment,
+    /// Latitude and longitude.
+    Location,
+}
+
+/// Which of several concurrent values of a field is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Winner {
+    /// The newest by the change's time, ties by actor.
+    #[default]
+    Latest,
+    /// The oldest.
+    Earliest,
+    /// The greatest value.
+    Highest,
+    /// The smallest value.
+    Lowest,
+    /// This value whenever it is among them, else the latest.
+    State(String),
+    /// The latest is shown, but a person must settle it.
+    Ask,
+}
+
+/// A field of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub ty: FieldType,
+    /// What people read.
+    pub labels: Labels,
+    /// Whether a record without it is refused where it is typed.
+    pub required: bool,
+    /// Whether the projection has an index on it.
+    pub indexed: bool,
+    /// Whether full-text search covers it (texts only).
+    pub searchable: bool,
+    /// How a conflict is shown.
+    pub winner: Winner,
+}
+
+/// A collection of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collection {
+    /// Its name, also the name of its table in the projection.
+    pub name: Name,
+    /// Who holds its records.
+    pub kind: Kind,
+    /// What people read, in the plural.
+    pub labels: Labels,
+    /// Its fields in display order, with `external_id` and, of a branch, `branch`, `team`, `owner`.
+    pub fields: Vec<Field>,
+    /// Fields that name a record, the most telling first: `code`, `email`, `sku`, `external_id`, `name`.
+    pub natural_keys: Vec<Name>,
+    /// Fields whose values together title a record.
+    pub title: Vec<Name>,
+    /// Order in a first sync: lower first.
+    pub priority: u8,
+    /// Whether the workspace made it.
+    pub custom: bool,
+}
+
+impl Collection {
+    /// The field of this name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|f| &*f.name == name)
+    }
+
+    /// The field of this name.
+    ///
+    /// # Errors
+    /// `unknown_field` where the collection has none.
+    pub fn require_field(&self, name: &str) -> Result<&Field> {
+        self.field(name)
+            .ok_or_else(|| Error::not_found("unknown-field").with("field", name).with("collection", &*self.name))
+    }
+}
+
+/// All collections of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Schema {
+    collections: Vec<Arc<Collection>>,
+    by_name: HashMap<Name, usize>,
+}
+
+impl Schema {
+    /// The schema of these collections; a later one replaces an earlier one of the same name.
+    pub fn new(collections: impl IntoIterator<Item = Collection>) -> Self {
+        let mut schema = Self::default();
+        for collection in collections {
+            schema.insert(collection);
+        }
+        schema
+    }
+
+    /// Adds or replaces a collection.
+    pub fn insert(&mut self, collection: Collection) {
+        let name = collection.name.clone();
+        let collection = Arc::new(collection);
+        if let Some(slot) = self.by_name.get(&name).and_then(|at| self.collections.get_mut(*at)) {
+            *slot = collection;
+        } else {
+            self.by_name.insert(name, self.collections.len());
+            self.collections.push(collection);
+        }
+    }
+
+    /// All collections in declaration order.
+    pub fn collections(&self) -> &[Arc<Collection>] {
+        &self.collections
+    }
+
+    /// The collection of this name.
+    pub fn collection(&self, name: &str) -> Option<&Arc<Collection>> {
+        self.by_name.get(name).and_then(|at| self.collections.get(*at))
+    }
+
+    /// The collection of this name.
+    ///
+    /// # Errors
+    /// `unknown_collection` where there is none.
+    pub fn require(&self, name: &str) -> Result<&Arc<Collection>> {
+        self.collection(name).ok_or_else(|| Error::not_found("unknown-collection").with("collection", name))
+    }
+}

@@ -1,0 +1,1 @@
+//! The room `store`; see the crate's root for what it owns.
