@@ -1,1 +1,7 @@
 # Texts of the room `wire`.
+malformed-message = The other end sent bytes that are no message of this protocol.
+    .do = Check that both ends run a released version of Branchline; the local data is safe.
+unknown-message-kind = The other end sent a message of the unknown kind { $kind }.
+    .do = Update the older of the two ends; the local data is safe.
+frame-too-large = The other end sent a frame of { $bytes } bytes; the limit is { $limit }.
+    .do = Check that the address is a Branchline server; the local data is safe.

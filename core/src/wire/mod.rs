@@ -1,1 +1,7 @@
-//! The room `wire`; see the crate's root for what it owns.
+//! Bytes on the link and in the log: messages, change chunks, the compact codec.
+//!
+//! Everything here turns bytes into types and back, within the bounds of [`limits`](crate::limits), and nothing here
+//! knows what a record means.
+
+mod bytes;
+pub mod message;
