@@ -1,1 +1,25 @@
 # Texts of the room `sync`.
+unexpected-message = The other end sent a message that has no place here.
+    .do = Check that both ends run a released version of Branchline; the local data is safe.
+too-many-messages = The other end sends faster than the protocol allows.
+    .do = Check that it runs a released version of Branchline.
+upstream-stops = The upstream is shutting down.
+    .do = Nothing: the link comes back by itself.
+link-revoked = The upstream has revoked this device.
+    .do = Ask the administrator for a new invitation; what was typed here stays here.
+history-differs = The upstream’s history is not the one that this replica knows; nothing was changed on either side.
+    .do = Ask the administrator whether the upstream was restored from a backup or this folder was copied.
+invitation-expired = The invitation has expired.
+    .do = Ask for a new code: “branchline invite”.
+invitation-used = The invitation was used already.
+    .do = Ask for a new code: “branchline invite”; each is good for one replica.
+invitation-unknown = The upstream does not know this invitation.
+    .do = Check that the code was copied whole, or ask for a new one.
+unknown-device = The upstream does not know this device.
+    .do = Ask the administrator for a new invitation; what was typed here stays here.
+link-replaced = Another process of this folder has taken over the link.
+    .do = Stop the other one, or leave the link to it.
+upstream-failed = The upstream could not answer ({ $code }).
+    .do = Try again later; local work is safe and waits.
+upstream-refused = The upstream refuses this link ({ $code }).
+    .do = Ask its administrator; local work is safe and waits.

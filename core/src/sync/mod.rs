@@ -1,1 +1,133 @@
-//! The room `sync`; see the crate's root for what it owns.
+//! The sans-IO link: one state machine for each end, driven by inputs, drained by polls.
+//!
+//! ```text
+//!            frames, timer, replies                 frames, requests, events
+//!  driver ──── handle(now, Input) ────▶ Session ──── poll() -> Output ────▶ driver
+//!                                      (downstream or upstream)
+//! ```
+//!
+//! A driver owns the socket, the clock and the store. It calls [`downstream::Session::handle`] (or the upstream's) with
+//! whatever happened, then `poll` until it returns `None`: each [`Output::Send`] goes to the socket, each
+//! [`Output::Do`] to the store, whose answer comes back as [`Input::Done`]. [`timeout`](downstream::Session::timeout)
+//! says when to come back with [`Input::Timer`] if nothing happens. The same machine runs in the device, in the server and
+//! in the simulator.
+//!
+//! Invariants: at most one request is with the store at a time; at most one batch and one push are unacknowledged
+//! ([`WINDOW`](pace::WINDOW)), so a cut line re-sends at most one of each; an acknowledgement leaves only after the
+//! store has answered that the commit is durable; an upload that is refused never stops a download; attachments go only
+//! when nothing else waits. What is absent: clocks, randomness, sockets, SQL, knowledge of what a change means.
+//!
+//! Memory: a session holds one frame it received and one it has ready to send, each at most
+//! [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX), and is otherwise a few hundred bytes.
+
+pub mod blobs;
+pub mod downstream;
+pub mod pace;
+pub mod upstream;
+
+use crate::time::Millis;
+use crate::wire::message::{Failure, Nonce};
+
+/// What happened outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input<R> {
+    /// The WebSocket is open; the upstream drew this nonce.
+    Opened(Nonce),
+    /// A binary message came.
+    Frame(Vec<u8>),
+    /// The store's answer to the request last polled.
+    Done(R),
+    /// Something was committed to the local store by someone else than this session.
+    Local,
+    /// The time that `timeout` named has come.
+    Timer,
+    /// End the link politely.
+    Stop,
+}
+
+/// What the driver must do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output<Q> {
+    /// Send this binary message.
+    Send(Vec<u8>),
+    /// Carry this out on the store and answer with [`Input::Done`].
+    Do(Q),
+    /// Tell whoever watches.
+    Event(Event),
+    /// Close the socket; the session is over.
+    Close(End),
+}
+
+/// What a person or a log wants to know of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The upstream let us in.
+    Connected,
+    /// Records delivered and to be delivered by the first sync.
+    Progress {
+        /// Delivered so far.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
+    /// Changes that became durable here.
+    Pulled(u64),
+    /// Changes that the upstream acknowledged.
+    Pushed(u64),
+    /// Changes that the upstream refused and keeps for review.
+    Refused(u64),
+    /// Bytes of an attachment that moved.
+    Blob(u64),
+    /// Nothing waits in either direction.
+    Quiet,
+}
+
+/// How a link ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// By our own wish.
+    Stopped,
+    /// The other end said why.
+    Theirs(Failure),
+    /// We said why.
+    Ours(Failure),
+    /// Nothing was heard for too long.
+    Silence,
+}
+
+/// What moves time forward in a session: when it was last heard and when it last spoke.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pulse {
+    heard: Millis,
+    spoke: Millis,
+}
+
+impl Pulse {
+    pub(crate) fn new(now: Millis) -> Self {
+        Self { heard: now, spoke: now }
+    }
+
+    pub(crate) fn hear(&mut self, now: Millis) {
+        self.heard = now;
+    }
+
+    pub(crate) fn speak(&mut self, now: Millis) {
+        self.spoke = now;
+    }
+
+    pub(crate) fn silent(&self, now: Millis) -> bool {
+        now.0.saturating_sub(self.heard.0) >= pace::SILENCE_MS_MAX
+    }
+
+    pub(crate) fn beat_due(&self, now: Millis) -> bool {
+        now.0.saturating_sub(self.spoke.0) >= pace::HEARTBEAT_MS
+    }
+
+    pub(crate) fn next(&self) -> Millis {
+        self.heard.plus(pace::SILENCE_MS_MAX).min(self.spoke.plus(pace::HEARTBEAT_MS))
+    }
+}
+
+pub(crate) fn failure(code: &str, retryable: bool) -> Failure {
+    Failure { code: code.to_owned(), retryable }
+}

@@ -1,0 +1,377 @@
+//! The lower end of a link: a device, or a branch towards its hub.
+//!
+//! Phases: opened → greeting (the store composes the hello) → greeted (waits for the welcome) → live → closed. Live, it
+//! makes batches durable one by one and confirms each, pushes the outbox one batch at a time, and says how complete it
+//! is. It is quiet when the upstream has said that nothing follows and nothing waits here.
+
+use std::collections::VecDeque;
+
+use super::blobs::{self, BlobReply, BlobRequest};
+use super::pace::{Budget, GREETING_MS_MAX, Pace};
+use super::{End, Event, Input, Output, Pulse, failure};
+use crate::error::Error;
+use crate::id::RecordId;
+use crate::time::Millis;
+use crate::wire::message::{Ack, Batch, Enrol, Enrolled, Failure, Hello, Message, Nonce, Welcome};
+
+/// What the store is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Compose the first message for this nonce.
+    Greet(Nonce),
+    /// The upstream enrolled us: make the folder a replica. The session ends after it.
+    Enrolled(Enrolled),
+    /// Keep the new epoch and clock offset; the answer took this long to come.
+    Welcome(Welcome, i64),
+    /// Make a batch durable together with its position.
+    Apply(Batch),
+    /// The next changes to push, at most so many bytes.
+    Push(Budget),
+    /// The upstream answered a push.
+    Acknowledged(Ack),
+    /// The upstream retracts: keep only these heads.
+    Reset(RecordId, Vec<[u8; 32]>),
+    /// How much waits here, and up to when this replica is complete.
+    Summary,
+    /// Something about attachments.
+    Blob(BlobRequest),
+}
+
+/// The store's answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The greeting of an enrolled replica.
+    Hello(Hello),
+    /// The request of a new one.
+    Enrol(Enrol),
+    /// Done.
+    Done,
+    /// The batch is durable.
+    Applied {
+        /// Changes that were new here.
+        changes: u64,
+        /// Records whose dependencies are missing.
+        want: Vec<RecordId>,
+    },
+    /// Changes to push: the encoded batch and how many it holds. `None`: nothing waits.
+    Push(Option<(Vec<u8>, u64)>),
+    /// The acknowledgement is stored: accepted, refused.
+    Acknowledged(u64, u64),
+    /// How much waits, and up to when this replica is complete.
+    Summary(u64, Option<Millis>),
+    /// About attachments.
+    Blob(BlobReply),
+    /// It failed; the link ends and the local state is as before.
+    Failed(Error),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Opened,
+    Greeting,
+    Greeted,
+    Enrolling,
+    Live,
+    Closed,
+}
+
+/// The state of the lower end.
+#[derive(Debug)]
+pub struct Session {
+    phase: Phase,
+    pulse: Pulse,
+    pace: Pace,
+    outputs: VecDeque<Output<Request>>,
+    // Requests wait here while one is with the store.
+    requests: VecDeque<Request>,
+    busy: bool,
+    greeted_at: Millis,
+    next_push: u64,
+    push_in_flight: Option<u64>,
+    // Number of the batch that the store is making durable, and whether the upstream has nothing behind it.
+    applying: Option<(u64, bool)>,
+    outbox_empty: bool,
+    upstream_done: bool,
+    blobs_done: bool,
+    blob_in_flight: bool,
+    told: Option<(u64, Option<Millis>)>,
+    quiet_told: bool,
+    error: Option<Error>,
+}
+
+impl Session {
+    /// A session whose socket is about to open.
+    pub fn new(now: Millis) -> Self {
+        Self {
+            phase: Phase::Opened,
+            pulse: Pulse::new(now),
+            pace: Pace::default(),
+            outputs: VecDeque::new(),
+            requests: VecDeque::new(),
+            busy: false,
+            greeted_at: now,
+            next_push: 1,
+            push_in_flight: None,
+            applying: None,
+            outbox_empty: false,
+            upstream_done: false,
+            blobs_done: false,
+            blob_in_flight: false,
+            told: None,
+            quiet_told: false,
+            error: None,
+        }
+    }
+
+    /// Takes one input. Call [`poll`](Self::poll) until it returns `None` afterwards.
+    pub fn handle(&mut self, now: Millis, input: Input<Reply>) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        match input {
+            Input::Opened(nonce) => {
+                if self.phase == Phase::Opened {
+                    self.phase = Phase::Greeting;
+                    self.requests.push_back(Request::Greet(nonce));
+                }
+            }
+            Input::Frame(frame) => {
+                self.pulse.hear(now);
+                match Message::decode(&frame) {
+                    Ok(message) => self.message(now, message),
+                    Err(error) => self.fail(error),
+                }
+            }
+            Input::Done(reply) => {
+                self.busy = false;
+                self.reply(now, reply);
+            }
+            Input::Local => {
+                self.outbox_empty = false;
+                self.blobs_done = false;
+                self.quiet_told = false;
+            }
+            Input::Timer => self.timer(now),
+            Input::Stop => self.close(End::Stopped),
+        }
+        self.plan();
+    }
+
+    /// What to do next; `None`: wait for an input.
+    pub fn poll(&mut self) -> Option<Output<Request>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with [`Input::Timer`].
+    pub fn timeout(&self) -> Millis {
+        match self.phase {
+            Phase::Live => self.pulse.next(),
+            _ => self.greeted_at.plus(GREETING_MS_MAX),
+        }
+    }
+
+    /// Whether nothing waits in either direction.
+    pub fn quiet(&self) -> bool {
+        self.phase == Phase::Live
+            && self.upstream_done
+            && self.outbox_empty
+            && self.blobs_done
+            && self.push_in_flight.is_none()
+            && !self.blob_in_flight
+            && !self.busy
+            && self.requests.is_empty()
+    }
+
+    /// The error that ended the session, where it was ours.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    fn message(&mut self, now: Millis, message: Message) {
+        match (self.phase, message) {
+            (_, Message::Failure(failure)) => self.close(End::Theirs(failure)),
+            (Phase::Greeted, Message::Welcome(welcome)) => {
+                self.phase = Phase::Live;
+                self.upstream_done = welcome.quiet;
+                let round_trip_ms = now.0.saturating_sub(self.greeted_at.0);
+                self.requests.push_front(Request::Welcome(welcome, round_trip_ms));
+                self.outputs.push_back(Output::Event(Event::Connected));
+            }
+            (Phase::Enrolling, Message::Enrolled(enrolled)) => self.requests.push_back(Request::Enrolled(enrolled)),
+            (Phase::Live, Message::Batch(batch)) => self.batch(batch),
+            (Phase::Live, Message::Ack(ack)) if self.push_in_flight == Some(ack.number) => {
+                self.pace.answered(now);
+                self.requests.push_front(Request::Acknowledged(ack));
+            }
+            (Phase::Live, Message::Reset { record, heads }) => {
+                self.requests.push_back(Request::Reset(record, heads));
+            }
+            (Phase::Live, Message::Alive { .. }) => {}
+            (Phase::Live, other) => match blobs::request(other) {
+                Some(request) => {
+                    self.blob_in_flight = false;
+                    self.requests.push_back(Request::Blob(request));
+                }
+                None => self.fail(Error::protocol("unexpected-message")),
+            },
+            _ => self.fail(Error::protocol("unexpected-message")),
+        }
+    }
+
+    fn batch(&mut self, batch: Batch) {
+        if self.requests.iter().any(|r| matches!(r, Request::Apply(_))) {
+            // The upstream keeps one batch in flight; a second one here means that it does not keep the protocol.
+            return self.fail(Error::protocol("unexpected-message"));
+        }
+        if batch.total > 0 {
+            self.outputs.push_back(Output::Event(Event::Progress { done: batch.done, total: batch.total }));
+        }
+        self.upstream_done = false;
+        self.quiet_told = false;
+        self.requests.push_back(Request::Apply(batch));
+    }
+
+    fn reply(&mut self, now: Millis, reply: Reply) {
+        match reply {
+            Reply::Hello(hello) => {
+                self.greeted_at = now;
+                self.phase = Phase::Greeted;
+                self.send(now, &Message::Hello(hello));
+            }
+            Reply::Enrol(enrol) => {
+                self.greeted_at = now;
+                self.phase = Phase::Enrolling;
+                self.send(now, &Message::Enrol(enrol));
+            }
+            Reply::Done if self.phase == Phase::Enrolling => self.close(End::Stopped),
+            Reply::Done => {}
+            Reply::Applied { changes, want } => {
+                if let Some((number, last)) = self.applying.take() {
+                    self.upstream_done = last;
+                    self.send(now, &Message::Got { number });
+                }
+                if changes > 0 {
+                    self.outputs.push_back(Output::Event(Event::Pulled(changes)));
+                }
+                if !want.is_empty() {
+                    self.upstream_done = false;
+                    self.send(now, &Message::Want { records: want });
+                }
+            }
+            Reply::Push(None) => self.outbox_empty = true,
+            Reply::Push(Some((changes, _))) => {
+                let number = self.next_push;
+                self.next_push += 1;
+                self.push_in_flight = Some(number);
+                self.pace.sent(now, changes.len());
+                self.send(now, &Message::Push { number, changes });
+            }
+            Reply::Acknowledged(accepted, refused) => {
+                self.push_in_flight = None;
+                self.outputs.push_back(Output::Event(Event::Pushed(accepted)));
+                if refused > 0 {
+                    self.outputs.push_back(Output::Event(Event::Refused(refused)));
+                }
+            }
+            Reply::Summary(outbox, complete_through) => {
+                self.told = Some((outbox, complete_through));
+                self.send(now, &Message::Alive { outbox, complete_through });
+            }
+            Reply::Blob(reply) => self.blob(now, reply),
+            Reply::Failed(error) => self.fail(error),
+        }
+    }
+
+    fn blob(&mut self, now: Millis, reply: BlobReply) {
+        if let BlobReply::Piece { bytes, .. } = &reply {
+            self.outputs.push_back(Output::Event(Event::Blob(bytes.len() as u64)));
+        }
+        self.blobs_done = matches!(reply, BlobReply::Nothing);
+        self.blob_in_flight = reply.expects_answer();
+        if let Some(message) = reply.message() {
+            self.send(now, &message);
+        }
+    }
+
+    fn timer(&mut self, now: Millis) {
+        let greeting_due = now >= self.greeted_at.plus(GREETING_MS_MAX);
+        if (self.phase == Phase::Live && self.pulse.silent(now)) || (self.phase != Phase::Live && greeting_due) {
+            return self.close(End::Silence);
+        }
+        if self.phase == Phase::Live && self.pulse.beat_due(now) && !self.busy {
+            self.requests.push_back(Request::Summary);
+        }
+    }
+
+    // Decides what the store does next: answers first, then one push, then attachments, then one word on completeness.
+    fn plan(&mut self) {
+        if self.phase == Phase::Closed || self.busy {
+            return;
+        }
+        let request = self.requests.pop_front().or_else(|| self.own_wish());
+        match request {
+            Some(request) => {
+                self.busy = true;
+                if let Request::Apply(batch) = &request {
+                    self.applying = Some((batch.number, batch.last));
+                }
+                self.outputs.push_back(Output::Do(request));
+            }
+            None if self.quiet() && !self.quiet_told => {
+                self.quiet_told = true;
+                self.outputs.push_back(Output::Event(Event::Quiet));
+            }
+            None => {}
+        }
+    }
+
+    fn own_wish(&mut self) -> Option<Request> {
+        if self.phase != Phase::Live || self.push_in_flight.is_some() {
+            return None;
+        }
+        if !self.outbox_empty {
+            return Some(Request::Push(self.pace.budget()));
+        }
+        if self.upstream_done && !self.blobs_done && !self.blob_in_flight {
+            return Some(Request::Blob(BlobRequest::Next));
+        }
+        // Said once when everything went out, so that the upstream knows up to when we are complete.
+        if self.upstream_done && self.blobs_done && !self.quiet_told && self.told.is_none_or(|(outbox, _)| outbox > 0) {
+            return Some(Request::Summary);
+        }
+        None
+    }
+
+    fn send(&mut self, now: Millis, message: &Message) {
+        self.pulse.speak(now);
+        self.outputs.push_back(Output::Send(message.encode()));
+    }
+
+    fn fail(&mut self, error: Error) {
+        let ours = failure(&error.code(), error.retryable());
+        self.outputs.push_back(Output::Send(Message::Failure(ours.clone()).encode()));
+        self.error = Some(error);
+        self.close(End::Ours(ours));
+    }
+
+    fn close(&mut self, end: End) {
+        self.phase = Phase::Closed;
+        self.requests.clear();
+        self.outputs.push_back(Output::Close(end));
+    }
+}
+
+/// A failure that the other end reported, as the error of whoever waits for this link.
+pub fn error_of(failure: &Failure) -> Error {
+    match failure.code.as_str() {
+        "revoked" => Error::refused("link-revoked"),
+        "history_differs" => Error::refused("history-differs"),
+        "invitation_expired" => Error::refused("invitation-expired"),
+        "invitation_used" => Error::refused("invitation-used"),
+        "invitation_unknown" => Error::refused("invitation-unknown"),
+        "unknown_device" => Error::refused("unknown-device"),
+        "replaced" => Error::busy("link-replaced"),
+        code if failure.retryable => Error::unreachable("upstream-failed").with("code", code),
+        code => Error::refused("upstream-refused").with("code", code),
+    }
+}

@@ -1,0 +1,294 @@
+//! The upper end of a link: a hub or a branch towards one downstream.
+//!
+//! Phases: opened → waits for a hello or an enrolment → the store admits or refuses → live → closed. Live, it keeps one
+//! batch in flight (and has the store prepare the next only after the first was confirmed), makes pushes durable in
+//! their order and acknowledges each after its commit. Pushes and batches take turns, so a bulk upload never starves a
+//! download nor the other way round.
+
+use std::collections::VecDeque;
+
+use super::blobs::{self, BlobReply, BlobRequest};
+use super::pace::{Budget, GREETING_MS_MAX, Pace};
+use super::{End, Event, Input, Output, Pulse, failure};
+use crate::error::Error;
+use crate::id::RecordId;
+use crate::time::Millis;
+use crate::wire::message::{Ack, Batch, Enrol, Enrolled, Hello, Message, Nonce, Welcome};
+
+/// What the store is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Judge a greeting: signature, revocation, epoch, position, witness.
+    Admit(Hello, Nonce),
+    /// Judge an enrolment and write it.
+    Enrol(Enrol, Nonce),
+    /// The next batch after the downstream's position, at most so large.
+    Feed(Budget),
+    /// The downstream confirmed the batch in flight.
+    Confirmed,
+    /// Vet a push and make it durable; the number goes into the acknowledgement.
+    Ingest(u64, Vec<u8>),
+    /// These records whole.
+    Whole(Vec<RecordId>),
+    /// The downstream's word on itself.
+    Heard(u64, Option<Millis>),
+    /// Something about attachments.
+    Blob(BlobRequest),
+}
+
+/// The store's answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Let in.
+    Welcome(Welcome),
+    /// Enrolled.
+    Enrolled(Enrolled),
+    /// A batch without its number; `None`: nothing waits.
+    Batch(Option<Batch>),
+    /// The push is durable, but for what the acknowledgement lists.
+    Ack(Ack, u64),
+    /// Done.
+    Done,
+    /// About attachments.
+    Blob(BlobReply),
+    /// Refused, or it failed; the link ends and nothing was kept of the request.
+    Failed(Error),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Opened,
+    Greeting,
+    Admitting,
+    Enrolled,
+    Live,
+    Closed,
+}
+
+/// The state of the upper end.
+#[derive(Debug)]
+pub struct Session {
+    phase: Phase,
+    nonce: Nonce,
+    pulse: Pulse,
+    pace: Pace,
+    opened_at: Millis,
+    outputs: VecDeque<Output<Request>>,
+    requests: VecDeque<Request>,
+    busy: bool,
+    next_batch: u64,
+    in_flight: Option<u64>,
+    more: bool,
+    // The store was asked for a batch and something new came meanwhile: ask once more.
+    stale: bool,
+    fed_last: bool,
+    error: Option<Error>,
+}
+
+/// Requests of one downstream that may wait here; a downstream that keeps the protocol never has more.
+const REQUESTS_MAX: usize = 8;
+
+impl Session {
+    /// A session for a socket that was just upgraded with this nonce.
+    pub fn new(now: Millis, nonce: Nonce) -> Self {
+        Self {
+            phase: Phase::Opened,
+            nonce,
+            pulse: Pulse::new(now),
+            pace: Pace::default(),
+            opened_at: now,
+            outputs: VecDeque::new(),
+            requests: VecDeque::new(),
+            busy: false,
+            next_batch: 1,
+            in_flight: None,
+            more: false,
+            stale: false,
+            fed_last: false,
+            error: None,
+        }
+    }
+
+    /// Takes one input. Call [`poll`](Self::poll) until it returns `None` afterwards.
+    pub fn handle(&mut self, now: Millis, input: Input<Reply>) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        match input {
+            Input::Opened(nonce) => {
+                self.nonce = nonce;
+                self.phase = Phase::Greeting;
+            }
+            Input::Frame(frame) => {
+                self.pulse.hear(now);
+                match Message::decode(&frame) {
+                    Ok(message) => self.message(now, message),
+                    Err(error) => self.fail(error),
+                }
+            }
+            Input::Done(reply) => {
+                self.busy = false;
+                self.reply(now, reply);
+            }
+            Input::Local => {
+                self.more = true;
+                self.stale = true;
+            }
+            Input::Timer => self.timer(now),
+            Input::Stop => self.fail(Error::busy("upstream-stops")),
+        }
+        self.plan();
+    }
+
+    /// What to do next; `None`: wait for an input.
+    pub fn poll(&mut self) -> Option<Output<Request>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with [`Input::Timer`].
+    pub fn timeout(&self) -> Millis {
+        match self.phase {
+            Phase::Live => self.pulse.next(),
+            _ => self.opened_at.plus(GREETING_MS_MAX),
+        }
+    }
+
+    /// The error that ended the session, where it was ours.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    fn message(&mut self, now: Millis, message: Message) {
+        if self.requests.len() >= REQUESTS_MAX {
+            return self.fail(Error::protocol("too-many-messages"));
+        }
+        match (self.phase, message) {
+            (_, Message::Failure(failure)) => self.close(End::Theirs(failure)),
+            (Phase::Opened | Phase::Greeting, Message::Hello(hello)) => {
+                self.phase = Phase::Admitting;
+                self.requests.push_back(Request::Admit(hello, self.nonce));
+            }
+            (Phase::Opened | Phase::Greeting, Message::Enrol(enrol)) => {
+                self.phase = Phase::Admitting;
+                self.requests.push_back(Request::Enrol(enrol, self.nonce));
+            }
+            (Phase::Live, Message::Push { number, changes }) => {
+                self.requests.push_back(Request::Ingest(number, changes));
+            }
+            (Phase::Live, Message::Got { number }) if self.in_flight == Some(number) => {
+                self.in_flight = None;
+                self.pace.answered(now);
+                self.requests.push_back(Request::Confirmed);
+            }
+            (Phase::Live, Message::Want { records }) => self.requests.push_back(Request::Whole(records)),
+            (Phase::Live, Message::Alive { outbox, complete_through }) => {
+                self.requests.push_back(Request::Heard(outbox, complete_through));
+            }
+            (Phase::Live, other) => match blobs::request(other) {
+                Some(request) => self.requests.push_back(Request::Blob(request)),
+                None => self.fail(Error::protocol("unexpected-message")),
+            },
+            _ => self.fail(Error::protocol("unexpected-message")),
+        }
+    }
+
+    fn reply(&mut self, now: Millis, reply: Reply) {
+        match reply {
+            Reply::Welcome(welcome) => {
+                self.phase = Phase::Live;
+                self.more = !welcome.quiet;
+                self.fed_last = welcome.quiet;
+                self.send(now, &Message::Welcome(welcome));
+                self.outputs.push_back(Output::Event(Event::Connected));
+            }
+            Reply::Enrolled(enrolled) => {
+                self.phase = Phase::Enrolled;
+                self.send(now, &Message::Enrolled(enrolled));
+                self.close(End::Stopped);
+            }
+            Reply::Batch(Some(mut batch)) => {
+                batch.number = self.next_batch;
+                self.next_batch += 1;
+                self.in_flight = Some(batch.number);
+                self.fed_last = batch.last;
+                self.more = !batch.last || self.stale;
+                let frame = Message::Batch(batch).encode();
+                self.pace.sent(now, frame.len());
+                self.pulse.speak(now);
+                self.outputs.push_back(Output::Send(frame));
+            }
+            Reply::Batch(None) => {
+                self.more = self.stale;
+                // A batch that promised more turned out to be the last: say so, or the downstream waits for ever.
+                if !self.more && !self.fed_last {
+                    self.fed_last = true;
+                    let number = self.next_batch;
+                    self.next_batch += 1;
+                    self.in_flight = Some(number);
+                    self.send(now, &Message::Batch(Batch { number, last: true, ..Batch::default() }));
+                }
+            }
+            Reply::Ack(ack, accepted) => {
+                self.send(now, &Message::Ack(ack));
+                self.outputs.push_back(Output::Event(Event::Pulled(accepted)));
+            }
+            Reply::Done => {}
+            Reply::Blob(reply) => {
+                if let Some(message) = reply.message() {
+                    self.send(now, &message);
+                }
+            }
+            Reply::Failed(error) => self.fail(error),
+        }
+    }
+
+    fn timer(&mut self, now: Millis) {
+        match self.phase {
+            Phase::Live if self.pulse.silent(now) => self.close(End::Silence),
+            Phase::Live if self.pulse.beat_due(now) => {
+                self.send(now, &Message::Alive { outbox: 0, complete_through: None });
+            }
+            Phase::Live => {}
+            _ if now >= self.opened_at.plus(GREETING_MS_MAX) => self.close(End::Silence),
+            _ => {}
+        }
+    }
+
+    fn plan(&mut self) {
+        if self.busy || matches!(self.phase, Phase::Closed | Phase::Enrolled) {
+            return;
+        }
+        let feed_wanted = self.phase == Phase::Live && self.more && self.in_flight.is_none();
+        // What the downstream sent goes first: it is at most one push, so batches still get every second turn.
+        let request = match self.requests.pop_front() {
+            Some(request) => Some(request),
+            None if feed_wanted => {
+                self.stale = false;
+                Some(Request::Feed(self.pace.budget()))
+            }
+            None => None,
+        };
+        if let Some(request) = request {
+            self.busy = true;
+            self.outputs.push_back(Output::Do(request));
+        }
+    }
+
+    fn send(&mut self, now: Millis, message: &Message) {
+        self.pulse.speak(now);
+        self.outputs.push_back(Output::Send(message.encode()));
+    }
+
+    fn fail(&mut self, error: Error) {
+        let ours = failure(&error.code(), error.retryable());
+        self.outputs.push_back(Output::Send(Message::Failure(ours.clone()).encode()));
+        self.error = Some(error);
+        self.close(End::Ours(ours));
+    }
+
+    fn close(&mut self, end: End) {
+        self.phase = Phase::Closed;
+        self.requests.clear();
+        self.outputs.push_back(Output::Close(end));
+    }
+}
