@@ -1,0 +1,259 @@
+//! Real `branchline` processes: commands on a folder, servers that listen, and killing them at any moment.
+//!
+//! A [`Node`] is a replica's folder with, at times, a server on it. It waits for what a process says, never for time to
+//! pass. Servers die with their node (SIGKILL, which is also what [`Node::kill`] sends).
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Longest that a server may take until it listens.
+const START_SECONDS_MAX: u64 = 60;
+/// Longest that one command may take.
+const COMMAND_SECONDS_MAX: u64 = 300;
+
+/// What a finished command left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The exit code; -1 where a signal ended it.
+    pub code: i32,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Its one JSON document.
+    ///
+    /// # Panics
+    /// Where standard output is anything else.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON ({e}): {self:#?}"))
+    }
+}
+
+/// A command that still runs.
+pub struct Running {
+    child: Child,
+    stdout: mpsc::Receiver<String>,
+    stderr: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        let stdout = drain(child.stdout.take().expect("stdout is piped"));
+        let stderr = drain(child.stderr.take().expect("stderr is piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn ended(&mut self) -> bool {
+        self.child.try_wait().expect("the child can be asked").is_some()
+    }
+
+    /// Ends it with SIGKILL and gives what it had printed.
+    pub fn kill(mut self) -> Outcome {
+        self.stop();
+        let stdout = self.stdout.recv().unwrap_or_default();
+        self.outcome(stdout)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// Where it takes longer than five minutes; it is killed then.
+    pub fn wait(mut self) -> Outcome {
+        match self.stdout.recv_timeout(Duration::from_secs(COMMAND_SECONDS_MAX)) {
+            Ok(stdout) => self.outcome(stdout),
+            Err(_) => {
+                self.stop();
+                let stdout = self.stdout.recv().unwrap_or_default();
+                panic!("a command did not end in {COMMAND_SECONDS_MAX} s: {:#?}", self.outcome(stdout));
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        // Fails only for a process that has ended already.
+        let _ = self.child.kill();
+    }
+
+    // Standard output has come to its end, so the process has ended or is about to.
+    fn outcome(mut self, stdout: String) -> Outcome {
+        let status = self.child.wait().expect("the child can be waited for");
+        let stderr = self.stderr.recv().unwrap_or_default();
+        Outcome { code: status.code().unwrap_or(-1), stdout, stderr }
+    }
+}
+
+// The whole of a stream, once it has ended. A killed process leaves what it had written; that is all there is to read.
+fn drain(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let _ = send.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receive
+}
+
+/// A replica's folder and, while it serves, its server process.
+pub struct Node {
+    name: String,
+    dir: PathBuf,
+    server: Option<Server>,
+    /// Kept over restarts: downstreams know the node by its address.
+    port: u16,
+}
+
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Node {
+    /// A node whose folder will be `home/name`; nothing exists yet.
+    pub fn new(home: &Path, name: &str) -> Self {
+        Self { name: name.to_owned(), dir: home.join(name), server: None, port: 0 }
+    }
+
+    /// The replica's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The command line `branchline --data DIR --json ARGS…`, ready to start.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(crate::binary());
+        command.env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8").env_remove("LC_ALL");
+        command.arg("--data").arg(&self.dir).arg("--json").args(args);
+        command
+    }
+
+    /// Starts a command and does not wait for it.
+    pub fn start<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
+        Running::start(self.command(args))
+    }
+
+    /// Runs a command to its end, whatever that is.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Outcome {
+        self.start(args).wait()
+    }
+
+    /// Runs a command that must end in one of `codes`, and gives its JSON.
+    ///
+    /// # Panics
+    /// Where it ends otherwise.
+    pub fn expect<S: AsRef<std::ffi::OsStr>>(&self, codes: &[i32], args: impl IntoIterator<Item = S>) -> Value {
+        let command = self.command(args);
+        let words = format!("{command:?}");
+        let outcome = Running::start(command).wait();
+        assert!(codes.contains(&outcome.code), "{}: {words}: {outcome:#?}", self.name);
+        outcome.json()
+    }
+
+    /// Runs a command that must succeed (exit 0), and gives its JSON.
+    ///
+    /// # Panics
+    /// Where it fails.
+    pub fn json<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Value {
+        self.expect(&[0], args)
+    }
+
+    /// Starts `branchline serve` and waits until it listens; a restart listens where it did before.
+    ///
+    /// # Panics
+    /// Where it does not listen in time.
+    pub fn serve(&mut self) -> String {
+        self.kill();
+        let log = std::fs::File::create(self.log_path()).expect("the log file can be made");
+        let mut command = Command::new(crate::binary());
+        command.env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8").env_remove("LC_ALL");
+        command.arg("--data").arg(&self.dir).arg("serve").arg("--listen").arg(format!("127.0.0.1:{}", self.port));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut server = Server { child, url: String::new() };
+        server.url = self.wait_until_listening(stdout, &mut server.child);
+        self.port = server.url.rsplit(':').next().and_then(|p| p.trim_end_matches('/').parse().ok()).unwrap_or(0);
+        let url = server.url.clone();
+        self.server = Some(server);
+        url
+    }
+
+    // The reader goes on after the first line, so that the server never blocks on a full pipe.
+    fn wait_until_listening(&self, stdout: std::process::ChildStdout, child: &mut Child) -> String {
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(url) = line.strip_prefix("listening on ") {
+                    // Nobody listens any more once the first address has been taken.
+                    let _ = send.send(url.trim().to_owned());
+                }
+            }
+        });
+        match receive.recv_timeout(Duration::from_secs(START_SECONDS_MAX)) {
+            Ok(url) => url,
+            Err(_) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("{} does not listen; it said:\n{}", self.name, self.log());
+            }
+        }
+    }
+
+    /// The address of the running server.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn url(&self) -> &str {
+        &self.server.as_ref().unwrap_or_else(|| panic!("{} does not serve", self.name)).url
+    }
+
+    /// What the last server wrote to standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.with_extension("serve.log")
+    }
+
+    /// Ends the server with SIGKILL, if it runs.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            // Fails only for a process that has ended already.
+            let _ = server.child.kill();
+            let _ = server.child.wait();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An empty folder that goes away with the value.
+///
+/// # Panics
+/// Where the system has no room for one.
+pub fn home() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("branchline-test-").tempdir().expect("a temporary folder can be made")
+}
