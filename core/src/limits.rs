@@ -40,3 +40,16 @@ pub const BATCH_INFLATED_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const BATCH_CHANGES_MAX: usize = 5_000;
 /// Most shapes in a batch.
 pub const BATCH_SHAPES_MAX: usize = 1_024;
+
+/// Largest file that an import reads, in bytes.
+pub const IMPORT_FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most rows of one imported file.
+pub const IMPORT_ROWS_MAX: usize = 2_000_000;
+/// Most columns of an imported file.
+pub const IMPORT_COLUMNS_MAX: usize = 1_000;
+/// Longest cell of an imported file, in bytes.
+pub const IMPORT_CELL_BYTES_MAX: usize = 1024 * 1024;
+/// Largest import map, in bytes.
+pub const IMPORT_MAP_BYTES_MAX: usize = 1024 * 1024;
+/// Most refused rows, and most warnings, that an import lists; further ones are only counted.
+pub const IMPORT_ISSUES_MAX: usize = 100_000;

@@ -168,7 +168,7 @@ macro_rules! catalogue {
 }
 
 const CATALOGUE: &[(Language, &str)] =
-    catalogue!("core", "schema", "access", "wire", "document", "sync", "store", "replica", "crm", "net");
+    catalogue!("core", "schema", "access", "wire", "document", "sync", "store", "replica", "crm", "import", "net");
 
 fn extra() -> &'static RwLock<Vec<(Language, &'static str)>> {
     static EXTRA: RwLock<Vec<(Language, &'static str)>> = RwLock::new(Vec::new());
