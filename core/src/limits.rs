@@ -23,6 +23,12 @@ pub const CHANGE_BYTES_MAX: usize = 1024 * 1024;
 pub const CHANGE_OPS_MAX: usize = 100_000;
 /// Most dependencies of one change.
 pub const CHANGE_DEPS_MAX: usize = 256;
+/// Longest actor, in bytes.
+pub const ACTOR_BYTES_MAX: usize = 64;
+/// Most actors that one change names beside its own.
+pub const CHANGE_ACTORS_MAX: usize = 1_024;
+/// Farthest time of a change from 1970, in milliseconds: what a calendar can show.
+pub const CHANGE_TIME_MS_MAX: i64 = 1 << 53;
 /// Largest operation counter: far below 2^32, where Automerge fails.
 pub const OP_COUNTER_MAX: u64 = 1 << 30;
 /// Most changes in one transaction, so that a transaction always fits a batch.

@@ -5,3 +5,7 @@ unknown-message-kind = The other end sent a message of the unknown kind { $kind 
     .do = Update the older of the two ends; the local data is safe.
 frame-too-large = The other end sent a frame of { $bytes } bytes; the limit is { $limit }.
     .do = Check that the address is a Branchline server; the local data is safe.
+change-malformed = A change is not well formed ({ $part }).
+    .do = The sender's software is damaged or foreign; update it, then sync again. Nothing was stored.
+change-limit = A change is larger than the protocol allows ({ $part }).
+    .do = Split the edit into smaller ones. Nothing was stored.
