@@ -16,6 +16,10 @@ pub const LONG_TEXT_CHARS_MAX: usize = 100_000;
 pub const SET_ITEM_BYTES_MAX: usize = 256;
 /// Most items of a set or lines of a record.
 pub const ITEMS_MAX: usize = 2_000;
+/// Deepest nesting of a filter expression.
+pub const FILTER_DEPTH_MAX: usize = 32;
+/// Most comparisons and listed values of a filter expression.
+pub const FILTER_TERMS_MAX: usize = 1_000;
 
 /// Largest change chunk, in bytes.
 pub const CHANGE_BYTES_MAX: usize = 1024 * 1024;

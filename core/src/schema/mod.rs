@@ -3,8 +3,24 @@
 //! A [`Schema`] is a list of [`Collection`]s; the built-in ones come from `crm`, a workspace's own ones from records.
 //! Nothing here does I/O or knows how a value is stored in a document or a table.
 
+mod filter;
+mod filter_parse;
+mod json;
+mod names;
+mod nearest;
+mod number;
+mod text;
+mod types;
+mod validate;
 mod value;
 
+pub use filter::{Filter, Literal, Op, SYSTEM_FIELDS, system_field};
+pub use filter_parse::parse_filter;
+pub use json::json_value;
+pub use names::check_name;
+pub use nearest::nearest;
+pub use text::{ParseContext, format_value, parse_value};
+pub use validate::{Mode, Warning, require_all, validate};
 pub use value::{Attachment, Currency, LineId, Location, Money, Value};
 
 use std::collections::HashMap;
