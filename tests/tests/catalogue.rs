@@ -106,8 +106,6 @@ struct Use {
     error: bool,
     id: String,
     arguments: BTreeSet<String>,
-    /// The arguments are all there: the chain ends the expression and is no part that is handed on to be added to.
-    whole: bool,
 }
 
 fn uses() -> Vec<Use> {
@@ -131,7 +129,17 @@ fn use_at(source: &Source, at: usize, open: usize, error: bool) -> Option<Use> {
     let code = &source.production;
     let inside = open + 1 + code[open + 1..].len() - code[open + 1..].trim_start().len();
     let id = source.literal(inside).filter(|id| !id.is_empty())?.to_owned();
-    let mut end = close(code, open)?;
+    let (mut arguments, end) = chained(source, close(code, open)?)?;
+    let line_start = code[..at].rfind('\n').map_or(0, |n| n + 1);
+    if code[line_start..at].contains("let ") {
+        arguments.extend(added_later(source, end));
+    }
+    Some(Use { place: format!("{}:{}", source.path, source.line(at)), error, id, arguments })
+}
+
+/// The names that `.with(…)` calls give from here on, and where their chain ends.
+fn chained(source: &Source, mut end: usize) -> Option<(BTreeSet<String>, usize)> {
+    let code = &source.production;
     let mut arguments = BTreeSet::new();
     loop {
         let next = end + code[end..].len() - code[end..].trim_start().len();
@@ -143,9 +151,20 @@ fn use_at(source: &Source, at: usize, open: usize, error: bool) -> Option<Use> {
         }
         end = close(code, bracket)?;
     }
-    let line_start = code[..at].rfind('\n').map_or(0, |n| n + 1);
-    let kept = code[line_start..at].contains("let mut ");
-    Some(Use { place: format!("{}:{}", source.path, source.line(at)), error, id, arguments, whole: !kept })
+    Some((arguments, end))
+}
+
+/// The names given to a value that was kept in a variable: all `.with(…)` up to the end of its block.
+fn added_later(source: &Source, from: usize) -> Vec<String> {
+    let code = &source.production;
+    let mut depth = 0i32;
+    let closes = |byte: u8| {
+        depth += i32::from(byte == b'{') - i32::from(byte == b'}');
+        depth < 0
+    };
+    let block = code[from..].bytes().position(closes).map_or(code.len(), |n| from + n);
+    let calls = code[from..block].match_indices(".with(").map(|(n, call)| from + n + call.len());
+    calls.filter_map(|inside| source.literal(inside)).map(str::to_owned).collect()
 }
 
 fn breaches(found: Vec<String>) {
@@ -207,7 +226,7 @@ fn every_text_that_the_code_names_exists_and_gets_its_arguments() {
         };
         let wanted = text.arguments.iter().chain(text.advice.iter().flatten());
         let lacking: Vec<&String> = wanted.filter(|a| !one.arguments.contains(*a)).collect();
-        if one.whole && !lacking.is_empty() {
+        if !lacking.is_empty() {
             found.push(format!("{}: `{}` is not given {lacking:?}", one.place, one.id));
         }
     }
