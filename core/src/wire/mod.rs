@@ -6,4 +6,5 @@
 
 mod bytes;
 pub mod chunk;
+pub mod codec;
 pub mod message;
