@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use branchline_tests::checkout;
+use branchline_tests::reference::pages as pages_from_code;
 use branchline_tests::source::relative;
 
 /// A Markdown page: its path and its text without fenced code.
@@ -152,4 +153,13 @@ fn decisions_are_numbered_without_a_gap() {
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=numbers.len() as u32).collect::<Vec<_>>());
+}
+
+#[test]
+fn generated_pages_are_current() {
+    let stale = pages_from_code().into_iter().filter(|page| !page.is_current());
+    let say = |page: &branchline_tests::reference::Page| {
+        format!("{} is stale: cargo run -p branchline-tests --bin reference", relative(&page.path))
+    };
+    breaches(stale.map(|page| say(&page)).collect());
 }

@@ -1,0 +1,207 @@
+//! The message catalogue and its uses, read from the sources: what the languages hold and what the code names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
+
+use crate::checkout;
+use crate::source::{Source, close, relative, sources};
+
+/// Where code names texts.
+pub const CRATES: [&str; 3] = ["core/src", "sync-server/src", "bindings/src"];
+/// The constructors of `core::error::Error`, each of which takes the id of a text.
+const KINDS: [&str; 13] = [
+    "invalid",
+    "not_found",
+    "ambiguous",
+    "denied",
+    "usage",
+    "unreachable",
+    "protocol",
+    "refused",
+    "storage",
+    "corrupt",
+    "version",
+    "limit",
+    "busy",
+];
+
+/// A text of the catalogue.
+#[derive(Debug, Default, PartialEq)]
+pub struct Text {
+    /// The words without what stands in braces.
+    pub words: String,
+    /// The pattern as a reader of the reference sees it: `{field}` for an argument, the last variant of a choice.
+    pub shown: String,
+    /// Every argument that it takes.
+    pub arguments: BTreeSet<String>,
+    /// Its advice, the attribute `.do`, where it has one.
+    pub advice: Option<Advice>,
+}
+
+/// What a text advises.
+#[derive(Debug, Default, PartialEq)]
+pub struct Advice {
+    /// As in [`Text::shown`].
+    pub shown: String,
+    /// Every argument that it takes.
+    pub arguments: BTreeSet<String>,
+}
+
+/// All texts of a language by id.
+///
+/// # Panics
+/// Where there are none, or a file is no Fluent resource, or an id stands twice.
+pub fn catalogue(language: &str) -> BTreeMap<String, Text> {
+    let mut texts = BTreeMap::new();
+    for house in ["core/locales", "sync-server/locales"] {
+        let folder = checkout().join(house).join(language);
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let resource = fluent_syntax::parser::parse(std::fs::read_to_string(&path).unwrap())
+                .unwrap_or_else(|(_, errors)| panic!("{}: {errors:?}", relative(&path)));
+            for entry in resource.body {
+                let Entry::Message(message) = entry else { continue };
+                let mut text = Text::default();
+                if let Some(pattern) = &message.value {
+                    visit(pattern, &mut text.arguments, &mut text.words);
+                    text.shown = shown(pattern);
+                }
+                for attribute in message.attributes.iter().filter(|a| a.id.name == "do") {
+                    let mut advice = Advice { shown: shown(&attribute.value), ..Advice::default() };
+                    visit(&attribute.value, &mut advice.arguments, &mut String::new());
+                    text.advice = Some(advice);
+                }
+                let id = message.id.name;
+                assert!(texts.insert(id.clone(), text).is_none(), "{}: `{id}` stands twice", relative(&path));
+            }
+        }
+    }
+    assert!(!texts.is_empty(), "no catalogue for {language}");
+    texts
+}
+
+fn visit(pattern: &Pattern<String>, arguments: &mut BTreeSet<String>, words: &mut String) {
+    for element in &pattern.elements {
+        match element {
+            PatternElement::TextElement { value } => words.push_str(value),
+            PatternElement::Placeable { expression } => match expression {
+                Expression::Inline(inline) => argument(inline, arguments),
+                Expression::Select { selector, variants } => {
+                    argument(selector, arguments);
+                    for variant in variants {
+                        visit(&variant.value, arguments, words);
+                    }
+                }
+            },
+        }
+    }
+}
+
+fn shown(pattern: &Pattern<String>) -> String {
+    let part = |element: &PatternElement<String>| match element {
+        PatternElement::TextElement { value } => value.clone(),
+        PatternElement::Placeable { expression: Expression::Inline(inline) } => match inline {
+            InlineExpression::VariableReference { id } => format!("{{{}}}", id.name),
+            InlineExpression::StringLiteral { value } => value.clone(),
+            _ => "…".to_owned(),
+        },
+        PatternElement::Placeable { expression: Expression::Select { variants, .. } } => {
+            variants.iter().find(|v| v.default).map(|v| shown(&v.value)).unwrap_or_default()
+        }
+    };
+    pattern.elements.iter().map(part).collect()
+}
+
+fn argument(inline: &InlineExpression<String>, arguments: &mut BTreeSet<String>) {
+    match inline {
+        InlineExpression::VariableReference { id } => {
+            arguments.insert(id.name.clone());
+        }
+        InlineExpression::FunctionReference { arguments: call, .. } => {
+            call.positional.iter().for_each(|inline| argument(inline, arguments));
+        }
+        InlineExpression::Placeable { expression } => {
+            if let Expression::Inline(inline) = expression.as_ref() {
+                argument(inline, arguments);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A place in the code that names a text: where, whether it makes an error, the id, the arguments that follow at once.
+pub struct Use {
+    /// File and line.
+    pub place: String,
+    /// The error's kind, the name of its constructor; none for a mere message.
+    pub kind: Option<&'static str>,
+    /// The text.
+    pub id: String,
+    /// The names of the arguments given.
+    pub arguments: BTreeSet<String>,
+}
+
+/// Every place in production code that names a text where it makes an error or a message.
+///
+/// # Panics
+/// Where a source cannot be read.
+pub fn uses() -> Vec<Use> {
+    let makers: Vec<(String, Option<&'static str>)> = KINDS
+        .iter()
+        .map(|kind| (format!("Error::{kind}("), Some(*kind)))
+        .chain([("Message::new(".to_owned(), None)])
+        .collect();
+    let mut found = Vec::new();
+    for source in sources(&CRATES) {
+        for (maker, kind) in &makers {
+            for (at, _) in source.production.match_indices(maker.as_str()) {
+                found.extend(use_at(&source, at, at + maker.len() - 1, *kind));
+            }
+        }
+    }
+    found
+}
+
+fn use_at(source: &Source, at: usize, open: usize, kind: Option<&'static str>) -> Option<Use> {
+    let code = &source.production;
+    let inside = open + 1 + code[open + 1..].len() - code[open + 1..].trim_start().len();
+    let id = source.literal(inside).filter(|id| !id.is_empty())?.to_owned();
+    let (mut arguments, end) = chained(source, close(code, open)?)?;
+    let line_start = code[..at].rfind('\n').map_or(0, |n| n + 1);
+    if code[line_start..at].contains("let ") {
+        arguments.extend(added_later(source, end));
+    }
+    Some(Use { place: format!("{}:{}", source.path, source.line(at)), kind, id, arguments })
+}
+
+/// The names that `.with(…)` calls give from here on, and where their chain ends.
+fn chained(source: &Source, mut end: usize) -> Option<(BTreeSet<String>, usize)> {
+    let code = &source.production;
+    let mut arguments = BTreeSet::new();
+    loop {
+        let next = end + code[end..].len() - code[end..].trim_start().len();
+        let Some(call) = [".with(", ".at("].into_iter().find(|call| code[next..].starts_with(call)) else { break };
+        let bracket = next + call.len() - 1;
+        if call == ".with(" {
+            let quote = bracket + 1 + code[bracket + 1..].find('"')?;
+            arguments.insert(source.literal(quote)?.to_owned());
+        }
+        end = close(code, bracket)?;
+    }
+    Some((arguments, end))
+}
+
+/// The names given to a value that was kept in a variable: all `.with(…)` up to the end of its block.
+fn added_later(source: &Source, from: usize) -> Vec<String> {
+    let code = &source.production;
+    let mut depth = 0i32;
+    let closes = |byte: u8| {
+        depth += i32::from(byte == b'{') - i32::from(byte == b'}');
+        depth < 0
+    };
+    let block = code[from..].bytes().position(closes).map_or(code.len(), |n| from + n);
+    let calls = code[from..block].match_indices(".with(").map(|(n, call)| from + n + call.len());
+    calls.filter_map(|inside| source.literal(inside)).map(str::to_owned).collect()
+}

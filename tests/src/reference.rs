@@ -1,0 +1,138 @@
+//! Pages of the book that are made from the code, so that they cannot go stale: bounds and error codes.
+//!
+//! `cargo run -p branchline-tests --bin reference` writes them; with `--check`, and in the tests, they are only compared.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use crate::catalogue::{catalogue, uses};
+use crate::checkout;
+
+const NOTE: &str =
+    "<!-- Made from the code by `cargo run -p branchline-tests --bin reference`; edit the code instead. -->\n";
+
+/// A generated page.
+pub struct Page {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it must hold.
+    pub text: String,
+}
+
+impl Page {
+    fn new(name: &str, title: &str, body: &str) -> Self {
+        Self { path: checkout().join("docs/src").join(name), text: format!("{NOTE}\n# {title}\n\n{body}") }
+    }
+
+    /// Whether the file holds this.
+    pub fn is_current(&self) -> bool {
+        std::fs::read_to_string(&self.path).is_ok_and(|text| text == self.text)
+    }
+}
+
+/// All generated pages that need nothing but the sources.
+///
+/// # Panics
+/// Where a source cannot be read.
+pub fn pages() -> Vec<Page> {
+    vec![bounds(), errors()]
+}
+
+fn bounds() -> Page {
+    let mut body = String::from(
+        "A limit on everything: what a peer, a file or a person can reach is bounded by a named constant, and reaching it \
+         gives an error that names it. Bytes, characters, counts and milliseconds as the name's end says.\n",
+    );
+    for (title, path) in
+        [("Data, protocol and store", "core/src/limits.rs"), ("Pace of the link", "core/src/sync/pace.rs")]
+    {
+        let source = std::fs::read_to_string(checkout().join(path)).expect("the source can be read");
+        write!(body, "\n## {title}\n\n`{path}`\n\n| bound | value | what it bounds |\n|---|--:|---|\n")
+            .expect("text grows");
+        for (name, value, what) in constants(&source) {
+            writeln!(body, "| `{name}` | {value} | {what} |").expect("text grows");
+        }
+    }
+    Page::new("bounds.md", "Bounds", &body)
+}
+
+/// Name, value and documentation of each public constant.
+fn constants(source: &str) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    let mut doc = String::new();
+    for line in source.lines() {
+        if let Some(words) = line.strip_prefix("/// ") {
+            doc = if doc.is_empty() { words.to_owned() } else { format!("{doc} {words}") };
+        } else if let Some((name, rest)) = line.strip_prefix("pub const ").and_then(|l| l.split_once(':')) {
+            let value = rest.split_once('=').map_or("", |(_, value)| value.trim().trim_end_matches(';'));
+            found.push((name.to_owned(), readable(value), std::mem::take(&mut doc)));
+        } else {
+            doc.clear();
+        }
+    }
+    found
+}
+
+/// A product or a power of two worked out, with its digits in groups; anything else as it stands.
+fn readable(value: &str) -> String {
+    let number = |text: &str| text.trim().replace('_', "").parse::<u64>().ok();
+    let worked_out = match value.split_once("<<") {
+        Some((one, bits)) => number(one).zip(number(bits)).and_then(|(one, bits)| one.checked_shl(bits as u32)),
+        None => value.split('*').map(number).try_fold(1u64, |product, factor| product.checked_mul(factor?)),
+    };
+    let Some(number) = worked_out else { return format!("`{value}`") };
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+fn errors() -> Page {
+    let mut body = String::from(
+        "Every error has a stable code for programs (`error.code` with `--json`, the `code` of a failure on the link). The \
+         words come in the person's language; these are the English ones. *Retryable* kinds can succeed later without a \
+         person changing anything: `unreachable`, which a command answers with exit code 4, and `busy`.\n",
+    );
+    let texts = catalogue("en");
+    let mut kinds: BTreeMap<&str, BTreeMap<String, (String, String)>> = BTreeMap::new();
+    for one in uses() {
+        if let (Some(kind), Some(text)) = (one.kind, texts.get(&one.id)) {
+            let advice = text.advice.as_ref().map(|a| a.shown.clone()).unwrap_or_default();
+            kinds.entry(kind).or_default().insert(one.id.replace('-', "_"), (text.shown.clone(), advice));
+        }
+    }
+    for (kind, errors) in kinds {
+        write!(body, "\n## {kind}\n\n| code | what | what to do |\n|---|---|---|\n").expect("text grows");
+        for (code, (what, advice)) in errors {
+            writeln!(body, "| `{code}` | {} | {} |", cell(&what), cell(&advice)).expect("text grows");
+        }
+    }
+    Page::new("errors.md", "Error codes", &body)
+}
+
+/// A text fit for a cell of a table.
+fn cell(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.replace('|', "\\|").replace('<', "&lt;").replace('[', "\\[")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_are_read_with_their_words_and_worked_out() {
+        let source = "//! x\n/// Longest name,\n/// in bytes.\npub const A_MAX: usize = 16 * 1_024;\nfn f() {}\n\
+                      pub const B: u64 = 1 << 30;\n/// C.\npub const C: &str = \"c\";\n";
+        let found = constants(source);
+        assert_eq!(found[0], ("A_MAX".into(), "16,384".into(), "Longest name, in bytes.".into()));
+        assert_eq!(found[1].1, "1,073,741,824");
+        assert_eq!(found[2].1, "`\"c\"`");
+    }
+}
