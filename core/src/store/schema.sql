@@ -14,7 +14,9 @@ CREATE TABLE actor (
     signature BLOB
 );
 
-CREATE TABLE collection (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, projected_with TEXT);
+-- The collections met so far, and the shape of the table that each is projected to (NULL: the schema does not know it
+-- yet). Not called `collection`: that is the table of the collection of this name.
+CREATE TABLE projection (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, projected_with TEXT);
 
 -- flags: 1 conflict, 2 archived, 4 hidden (left our scopes, waits for its purge), 8 marked for review,
 --        16 some conflict asks a person
