@@ -163,3 +163,18 @@ fn generated_pages_are_current() {
     };
     breaches(stale.map(|page| say(&page)).collect());
 }
+
+#[test]
+fn the_protocol_page_lists_every_message() {
+    let page = std::fs::read_to_string(checkout().join("docs/src/protocol.md")).unwrap();
+    let source = std::fs::read_to_string(checkout().join("core/src/wire/message.rs")).unwrap();
+    let kinds: Vec<(String, String)> = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub(super) const ")?.strip_suffix(';')?.split_once(": u8 = "))
+        .map(|(name, number)| (name.replace('_', "").to_lowercase(), number.to_owned()))
+        .collect();
+    assert!(kinds.len() >= 15, "the kinds of messages were not found");
+    let rows = page.to_lowercase();
+    let missing = kinds.iter().filter(|(name, number)| !rows.contains(&format!("| {number} | `{name}` |")));
+    breaches(missing.map(|(name, number)| format!("protocol.md: no row for message {number}, {name}")).collect());
+}
