@@ -1,3 +1,8 @@
-//! The room `crm`; see the crate's root for what it owns.
+//! What makes it a CRM: the built-in collections and the commands on them.
+//!
+//! Calls only `replica`; knows the names of collections and fields, which nothing below it does.
 
+mod collections;
 pub mod import;
+
+pub use collections::builtin;

@@ -3,6 +3,9 @@
 //! A [`Schema`] is a list of [`Collection`]s; the built-in ones come from `crm`, a workspace's own ones from records.
 //! Nothing here does I/O or knows how a value is stored in a document or a table.
 
+mod custom;
+mod declare;
+mod digest;
 mod filter;
 mod filter_parse;
 mod json;
@@ -14,6 +17,8 @@ mod types;
 mod validate;
 mod value;
 
+pub use custom::DeclarationRecord;
+pub use declare::{Declarations, RoleDeclaration, parse_declarations};
 pub use filter::{Filter, Literal, Op, SYSTEM_FIELDS, system_field};
 pub use filter_parse::parse_filter;
 pub use json::json_value;
