@@ -46,6 +46,19 @@ pub struct Report {
     place: String,
 }
 
+impl Report {
+    /// What happened, not yet in any language.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+}
+
+impl From<Message> for Report {
+    fn from(message: Message) -> Self {
+        Self { message: Box::new(message), place: String::new() }
+    }
+}
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $make:ident => $kind:ident),* $(,)?) => {
         impl Error {

@@ -16,6 +16,18 @@ pub const LONG_TEXT_CHARS_MAX: usize = 100_000;
 pub const SET_ITEM_BYTES_MAX: usize = 256;
 /// Most items of a set or lines of a record.
 pub const ITEMS_MAX: usize = 2_000;
+/// Longest id of a line, in bytes.
+pub const LINE_ID_BYTES_MAX: usize = 64;
+/// Longest root key of a document, in bytes: a field, a line or item, a field of the line.
+pub const ROOT_KEY_BYTES_MAX: usize = 384;
+/// Most fields that a deterministic id is derived from.
+pub const KEY_FIELDS_MAX: usize = 8;
+/// Largest single increment of a counter, so that no sum of them overflows.
+pub const COUNTER_STEP_MAX: u64 = 1 << 32;
+/// Longest media type of an attachment, in bytes.
+pub const ATTACHMENT_MEDIA_BYTES_MAX: usize = 128;
+/// Longest file name of an attachment, in bytes.
+pub const ATTACHMENT_NAME_BYTES_MAX: usize = 255;
 /// Deepest nesting of a filter expression.
 pub const FILTER_DEPTH_MAX: usize = 32;
 /// Most comparisons and listed values of a filter expression.
