@@ -32,7 +32,7 @@ pub fn data_dir() -> PathBuf {
     dir
 }
 
-/// The binary under test: `BRANCHLINE_BIN`, else `branchline` in the build folder of the running test.
+/// The binary under test: `BRANCHLINE_BIN`, else `branchline` in the build folder of whoever asks.
 ///
 /// # Panics
 /// Where it has not been built.
@@ -42,9 +42,10 @@ pub fn binary() -> PathBuf {
     path
 }
 
-// Tests run from `target/<profile>/deps`; binaries lie one folder up.
+// Tests run from `target/<profile>/deps`, binaries from one folder up.
 fn beside_this_test() -> PathBuf {
-    let test = std::env::current_exe().expect("a running test has a path");
-    let profile = test.parent().and_then(Path::parent).expect("tests run from target/<profile>/deps");
+    let own = std::env::current_exe().expect("a running test has a path");
+    let folder = own.parent().expect("an executable lies in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     profile.join(format!("branchline{}", std::env::consts::EXE_SUFFIX))
 }

@@ -1,4 +1,4 @@
-//! Pages of the book that are made from the code, so that they cannot go stale: bounds and error codes.
+//! Pages of the book that are made from the code, so that they cannot go stale: bounds, error codes, commands.
 //!
 //! `cargo run -p branchline-tests --bin reference` writes them; with `--check`, and in the tests, they are only compared.
 
@@ -37,6 +37,50 @@ impl Page {
 /// Where a source cannot be read.
 pub fn pages() -> Vec<Page> {
     vec![bounds(), errors()]
+}
+
+/// The page of all commands, from what the binary says of itself.
+///
+/// # Panics
+/// Where there is no binary, or it does not answer.
+pub fn commands() -> Page {
+    let mut body = String::from(
+        "What `branchline COMMAND --help` says, command by command. What they have in common is on the page \
+         [The command line](cli.md).\n",
+    );
+    describe(&[], &mut body);
+    Page::new("commands.md", "Commands", &body)
+}
+
+fn describe(path: &[String], body: &mut String) {
+    let help = help(path);
+    let inner = subcommands(&help);
+    if !path.is_empty() {
+        write!(body, "\n## {}\n\n```text\n{}\n```\n", path.join(" "), help.trim_end()).expect("text grows");
+    }
+    for name in inner {
+        let mut longer = path.to_vec();
+        longer.push(name);
+        describe(&longer, body);
+    }
+}
+
+fn help(path: &[String]) -> String {
+    let mut command = std::process::Command::new(crate::binary());
+    // No folder of the caller's, no colours, no terminal whose width would wrap lines.
+    command.args(path).arg("--help").env_remove("BRANCHLINE_DATA").env("NO_COLOR", "1").env("LANG", "C.UTF-8");
+    let output = command.stdin(std::process::Stdio::null()).output().expect("the binary can be run");
+    assert!(output.status.success(), "{path:?} --help: {output:?}");
+    let text = String::from_utf8(output.stdout).expect("help is text");
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// The commands that a help text lists.
+pub fn subcommands(help: &str) -> Vec<String> {
+    let list = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // A longer description goes on in deeper indented lines.
+    let names = list.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 fn bounds() -> Page {
@@ -125,6 +169,13 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_found_in_a_help_text() {
+        let help = "About.\n\nUsage: x\n\nCommands:\n  init   Makes it\n  import  Reads a file\n          and more\n  help  Says\n\n\
+                    Options:\n  -h\n";
+        assert_eq!(subcommands(help), ["init", "import"]);
+    }
 
     #[test]
     fn constants_are_read_with_their_words_and_worked_out() {
