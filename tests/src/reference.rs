@@ -1,10 +1,14 @@
-//! Pages of the book that are made from the code, so that they cannot go stale: bounds, error codes, commands.
+//! Pages of the book that are made from the code, so that they cannot go stale: schema, bounds, error codes,
+//! commands.
 //!
 //! `cargo run -p branchline-tests --bin reference` writes them; with `--check`, and in the tests, they are only compared.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
+
+use branchline_core::crm;
+use branchline_core::schema::{Collection, Field, FieldType, Kind, Winner};
 
 use crate::catalogue::{catalogue, uses};
 use crate::checkout;
@@ -36,7 +40,7 @@ impl Page {
 /// # Panics
 /// Where a source cannot be read.
 pub fn pages() -> Vec<Page> {
-    vec![bounds(), errors()]
+    vec![schema(), bounds(), errors()]
 }
 
 /// The page of all commands, from what the binary says of itself.
@@ -81,6 +85,76 @@ pub fn subcommands(help: &str) -> Vec<String> {
     // A longer description goes on in deeper indented lines.
     let names = list.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+fn schema() -> Page {
+    let mut body = String::from(
+        "The built-in collections and their fields. A workspace adds [its own](own-fields.md). Every record also has `id`, \
+         `archived`, `created_at`, `created_by`, `updated_at` and `updated_by`, which conditions and sorts can name. In \
+         `sql`, each collection is a table of its name; a money field `F` is `F_minor` and `F_currency`; a reference is \
+         an id.\n\n\
+         *required*: a record typed without it is refused. *indexed*: conditions and sorts on it are quick. *found*: \
+         full-text search covers it. A conflict rule other than `latest` is named: see \
+         [conflict rules](own-fields.md).\n",
+    );
+    for collection in crm::builtin().collections() {
+        describe_collection(collection, &mut body);
+    }
+    Page::new("schema.md", "Collections and fields", &body)
+}
+
+fn describe_collection(collection: &Collection, body: &mut String) {
+    let kind = match collection.kind {
+        Kind::Shared => "shared: every replica holds it",
+        Kind::Branch => "of a branch",
+    };
+    let names = |names: &[branchline_core::schema::Name]| {
+        names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    };
+    let labels = &collection.labels;
+    write!(
+        body,
+        "\n## {}\n\n{} · {} · {} — {kind}. Titled by {}. Named by {}.\n\n| field | type | English | Russian | Ukrainian | |\n\
+         |---|---|---|---|---|---|\n",
+        collection.name,
+        labels.en,
+        labels.ru,
+        labels.uk,
+        names(&collection.title),
+        names(&collection.natural_keys),
+    )
+    .expect("text grows");
+    for field in &collection.fields {
+        describe_field("", field, body);
+        if let FieldType::Lines(columns) = &field.ty {
+            columns.iter().for_each(|column| describe_field(&format!("{}/…/", field.name), column, body));
+        }
+    }
+}
+
+fn describe_field(prefix: &str, field: &Field, body: &mut String) {
+    let mut marks = Vec::new();
+    if field.required {
+        marks.push("required".to_owned());
+    }
+    if field.indexed {
+        marks.push("indexed".to_owned());
+    }
+    if field.searchable {
+        marks.push("found".to_owned());
+    }
+    if field.winner != Winner::Latest {
+        marks.push(format!("rule `{}`", field.winner.spec()));
+    }
+    let mut ty = format!("`{}`", field.ty.spec());
+    let choices: Vec<String> = field.ty.choices().iter().map(|choice| format!("`{}`", choice.value)).collect();
+    if !choices.is_empty() {
+        write!(ty, ": {}", choices.join(", ")).expect("text grows");
+    }
+    let labels = &field.labels;
+    let (en, ru, uk) = (cell(&labels.en), cell(&labels.ru), cell(&labels.uk));
+    writeln!(body, "| `{prefix}{}` | {ty} | {en} | {ru} | {uk} | {} |", field.name, marks.join(", "))
+        .expect("text grows");
 }
 
 fn bounds() -> Page {

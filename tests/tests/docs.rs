@@ -178,3 +178,21 @@ fn the_protocol_page_lists_every_message() {
     let missing = kinds.iter().filter(|(name, number)| !rows.contains(&format!("| {number} | `{name}` |")));
     breaches(missing.map(|(name, number)| format!("protocol.md: no row for message {number}, {name}")).collect());
 }
+
+/// The TOML examples of a page.
+fn examples(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(checkout().join("docs/src").join(page)).unwrap();
+    let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    blocks.collect()
+}
+
+#[test]
+fn the_declarations_in_the_book_are_valid() {
+    let examples = examples("own-fields.md");
+    assert!(!examples.is_empty());
+    for example in examples {
+        if let Err(error) = branchline_core::schema::parse_declarations(&example) {
+            panic!("own-fields.md: {error}\n{example}");
+        }
+    }
+}
