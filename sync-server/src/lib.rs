@@ -1,1 +1,24 @@
-//! Branchline: sync-server.
+//! The process around a replica: the command line, and the hub or branch that others connect to.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`cli`] | the command tree, the dispatcher, exit codes |
+//! | [`commands`] | one file for each group of commands, over the replica facade |
+//! | [`context`] | what a command knows before it starts: folder, language, form of the answer |
+//! | [`output`] | answers: one JSON document or a table; errors and warnings |
+//! | [`server`] | the HTTP side of a hub or branch: health, status page, live feed |
+//! | [`state`] | a replica's state in numbers, for `status` and the page |
+//! | [`runtime`] | the asynchronous runtime, the stop signal, spans of time |
+//! | [`catalogue`] | this crate's texts in English, Russian and Ukrainian |
+//!
+//! What is absent: nothing here reads or writes a store except through `branchline_core::replica`, and no command
+//! prints on its own while it can still fail, so that stdout holds one whole answer or none.
+
+pub mod catalogue;
+pub mod cli;
+pub mod commands;
+pub mod context;
+pub mod output;
+pub mod runtime;
+pub mod server;
+pub mod state;

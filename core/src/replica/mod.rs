@@ -22,6 +22,7 @@ pub use settings::{Init, Joining, NodeRole, Person, Settings, Status, Verified};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::document::Edit;
 use crate::error::{Error, Result};
 use crate::id::{BatchId, ChangeHash, RecordId};
 use crate::schema::{Name, Schema, Value};
@@ -94,6 +95,10 @@ impl Replica {
     pub fn find(&self, collection: &str, text: &str) -> Result<RecordId> {
         pending()
     }
+    /// The shortest beginning of an id, at least four characters, that no other record held here has.
+    pub fn short_id(&self, id: &RecordId) -> String {
+        id.to_string()
+    }
     pub fn label(&self, id: &RecordId) -> Option<String> {
         None
     }
@@ -145,6 +150,9 @@ impl Tx<'_> {
         pending()
     }
     pub fn create_keyed(&mut self, collection: &str, values: Vec<(Name, Value)>, key: &[Name]) -> Result<Keyed> {
+        pending()
+    }
+    pub fn edit(&mut self, collection: &str, id: &RecordId, edits: Vec<Edit>) -> Result<bool> {
         pending()
     }
     pub fn archive(&mut self, collection: &str, id: &RecordId, archived: bool) -> Result<bool> {

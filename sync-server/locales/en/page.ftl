@@ -1,0 +1,25 @@
+# Texts of the status page and of `status`.
+page-state = State
+page-bytes = Bytes over the line
+page-downstreams = Who works on it
+page-no-downstreams = Nobody has joined this replica yet. “branchline invite” makes a code.
+page-records = Records
+page-online = line up
+page-offline = line down
+role-hub = Head office
+role-branch = Branch
+role-device = Device
+status-name = Name
+status-role = Role
+status-replica = Replica
+status-user = Acts for
+status-upstream = Upstream
+status-online = Online
+status-last-sync = Last exchange
+status-outbox = Waiting to go up
+status-quarantine = Refused here
+status-conflicts = Conflicts
+status-review = To review
+status-records = Records
+status-digest = Digest
+status-version = Version

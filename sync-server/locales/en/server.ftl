@@ -1,0 +1,108 @@
+# Texts of the command line.
+error-heading = Error:
+warning = Warning: { $text }
+wrong-usage = This call is not understood: { $detail }
+    .do = Run the command with --help to see its form and an example.
+data-missing = No folder is named.
+    .do = Give --data DIR, or set BRANCHLINE_DATA.
+not-a-set = += and -= do not fit the field “{ $field }”.
+    .do = They add to and take from sets, counters and lines; use FIELD=VALUE for other fields.
+counter-step = “{ $value }” is no whole number to move the counter “{ $field }” by.
+    .do = Give a whole number, for instance { $field }+=1.
+value-file = The file cannot be read: { $detail }
+    .do = Check its name, its rights, and that it is UTF-8 text.
+value-file-large = The file is larger than { $limit } bytes.
+    .do = Attach large files with “branchline attach”.
+unknown-change = No change of this record is named “{ $change }”.
+    .do = “branchline show … --history” lists the changes.
+ambiguous-change = Several changes of this record begin with “{ $change }”.
+    .do = Give more of its characters.
+user-disable-self = “{ $name }” is the person this replica acts for.
+    .do = Let another owner or manager do it from another replica.
+verify-damaged = { $count ->
+    [one] { $count } stored part is damaged
+   *[other] { $count } stored parts are damaged
+}: { $first }
+    .do = Keep the folder as it is; restore a backup into a new folder, or join again and compare.
+verify-differs = { $count ->
+    [one] { $count } derived row differs
+   *[other] { $count } derived rows differ
+} from the log.
+    .do = Run “branchline verify --repair”: it writes them anew from the log.
+server-task = A piece of the server's work was cut off: { $detail }
+    .do = Look at the lines above in the log; restart the server if it happens again.
+
+record-created = Made “{ $label }”, { $id }.
+record-edited = Changed “{ $label }”, { $id }.
+record-unchanged = Nothing to change in “{ $label }”, { $id }.
+record-archived = Archived “{ $label }”, { $id }.
+record-unarchived = Brought back “{ $label }”, { $id }.
+change-undone = Took the change of “{ $label }” back, { $id }.
+conflict-resolved = “{ $label }”: { $field } is now { $value }.
+no-conflicts = No open conflicts.
+hub-made = “{ $name }” is ready in { $folder }; its owner is { $owner }.
+user-added = Added { $name }, { $id }.
+user-disabled = { $name } has no access any more.
+backup-written = Wrote { $file }: { $records ->
+    [one] { $records } record
+   *[other] { $records } records
+}, { $bytes } bytes.
+backup-restored = Restored { $records ->
+    [one] { $records } record
+   *[other] { $records } records
+} into { $folder }.
+verify-changes = Changes checked
+verify-records = Records folded
+verify-heads = Heads that differed
+verify-rows = Rows that differed
+verify-search = Search rows that differed
+verify-sound = Everything agrees with the log.
+verify-repaired = What differed was written anew from the log.
+
+label-created = Created
+label-updated = Updated
+label-archived = Archived
+kind-shared = shared
+kind-branch = of a branch
+col-at = When
+col-change = Change
+col-choices = Values
+col-collection = Collection
+col-device = Device
+col-excerpt = Text
+col-field = Field
+col-fields = Fields
+col-from = From
+col-id = Id
+col-kind = Kind
+col-label = Label
+col-lag = Behind
+col-last-seen = Last seen
+col-name = Name
+col-outbox = Waiting to go up
+col-required = Required
+col-scopes = Scopes
+col-shown = Shown
+col-title = Title
+col-to = To
+col-type = Type
+col-user = Who
+col-value = Value
+col-version = Version
+done-created = Made
+done-updated = Changed
+done-unchanged = As it was
+col-done = Result
+line-up = The line is up.
+line-down = The line is down: { $why } Next try in { $seconds } s.
+line-paused = paused by hand
+line-state = Line
+progress-records = Records
+sync-pushed = Changes sent
+sync-pulled = Changes received
+sync-refused = Changes refused
+sync-bytes-up = Bytes sent
+sync-bytes-down = Bytes received
+sync-round-trips = Round trips
+listen-failed = The address cannot be listened on: { $detail }
+    .do = Take another one with --listen, or end the process that holds it.

@@ -1,0 +1,25 @@
+# Тексты страницы состояния и команды `status`.
+page-state = Состояние
+page-bytes = Байт по линии
+page-downstreams = Кто подключён
+page-no-downstreams = К этой реплике ещё никто не подключился. Код создаёт «branchline invite».
+page-records = Записи
+page-online = линия есть
+page-offline = линии нет
+role-hub = Головной офис
+role-branch = Филиал
+role-device = Устройство
+status-name = Имя
+status-role = Роль
+status-replica = Реплика
+status-user = От имени
+status-upstream = Выше по линии
+status-online = На связи
+status-last-sync = Последний обмен
+status-outbox = Ждёт отправки
+status-quarantine = Не принято
+status-conflicts = Конфликты
+status-review = На проверку
+status-records = Записи
+status-digest = Сверка
+status-version = Версия

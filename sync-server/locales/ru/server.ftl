@@ -1,0 +1,112 @@
+# Тексты командной строки.
+error-heading = Ошибка:
+warning = Предупреждение: { $text }
+wrong-usage = Вызов непонятен: { $detail }
+    .do = Запустите команду с --help: там её вид и пример.
+data-missing = Не указана папка.
+    .do = Задайте --data ПАПКА или переменную BRANCHLINE_DATA.
+not-a-set = += и -= не подходят полю «{ $field }».
+    .do = Они добавляют и убирают в множествах, счётчиках и строках; для других полей есть ПОЛЕ=ЗНАЧЕНИЕ.
+counter-step = «{ $value }» — не целое число, счётчик «{ $field }» им не сдвинуть.
+    .do = Задайте целое число, например { $field }+=1.
+value-file = Файл не читается: { $detail }
+    .do = Проверьте имя, права и что это текст в UTF-8.
+value-file-large = Файл больше { $limit } байт.
+    .do = Большие файлы прикрепляет «branchline attach».
+unknown-change = У этой записи нет изменения «{ $change }».
+    .do = Изменения перечислит «branchline show … --history».
+ambiguous-change = С «{ $change }» начинаются несколько изменений этой записи.
+    .do = Укажите больше знаков.
+user-disable-self = От имени «{ $name }» работает эта реплика.
+    .do = Пусть это сделает другой владелец или руководитель с другой реплики.
+verify-damaged = { $count ->
+    [one] Повреждена { $count } часть хранилища
+    [few] Повреждены { $count } части хранилища
+   *[many] Повреждено { $count } частей хранилища
+}: { $first }
+    .do = Оставьте папку как есть; восстановите резервную копию в новую папку или подключитесь заново и сравните.
+verify-differs = { $count ->
+    [one] { $count } производная строка расходится
+    [few] { $count } производные строки расходятся
+   *[many] { $count } производных строк расходятся
+} с журналом.
+    .do = Запустите «branchline verify --repair»: строки будут записаны заново по журналу.
+server-task = Часть работы сервера оборвалась: { $detail }
+    .do = Посмотрите строки выше в журнале; если повторится, перезапустите сервер.
+
+record-created = Создано: «{ $label }», { $id }.
+record-edited = Изменено: «{ $label }», { $id }.
+record-unchanged = Менять нечего: «{ $label }», { $id }.
+record-archived = В архиве: «{ $label }», { $id }.
+record-unarchived = Возвращено из архива: «{ $label }», { $id }.
+change-undone = Изменение отменено: «{ $label }», { $id }.
+conflict-resolved = «{ $label }»: { $field } теперь { $value }.
+no-conflicts = Открытых конфликтов нет.
+hub-made = «{ $name }»: всё готово, папка { $folder }, владелец { $owner }.
+user-added = Добавлен человек: { $name }, { $id }.
+user-disabled = У { $name } больше нет доступа.
+backup-written = Записано в { $file }: { $records ->
+    [one] { $records } запись
+    [few] { $records } записи
+   *[many] { $records } записей
+}, байт: { $bytes }.
+backup-restored = Восстановлено в { $folder }: { $records ->
+    [one] { $records } запись
+    [few] { $records } записи
+   *[many] { $records } записей
+}.
+verify-changes = Проверено изменений
+verify-records = Сложено записей
+verify-heads = Разошлось вершин
+verify-rows = Разошлось строк
+verify-search = Разошлось строк поиска
+verify-sound = Всё согласно с журналом.
+verify-repaired = Разошедшееся записано заново по журналу.
+
+label-created = Создано
+label-updated = Изменено
+label-archived = В архиве
+kind-shared = общая
+kind-branch = филиала
+col-at = Когда
+col-change = Изменение
+col-choices = Значения
+col-collection = Коллекция
+col-device = Устройство
+col-excerpt = Текст
+col-field = Поле
+col-fields = Полей
+col-from = Было
+col-id = Id
+col-kind = Вид
+col-label = Название
+col-lag = Отставание
+col-last-seen = На связи
+col-name = Имя
+col-outbox = Ждёт отправки
+col-required = Обязательно
+col-scopes = Области
+col-shown = Показано
+col-title = Запись
+col-to = Стало
+col-type = Тип
+col-user = Кто
+col-value = Значение
+col-version = Версия
+done-created = Создано
+done-updated = Изменено
+done-unchanged = Без изменений
+col-done = Итог
+line-up = Линия есть.
+line-down = Линии нет: { $why } Следующая попытка через { $seconds } с.
+line-paused = отключена вручную
+line-state = Линия
+progress-records = Записи
+sync-pushed = Отправлено изменений
+sync-pulled = Получено изменений
+sync-refused = Не принято изменений
+sync-bytes-up = Отправлено байт
+sync-bytes-down = Получено байт
+sync-round-trips = Оборотов
+listen-failed = Слушать этот адрес нельзя: { $detail }
+    .do = Возьмите другой через --listen или завершите процесс, который его занял.

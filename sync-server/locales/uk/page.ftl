@@ -1,0 +1,25 @@
+# Тексти сторінки стану і команди `status`.
+page-state = Стан
+page-bytes = Байтів лінією
+page-downstreams = Хто приєднаний
+page-no-downstreams = До цієї репліки ще ніхто не приєднався. Код створює «branchline invite».
+page-records = Записи
+page-online = лінія є
+page-offline = лінії немає
+role-hub = Головний офіс
+role-branch = Філія
+role-device = Пристрій
+status-name = Ім’я
+status-role = Роль
+status-replica = Репліка
+status-user = Від імені
+status-upstream = Вище по лінії
+status-online = На зв’язку
+status-last-sync = Останній обмін
+status-outbox = Чекає на відправлення
+status-quarantine = Не прийнято
+status-conflicts = Конфлікти
+status-review = На перевірку
+status-records = Записи
+status-digest = Звірка
+status-version = Версія

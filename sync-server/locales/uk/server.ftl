@@ -1,0 +1,112 @@
+# Тексти командного рядка.
+error-heading = Помилка:
+warning = Попередження: { $text }
+wrong-usage = Виклик незрозумілий: { $detail }
+    .do = Запустіть команду з --help: там її вигляд і приклад.
+data-missing = Не вказано теку.
+    .do = Задайте --data ТЕКА або змінну BRANCHLINE_DATA.
+not-a-set = += і -= не пасують до поля «{ $field }».
+    .do = Вони додають і прибирають у множинах, лічильниках і рядках; для інших полів є ПОЛЕ=ЗНАЧЕННЯ.
+counter-step = «{ $value }» — не ціле число, лічильник «{ $field }» ним не зрушити.
+    .do = Задайте ціле число, наприклад { $field }+=1.
+value-file = Файл не читається: { $detail }
+    .do = Перевірте назву, права і що це текст в UTF-8.
+value-file-large = Файл більший за { $limit } байтів.
+    .do = Великі файли прикріплює «branchline attach».
+unknown-change = Цей запис не має зміни «{ $change }».
+    .do = Зміни перелічить «branchline show … --history».
+ambiguous-change = З «{ $change }» починаються кілька змін цього запису.
+    .do = Вкажіть більше знаків.
+user-disable-self = Від імені «{ $name }» працює ця репліка.
+    .do = Нехай це зробить інший власник або керівник з іншої репліки.
+verify-damaged = { $count ->
+    [one] Пошкоджено { $count } частину сховища
+    [few] Пошкоджено { $count } частини сховища
+   *[many] Пошкоджено { $count } частин сховища
+}: { $first }
+    .do = Залиште теку як є; відновіть резервну копію в нову теку або приєднайтеся знову і порівняйте.
+verify-differs = { $count ->
+    [one] { $count } похідний рядок розходиться
+    [few] { $count } похідні рядки розходяться
+   *[many] { $count } похідних рядків розходяться
+} з журналом.
+    .do = Запустіть «branchline verify --repair»: рядки буде записано наново за журналом.
+server-task = Частина роботи сервера обірвалася: { $detail }
+    .do = Подивіться рядки вище в журналі; якщо повториться, перезапустіть сервер.
+
+record-created = Створено: «{ $label }», { $id }.
+record-edited = Змінено: «{ $label }», { $id }.
+record-unchanged = Змінювати нічого: «{ $label }», { $id }.
+record-archived = В архіві: «{ $label }», { $id }.
+record-unarchived = Повернено з архіву: «{ $label }», { $id }.
+change-undone = Зміну скасовано: «{ $label }», { $id }.
+conflict-resolved = «{ $label }»: { $field } тепер { $value }.
+no-conflicts = Відкритих конфліктів немає.
+hub-made = «{ $name }»: усе готово, тека { $folder }, власник { $owner }.
+user-added = Додано людину: { $name }, { $id }.
+user-disabled = { $name } більше не має доступу.
+backup-written = Записано в { $file }: { $records ->
+    [one] { $records } запис
+    [few] { $records } записи
+   *[many] { $records } записів
+}, байтів: { $bytes }.
+backup-restored = Відновлено в { $folder }: { $records ->
+    [one] { $records } запис
+    [few] { $records } записи
+   *[many] { $records } записів
+}.
+verify-changes = Перевірено змін
+verify-records = Складено записів
+verify-heads = Розійшлося вершин
+verify-rows = Розійшлося рядків
+verify-search = Розійшлося рядків пошуку
+verify-sound = Усе узгоджене з журналом.
+verify-repaired = Те, що розійшлося, записано наново за журналом.
+
+label-created = Створено
+label-updated = Змінено
+label-archived = В архіві
+kind-shared = спільна
+kind-branch = філії
+col-at = Коли
+col-change = Зміна
+col-choices = Значення
+col-collection = Колекція
+col-device = Пристрій
+col-excerpt = Текст
+col-field = Поле
+col-fields = Полів
+col-from = Було
+col-id = Id
+col-kind = Вид
+col-label = Назва
+col-lag = Відставання
+col-last-seen = На зв’язку
+col-name = Ім’я
+col-outbox = Чекає на відправлення
+col-required = Обов’язкове
+col-scopes = Області
+col-shown = Показано
+col-title = Запис
+col-to = Стало
+col-type = Тип
+col-user = Хто
+col-value = Значення
+col-version = Версія
+done-created = Створено
+done-updated = Змінено
+done-unchanged = Без змін
+col-done = Підсумок
+line-up = Лінія є.
+line-down = Лінії немає: { $why } Наступна спроба через { $seconds } с.
+line-paused = вимкнено вручну
+line-state = Лінія
+progress-records = Записи
+sync-pushed = Надіслано змін
+sync-pulled = Отримано змін
+sync-refused = Не прийнято змін
+sync-bytes-up = Надіслано байтів
+sync-bytes-down = Отримано байтів
+sync-round-trips = Обертів
+listen-failed = Слухати цю адресу не можна: { $detail }
+    .do = Візьміть іншу через --listen або завершіть процес, який її зайняв.

@@ -1,0 +1,25 @@
+//! This crate's texts, added to the core's message catalogue before the first message is rendered.
+
+use std::sync::Once;
+
+use branchline_core::message::{self, Language};
+
+const TEXTS: &[(Language, &str)] = &[
+    (Language::En, include_str!("../locales/en/server.ftl")),
+    (Language::Ru, include_str!("../locales/ru/server.ftl")),
+    (Language::Uk, include_str!("../locales/uk/server.ftl")),
+    (Language::En, include_str!("../locales/en/page.ftl")),
+    (Language::Ru, include_str!("../locales/ru/page.ftl")),
+    (Language::Uk, include_str!("../locales/uk/page.ftl")),
+];
+
+/// Adds the texts; calling it again does nothing.
+pub fn install() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for (language, text) in TEXTS {
+            // A text that does not parse is a fault of the build, and the catalogue's tests say so.
+            let _ = message::extend(*language, text);
+        }
+    });
+}

@@ -1,0 +1,12 @@
+//! The commands, one file for each group: parse arguments, call the replica or the CRM, shape the answer.
+//!
+//! What is absent: no rule of the business and no rule of the data; those are the core's.
+
+pub mod assignments;
+pub mod conflicts;
+pub mod folder;
+pub mod people;
+pub mod records;
+pub mod schema;
+pub mod serve;
+pub mod shape;

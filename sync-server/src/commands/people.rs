@@ -1,0 +1,142 @@
+//! People: `users list`, `users add`, `users disable`.
+
+use branchline_core::document::Edit;
+use branchline_core::id::RecordId;
+use branchline_core::message::Message;
+use branchline_core::replica::{Direction, Query, Record, Replica};
+use branchline_core::schema::{Name, Value};
+use branchline_core::{Error, Result};
+use clap::{Args, Subcommand};
+use serde_json::{Value as Json, json};
+
+use super::assignments;
+use super::shape::Shaper;
+use crate::context::Context;
+use crate::output::{Answer, Table};
+
+const USER: &str = "user";
+
+/// People: list, add, disable.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  branchline users add \"Anna Petrova\" --email anna@acme.example --role manager \
+                        --branch central")]
+pub struct Users {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the people.
+    #[command(after_help = "Example:\n  branchline users list")]
+    List,
+    /// Add a person.
+    #[command(
+        after_help = "Example:\n  branchline users add \"Oleh Koval\" --email oleh@acme.example --role seller --branch kyiv"
+    )]
+    Add {
+        /// The name.
+        name: String,
+        /// The e-mail address; without one there is no sign-in.
+        #[arg(long)]
+        email: Option<String>,
+        /// owner, manager, seller, reader, or a role of the workspace's own.
+        #[arg(long)]
+        role: String,
+        /// The branch whose records the person makes: its code or name.
+        #[arg(long)]
+        branch: Option<String>,
+    },
+    /// End a person's access; what the person wrote stays.
+    #[command(after_help = "Example:\n  branchline users disable oleh@acme.example")]
+    Disable {
+        /// The name, the e-mail address or the id.
+        name: String,
+    },
+}
+
+impl Users {
+    /// Lists, adds or disables.
+    ///
+    /// # Errors
+    /// An unknown branch or person, an unknown role, rights, and those of the store.
+    pub fn run(&self, context: &Context) -> Result<Answer> {
+        let replica = context.open()?;
+        match &self.command {
+            Command::List => list(context, &replica),
+            Command::Add { name, email, role, branch } => {
+                add(context, &replica, name, email.as_deref(), role, branch.as_deref())
+            }
+            Command::Disable { name } => disable(context, &replica, name),
+        }
+    }
+}
+
+fn list(context: &Context, replica: &Replica) -> Result<Answer> {
+    let schema = replica.schema();
+    let collection = schema.require(USER)?;
+    let mut people: Vec<Record> = Vec::new();
+    replica.each(&Query::of(USER).sorted("name", Direction::Ascending), &mut |record| {
+        people.push(record);
+        Ok(())
+    })?;
+    let shaper = Shaper::new(replica);
+    Ok(Answer::of(
+        context,
+        || people.iter().map(|r| Json::Object(shaper.object(collection, r, None))).collect(),
+        || {
+            let headings = ["name", "email", "role", "home_branch", "active"];
+            let titles = headings.map(|n| collection.field(n).map_or(n, |f| f.labels.text(context.language())));
+            let mut table = Table::new(std::iter::once("id").chain(titles));
+            for record in &people {
+                let cells = headings.map(|name| shaper.cell(collection, record, name));
+                table.row(std::iter::once(replica.short_id(&record.id)).chain(cells));
+            }
+            table.text()
+        },
+    ))
+}
+
+fn add(
+    context: &Context,
+    replica: &Replica,
+    name: &str,
+    email: Option<&str>,
+    role: &str,
+    branch: Option<&str>,
+) -> Result<Answer> {
+    let schema = replica.schema();
+    let collection = schema.require(USER)?;
+    let typed = [
+        ("name", Some(name)),
+        ("email", email),
+        ("role", Some(role)),
+        ("home_branch", branch),
+        ("active", Some("yes")),
+    ];
+    let mut values: Vec<(Name, Value)> = Vec::new();
+    for (field, text) in typed {
+        let (Some(text), field) = (text, collection.require_field(field)?) else { continue };
+        values.push((field.name.clone(), assignments::parse(replica, field, text)?));
+    }
+    let id = replica.transact(|tx| tx.create(USER, values))?;
+    Ok(answer(context, replica, "user-added", &id, name))
+}
+
+fn disable(context: &Context, replica: &Replica, name: &str) -> Result<Answer> {
+    let id = replica.find(USER, name)?;
+    if id == replica.me()?.id {
+        return Err(Error::invalid("user-disable-self").with("name", name));
+    }
+    replica.transact(|tx| tx.edit(USER, &id, vec![Edit::Set("active".into(), Value::Boolean(false))]))?;
+    let label = replica.label(&id).unwrap_or_else(|| name.to_owned());
+    Ok(answer(context, replica, "user-disabled", &id, &label))
+}
+
+fn answer(context: &Context, replica: &Replica, said: &'static str, id: &RecordId, name: &str) -> Answer {
+    Answer::of(
+        context,
+        || json!({"id": id.to_string(), "name": name}),
+        || Message::new(said).with("name", name).with("id", replica.short_id(id)).render(context.language()),
+    )
+}

@@ -1,0 +1,102 @@
+//! `serve`: the hub or branch as a process.
+
+use std::io::Write;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use branchline_core::replica::Replica;
+use branchline_core::{Error, Result};
+use clap::Args;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::cli::wrong_usage;
+use crate::context::Context;
+use crate::output::Answer;
+use crate::runtime::{block_on, stop_signal};
+use crate::server::{Node, router};
+
+/// How long open connections may take to end after a stop signal.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Run the hub or branch: others connect to it, people look at its page.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  branchline --data ./hub serve --listen 127.0.0.1:8787\n  branchline --data ./hub serve \
+                        --listen 0.0.0.0:8787 --public-url https://hub.acme.example:8787"
+)]
+pub struct Serve {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    listen: String,
+    /// The address that invitations carry; without it the one it listens on.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The certificate chain in PEM; without one the replica makes its own, which invitations pin.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Plain HTTP beyond loopback, where something in front of it does TLS.
+    #[arg(long, conflicts_with = "tls_cert")]
+    insecure_http: bool,
+}
+
+impl Serve {
+    /// Serves until SIGINT or SIGTERM.
+    ///
+    /// # Errors
+    /// An address that cannot be used, certificate files that cannot be read, and those of the store.
+    pub fn run(&self, context: &Context) -> Result<Answer> {
+        let replica = context.open()?;
+        let address = self.address()?;
+        block_on(self.serve(context, replica, address)).map(|()| Answer::spoken())
+    }
+
+    fn address(&self) -> Result<SocketAddr> {
+        let found = self.listen.to_socket_addrs().ok().and_then(|mut all| all.next());
+        found.ok_or_else(|| wrong_usage(format!("--listen {}", self.listen)))
+    }
+
+    fn needs_tls(&self, address: &SocketAddr) -> bool {
+        self.tls_cert.is_some() || !(address.ip().is_loopback() || self.insecure_http)
+    }
+
+    async fn serve(&self, context: &Context, replica: Replica, address: SocketAddr) -> Result<()> {
+        let taken = |e: std::io::Error| Error::usage("listen-failed").with("detail", e.to_string()).at(&self.listen);
+        let listener = TcpListener::bind(address).await.map_err(taken)?;
+        let address = listener.local_addr().map_err(taken)?;
+        let (stop, stopping) = watch::channel(false);
+        let node = Node::new(replica, stopping.clone());
+        let app = router(node);
+        announce(context, self.needs_tls(&address), &address);
+        let mut ending = stopping.clone();
+        let ended = async move {
+            let _ = ending.wait_for(|stop| *stop).await;
+        };
+        let serving = axum::serve(listener, app).with_graceful_shutdown(ended);
+        tokio::spawn(async move {
+            stop_signal().await;
+            let _ = stop.send(true);
+        });
+        let mut cut = stopping;
+        tokio::select! {
+            served = serving => served.map_err(|e| Error::storage("server-task").with("detail", e.to_string())),
+            () = async { let _ = cut.wait_for(|stop| *stop).await; tokio::time::sleep(STOP_GRACE).await } => Ok(()),
+        }
+    }
+}
+
+// Exactly one line when ready: whoever started the process waits for it.
+fn announce(context: &Context, tls: bool, address: &SocketAddr) {
+    let line = if context.json {
+        json!({"listening": address.to_string()}).to_string()
+    } else {
+        format!("listening on {}://{address}", if tls { "https" } else { "http" })
+    };
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -1,0 +1,144 @@
+//! A hub or branch as a process: the HTTP side of a replica.
+//!
+//! `/` is the status page, `/events` its live feed, `/health` the health document; `/link`, where downstreams connect,
+//! is added by the link endpoint. The store works in blocking threads, never on the async workers. On a stop signal
+//! streams end first, so that the listener can close without cutting an answer short.
+
+mod events;
+mod page;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use branchline_core::message::Language;
+use branchline_core::replica::Replica;
+use branchline_core::{Error, Result};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::state::State;
+
+/// What every request of one server shares.
+#[derive(Clone)]
+pub struct Node {
+    /// The replica that is served.
+    pub replica: Replica,
+    stopping: watch::Receiver<bool>,
+    live: Arc<watch::Sender<Option<Arc<State>>>>,
+}
+
+impl Node {
+    /// A node over this replica; its streams end when `stopping` turns true.
+    pub fn new(replica: Replica, stopping: watch::Receiver<bool>) -> Self {
+        Self { replica, stopping, live: Arc::new(watch::channel(None).0) }
+    }
+
+    /// Becomes true when the process is asked to stop: long answers and sockets should end then.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.clone()
+    }
+
+    /// Runs store work on a blocking thread.
+    ///
+    /// # Errors
+    /// The work's own; `server-task` when it was cut off by the end of the process.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Replica) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let replica = self.replica.clone();
+        match tokio::task::spawn_blocking(move || work(&replica)).await {
+            Ok(done) => done,
+            Err(lost) => Err(Error::storage("server-task").with("detail", lost.to_string())),
+        }
+    }
+}
+
+/// The routes of a node, without `/link`.
+pub fn router(node: Node) -> Router {
+    let refresher = node.clone();
+    tokio::spawn(async move { events::refresh(refresher).await });
+    Router::new()
+        .route("/", get(status_page))
+        .route("/events", get(events::stream))
+        .route("/health", get(health))
+        .with_state(node)
+}
+
+async fn health(Shared(node): Shared<Node>) -> Response {
+    match node.blocking(|replica| replica.status()).await {
+        Ok(status) => axum::Json(json!({
+            "status": "ok",
+            "role": status.role.as_str(),
+            "replica": status.replica.to_string(),
+            "version": env!("CARGO_PKG_VERSION"),
+        }))
+        .into_response(),
+        Err(error) => {
+            let document =
+                json!({"status": "failed", "error": {"code": error.code(), "what": error.what(Language::En)}});
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(document)).into_response()
+        }
+    }
+}
+
+async fn status_page(Shared(node): Shared<Node>, headers: HeaderMap) -> Response {
+    let language = language_of(&headers);
+    match node.blocking(|replica| Ok((State::read(replica)?, replica.schema()))).await {
+        Ok((state, schema)) => with_headers(page::whole(language, &state, &schema).into_response(), language),
+        Err(error) => {
+            let text = format!("{}\n{}\n", error.what(language), error.advice(language));
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
+}
+
+fn with_headers(mut response: Response, language: Language) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(page::content_security_policy()) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.code()));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}
+
+// The best of our languages by Accept-Language; English where none is wanted.
+fn language_of(headers: &HeaderMap) -> Language {
+    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    best_language(wanted)
+}
+
+fn best_language(accepted: &str) -> Language {
+    let mut best = (Language::En, 0.0_f32);
+    for part in accepted.split(',') {
+        let mut pieces = part.split(';');
+        let Some(language) = pieces.next().and_then(|tag| Language::parse(tag.trim())) else { continue };
+        let quality = pieces.find_map(|p| p.trim().strip_prefix("q=")?.trim().parse::<f32>().ok()).unwrap_or(1.0);
+        if quality > best.1 {
+            best = (language, quality);
+        }
+    }
+    best.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_with_the_highest_quality_wins() {
+        assert_eq!(best_language("de, uk;q=0.8, en;q=0.5"), Language::Uk);
+        assert_eq!(best_language("ru-RU,ru;q=0.9,en;q=0.8"), Language::Ru);
+        assert_eq!(best_language("en;q=0.1, ru;q=0"), Language::En);
+        assert_eq!(best_language(""), Language::En);
+    }
+}

@@ -1,0 +1,128 @@
+//! A replica's state in numbers, for `status` and for the status page: the same figures from one place.
+
+use branchline_core::Result;
+use branchline_core::message::Language;
+use branchline_core::replica::{Replica, Status};
+use branchline_core::schema::Schema;
+use branchline_core::time::Millis;
+use serde_json::{Map, Value as Json, json};
+
+use crate::output::pairs;
+
+/// The numbers of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// What the replica itself knows.
+    pub status: Status,
+    /// The upstream's address, if it has one.
+    pub upstream: Option<String>,
+    /// Whether the link is up now.
+    pub online: bool,
+    /// When the last exchange ended.
+    pub last_sync: Option<Millis>,
+    /// The company's name.
+    pub workspace: String,
+    /// Bytes sent over the upstream line.
+    pub bytes_up: u64,
+    /// Bytes received over the upstream line.
+    pub bytes_down: u64,
+    /// Who joined this replica.
+    pub downstreams: Vec<Downstream>,
+}
+
+/// A replica that joined this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Downstream {
+    /// Its name.
+    pub name: String,
+    /// Whether its link is up now.
+    pub online: bool,
+    /// When it was last here.
+    pub last_seen: Option<Millis>,
+    /// Changes of its scopes that it has not got yet.
+    pub lag: u64,
+    /// Changes that wait there to go up, as it last said.
+    pub outbox: Option<u64>,
+    /// The version it runs.
+    pub version: String,
+    /// What it may hold.
+    pub scopes: Vec<String>,
+}
+
+impl State {
+    /// Reads the numbers.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn read(replica: &Replica) -> Result<Self> {
+        Ok(Self {
+            status: replica.status()?,
+            upstream: None,
+            online: false,
+            last_sync: None,
+            workspace: replica.settings()?.name,
+            bytes_up: 0,
+            bytes_down: 0,
+            downstreams: Vec::new(),
+        })
+    }
+
+    /// Records of all collections.
+    pub fn records_total(&self) -> u64 {
+        self.status.records.iter().map(|(_, count)| count).sum()
+    }
+
+    /// The `status` document of the contract.
+    pub fn document(&self) -> Json {
+        let s = &self.status;
+        let records: Map<String, Json> =
+            s.records.iter().map(|(name, count)| (name.to_string(), json!(count))).collect();
+        json!({
+            "role": s.role.as_str(),
+            "replica": s.replica.to_string(),
+            "name": s.name,
+            "user": s.user,
+            "upstream": self.upstream,
+            "online": self.online,
+            "last_sync": self.last_sync.map(Millis::rfc3339),
+            "outbox": s.outbox,
+            "quarantine": s.quarantine,
+            "conflicts": s.conflicts,
+            "review": s.review,
+            "records": records,
+            "digest": s.digest,
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    /// The same for people.
+    pub fn text(&self, language: Language, schema: &Schema) -> String {
+        let s = &self.status;
+        let none = || "–".to_owned();
+        let mut text = pairs(
+            language,
+            &[
+                ("status-name", s.name.clone()),
+                ("status-role", s.role.as_str().to_owned()),
+                ("status-replica", s.replica.to_string()),
+                ("status-user", s.user.clone()),
+                ("status-upstream", self.upstream.clone().unwrap_or_else(none)),
+                ("status-online", if self.online { "✓".to_owned() } else { none() }),
+                ("status-last-sync", self.last_sync.map_or_else(none, Millis::rfc3339)),
+                ("status-outbox", s.outbox.to_string()),
+                ("status-quarantine", s.quarantine.to_string()),
+                ("status-conflicts", s.conflicts.to_string()),
+                ("status-review", s.review.to_string()),
+                ("status-digest", s.digest.clone()),
+                ("status-version", env!("CARGO_PKG_VERSION").to_owned()),
+            ],
+        );
+        for (name, count) in s.records.iter().filter(|(_, count)| *count > 0) {
+            text.push_str(&format!(
+                "  {}: {count}\n",
+                crate::commands::shape::collection_label(schema, name, language)
+            ));
+        }
+        text
+    }
+}
