@@ -75,3 +75,9 @@ pub const IMPORT_CELL_BYTES_MAX: usize = 1024 * 1024;
 pub const IMPORT_MAP_BYTES_MAX: usize = 1024 * 1024;
 /// Most refused rows, and most warnings, that an import lists; further ones are only counted.
 pub const IMPORT_ISSUES_MAX: usize = 100_000;
+/// Most columns (key and type of value) in a batch.
+pub const BATCH_COLUMNS_MAX: usize = 4_096;
+/// Most operations and predecessors of changes that a batch carries as shapes; most numbers or words of one column.
+pub const BATCH_OPS_MAX: usize = 500_000;
+/// Most dependencies of changes that a batch carries apart from their bytes.
+pub const BATCH_DEPS_MAX: usize = 20_000;

@@ -29,48 +29,64 @@ pub struct NewChange<'a> {
 
 /// The chunk of this change and its hash.
 pub fn build(change: &NewChange<'_>) -> (Vec<u8>, ChangeHash) {
+    let mut raw = Vec::with_capacity(640);
+    write(change, &mut raw);
+    let hash = seal(&mut raw);
+    (raw, hash)
+}
+
+/// Appends the chunk of this change, its checksum still zero: [`seal`] sets it.
+pub(crate) fn write(change: &NewChange<'_>, out: &mut Vec<u8>) {
     let others = other_actors(change);
     let mut columns = ColumnData { bytes: Vec::with_capacity(512), lens: [0; spec::ALL.len()] };
     if !change.ops.is_empty() || change.texts.iter().any(|text| !text.text.is_empty()) {
         write_columns(change, &others, &mut columns);
     }
 
-    let mut body = Vec::with_capacity(128 + change.deps.len() * ChangeHash::LEN + columns.bytes.len());
-    put_unsigned(&mut body, change.deps.len() as u64);
-    let mut deps = change.deps.to_vec();
-    deps.sort_unstable();
-    deps.iter().for_each(|dep| body.extend_from_slice(&dep.0));
-    put_prefixed(&mut body, change.actor);
-    put_unsigned(&mut body, change.seq);
-    put_unsigned(&mut body, change.start_op);
-    put_signed(&mut body, change.time);
-    put_prefixed(&mut body, b"");
-    put_unsigned(&mut body, others.len() as u64);
-    others.iter().for_each(|actor| put_prefixed(&mut body, actor));
-    put_unsigned(&mut body, columns.lens.iter().filter(|len| **len > 0).count() as u64);
+    let mut head = Vec::with_capacity(128 + change.deps.len() * ChangeHash::LEN);
+    write_head(change.deps, change.actor, change.seq, change.start_op, change.time, &mut head);
+    put_prefixed(&mut head, b"");
+    put_unsigned(&mut head, others.len() as u64);
+    others.iter().for_each(|actor| put_prefixed(&mut head, actor));
+    put_unsigned(&mut head, columns.lens.iter().filter(|len| **len > 0).count() as u64);
     for (spec, len) in spec::ALL.iter().zip(columns.lens).filter(|(_, len)| *len > 0) {
-        put_unsigned(&mut body, u64::from(*spec));
-        put_unsigned(&mut body, len as u64);
+        put_unsigned(&mut head, u64::from(*spec));
+        put_unsigned(&mut head, len as u64);
     }
-    seal(&body, &columns.bytes)
+    write_chunk(&head, &columns.bytes, out);
 }
 
-/// Puts magic, checksum, type and length before a body given in two parts.
-pub(crate) fn seal(head: &[u8], tail: &[u8]) -> (Vec<u8>, ChangeHash) {
-    let len = head.len() + tail.len();
-    let mut raw = Vec::with_capacity(14 + len);
-    raw.extend_from_slice(&MAGIC);
-    raw.extend_from_slice(&[0; 4]);
-    raw.push(CHANGE_TYPE);
-    put_unsigned(&mut raw, len as u64);
-    raw.extend_from_slice(head);
-    raw.extend_from_slice(tail);
-    let (before, hashed) = raw.split_at_mut(8);
-    let hash = ChangeHash(Sha256::digest(hashed).into());
-    for (slot, byte) in before.iter_mut().skip(4).zip(hash.0) {
-        *slot = byte;
+/// Appends the part of a body that says who wrote when, after what.
+pub(crate) fn write_head(deps: &[ChangeHash], actor: &[u8], seq: u64, start_op: u64, time: i64, out: &mut Vec<u8>) {
+    put_unsigned(out, deps.len() as u64);
+    if deps.is_sorted() {
+        deps.iter().for_each(|dep| out.extend_from_slice(&dep.0));
+    } else {
+        let mut deps = deps.to_vec();
+        deps.sort_unstable();
+        deps.iter().for_each(|dep| out.extend_from_slice(&dep.0));
     }
-    (raw, hash)
+    put_prefixed(out, actor);
+    put_unsigned(out, seq);
+    put_unsigned(out, start_op);
+    put_signed(out, time);
+}
+
+/// Appends a chunk whose body is given in two parts, its checksum still zero.
+pub(crate) fn write_chunk(head: &[u8], tail: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&[0; 4]);
+    out.push(CHANGE_TYPE);
+    put_unsigned(out, (head.len() + tail.len()) as u64);
+    out.extend_from_slice(head);
+    out.extend_from_slice(tail);
+}
+
+/// Hashes a chunk and sets its checksum.
+pub(crate) fn seal(raw: &mut [u8]) -> ChangeHash {
+    let hash = ChangeHash(Sha256::digest(raw.get(8..).unwrap_or_default()).into());
+    raw.iter_mut().skip(4).zip(hash.0).take(4).for_each(|(slot, byte)| *slot = byte);
+    hash
 }
 
 // The actors that operations name beside the change's own, ascending: their place is their number, from 1.

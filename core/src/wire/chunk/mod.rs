@@ -5,7 +5,7 @@
 //! encoding, the one Automerge 0.12 writes (`flat_ops` followed by `build` gives the same bytes, or there are no
 //! `flat_ops`); nothing here panics on any bytes. Whether the operations are allowed is for the room `document`.
 
-mod build;
+pub(crate) mod build;
 mod columns;
 mod genesis;
 pub(crate) mod leb;

@@ -12,7 +12,20 @@
 //!
 //! `docs/src/protocol.md` describes the bytes.
 
+mod decode;
+mod encode;
+mod interner;
+mod numbers;
+mod records;
+mod sections;
+mod shape;
+mod template;
+mod texts;
+
 use std::ops::Range;
+
+pub use decode::decode;
+pub use encode::Encoder;
 
 use crate::id::{ActorId, BatchId, ChangeHash, DeviceId, RecordId};
 use crate::wire::chunk::GenesisKind;
