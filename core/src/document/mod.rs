@@ -20,6 +20,7 @@ mod refusal;
 mod state;
 mod text;
 mod values;
+mod vet;
 mod vetted;
 mod winner;
 mod write;
@@ -29,6 +30,7 @@ pub use read::{ConflictValue, FieldConflict};
 pub use refusal::Refusal;
 pub use state::{Stamp, State};
 pub use values::value_of;
+pub use vet::{Foreign, vet};
 pub use vetted::{Op, Vetted};
 pub use write::{Author, Edit, create, edit};
 

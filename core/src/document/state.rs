@@ -75,7 +75,7 @@ impl State {
     /// Takes in a change. One that is already here changes nothing.
     ///
     /// # Errors
-    /// `change-damaged` where a change that it follows is not here: [`vet`](super::vet()) would have said so.
+    /// `change-damaged` where a change that it follows is not here: [`vet`](super::vet) would have said so.
     pub fn apply(&mut self, change: &Vetted) -> Result<()> {
         let hash = change.hash();
         if self.place(&hash).is_some() {

@@ -2,5 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod archive;
+mod automerge;
 mod fixture;
+mod merge;
 mod records;
+mod script;
+mod vetting;
