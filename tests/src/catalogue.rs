@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, Message, Pattern, PatternElement};
 
 use crate::checkout;
 use crate::source::{Source, close, relative, sources};
@@ -48,38 +48,56 @@ pub struct Advice {
     pub arguments: BTreeSet<String>,
 }
 
-/// All texts of a language by id.
+/// All texts of a language by id; of an id that stands twice, the first.
 ///
 /// # Panics
-/// Where there are none, or a file is no Fluent resource, or an id stands twice.
+/// Where there are none, or a file is no Fluent resource.
 pub fn catalogue(language: &str) -> BTreeMap<String, Text> {
     let mut texts = BTreeMap::new();
-    for house in ["core/locales", "sync-server/locales"] {
-        let folder = checkout().join(house).join(language);
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        for entry in entries {
-            let path = entry.unwrap().path();
-            let resource = fluent_syntax::parser::parse(std::fs::read_to_string(&path).unwrap())
-                .unwrap_or_else(|(_, errors)| panic!("{}: {errors:?}", relative(&path)));
-            for entry in resource.body {
-                let Entry::Message(message) = entry else { continue };
-                let mut text = Text::default();
-                if let Some(pattern) = &message.value {
-                    visit(pattern, &mut text.arguments, &mut text.words);
-                    text.shown = shown(pattern);
-                }
-                for attribute in message.attributes.iter().filter(|a| a.id.name == "do") {
-                    let mut advice = Advice { shown: shown(&attribute.value), ..Advice::default() };
-                    visit(&attribute.value, &mut advice.arguments, &mut String::new());
-                    text.advice = Some(advice);
-                }
-                let id = message.id.name;
-                assert!(texts.insert(id.clone(), text).is_none(), "{}: `{id}` stands twice", relative(&path));
-            }
-        }
+    for (_, id, text) in entries(language) {
+        texts.entry(id).or_insert(text);
     }
     assert!(!texts.is_empty(), "no catalogue for {language}");
     texts
+}
+
+/// Every text of a language with its file and id, in the order in which it is written.
+///
+/// # Panics
+/// Where a file is no Fluent resource.
+pub fn entries(language: &str) -> Vec<(String, String, Text)> {
+    let mut found = Vec::new();
+    for house in ["core/locales", "sync-server/locales"] {
+        let Ok(folder) = std::fs::read_dir(checkout().join(house).join(language)) else { continue };
+        let mut paths: Vec<_> = folder.map(|entry| entry.expect("a folder can be read to its end").path()).collect();
+        paths.sort();
+        for path in paths {
+            let source = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", relative(&path)));
+            let resource = fluent_syntax::parser::parse(source)
+                .unwrap_or_else(|(_, errors)| panic!("{}: {errors:?}", relative(&path)));
+            found.extend(resource.body.into_iter().filter_map(|entry| {
+                let Entry::Message(message) = entry else { return None };
+                Some((relative(&path), message.id.name.clone(), Text::of(&message)))
+            }));
+        }
+    }
+    found
+}
+
+impl Text {
+    fn of(message: &Message<String>) -> Self {
+        let mut text = Text::default();
+        if let Some(pattern) = &message.value {
+            visit(pattern, &mut text.arguments, &mut text.words);
+            text.shown = shown(pattern);
+        }
+        for attribute in message.attributes.iter().filter(|a| a.id.name == "do") {
+            let mut advice = Advice { shown: shown(&attribute.value), ..Advice::default() };
+            visit(&attribute.value, &mut advice.arguments, &mut String::new());
+            text.advice = Some(advice);
+        }
+        text
+    }
 }
 
 fn visit(pattern: &Pattern<String>, arguments: &mut BTreeSet<String>, words: &mut String) {
@@ -173,7 +191,18 @@ fn use_at(source: &Source, at: usize, open: usize, kind: Option<&'static str>) -
     if code[line_start..at].contains("let ") {
         arguments.extend(added_later(source, end));
     }
+    if handed_on(&code[..at]) {
+        let function = code[..at].rfind("fn ").unwrap_or(0);
+        arguments.extend(given(source, function, at));
+    }
     Some(Use { place: format!("{}:{}", source.path, source.line(at)), kind, id, arguments })
+}
+
+/// Whether what follows is the argument of a function or closure of the file's own, which may add arguments.
+fn handed_on(before: &str) -> bool {
+    let Some(callee) = before.trim_end().strip_suffix('(') else { return false };
+    let name: String = callee.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    name.chars().last().is_some_and(char::is_lowercase)
 }
 
 /// The names that `.with(…)` calls give from here on, and where their chain ends.
@@ -202,6 +231,11 @@ fn added_later(source: &Source, from: usize) -> Vec<String> {
         depth < 0
     };
     let block = code[from..].bytes().position(closes).map_or(code.len(), |n| from + n);
-    let calls = code[from..block].match_indices(".with(").map(|(n, call)| from + n + call.len());
+    given(source, from, block)
+}
+
+/// The names that the `.with(…)` calls of a piece of code give.
+fn given(source: &Source, from: usize, to: usize) -> Vec<String> {
+    let calls = source.production[from..to].match_indices(".with(").map(|(n, call)| from + n + call.len());
     calls.filter_map(|inside| source.literal(inside)).map(str::to_owned).collect()
 }

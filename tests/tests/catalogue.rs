@@ -5,13 +5,24 @@
 
 use std::collections::BTreeSet;
 
-use branchline_tests::catalogue::{CRATES, Use, catalogue, uses};
+use branchline_tests::catalogue::{CRATES, Use, catalogue, entries, uses};
 use branchline_tests::source::sources;
 
 const LANGUAGES: [&str; 3] = ["en", "ru", "uk"];
 
 fn breaches(found: Vec<String>) {
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn no_id_stands_twice() {
+    let mut found = Vec::new();
+    for language in LANGUAGES {
+        let mut seen = BTreeSet::new();
+        let twice = entries(language).into_iter().filter(|(_, id, _)| !seen.insert(id.clone()));
+        found.extend(twice.map(|(file, id, _)| format!("{file}: `{id}` stands twice")));
+    }
+    breaches(found);
 }
 
 #[test]

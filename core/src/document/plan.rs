@@ -209,7 +209,7 @@ fn bounded(field: &Field, count: usize) -> Result<()> {
     if count <= ITEMS_MAX {
         return Ok(());
     }
-    Err(Error::limit("too-many-items").with("field", &*field.name).with("limit", ITEMS_MAX))
+    Err(Error::limit("too-many-parts").with("field", &*field.name).with("limit", ITEMS_MAX))
 }
 
 fn unfit(field: &Field) -> Error {
