@@ -167,8 +167,9 @@ macro_rules! catalogue {
     };
 }
 
-const CATALOGUE: &[(Language, &str)] =
-    catalogue!("core", "schema", "access", "wire", "document", "sync", "store", "replica", "crm", "import", "net");
+const CATALOGUE: &[(Language, &str)] = catalogue!(
+    "core", "schema", "access", "wire", "document", "sync", "store", "replica", "crm", "import", "report", "net"
+);
 
 fn extra() -> &'static RwLock<Vec<(Language, &'static str)>> {
     static EXTRA: RwLock<Vec<(Language, &'static str)>> = RwLock::new(Vec::new());

@@ -3,6 +3,8 @@
 //! Calls only `replica`; knows the names of collections and fields, which nothing below it does.
 
 mod collections;
+pub mod export;
 pub mod import;
+pub mod report;
 
 pub use collections::builtin;

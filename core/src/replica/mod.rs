@@ -22,7 +22,7 @@ pub use settings::{Init, Joining, NodeRole, Person, Settings, Status, Verified};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::document::Edit;
+pub use crate::document::Edit;
 use crate::error::{Error, Result};
 use crate::id::{BatchId, ChangeHash, RecordId};
 use crate::schema::{Name, Schema, Value};

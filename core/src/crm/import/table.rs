@@ -257,7 +257,7 @@ fn without_guard(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// What a spreadsheet takes for the beginning of a formula.
-pub(crate) const FORMULA_STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+pub(in crate::crm) const FORMULA_STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// Excel's own way to name the delimiter: a first line `sep=;`.
 fn declared_delimiter(text: &str) -> Option<u8> {
