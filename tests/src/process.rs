@@ -108,6 +108,68 @@ fn drain(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     receive
 }
 
+/// A server process that listens; it dies with the value.
+pub struct Server {
+    child: Child,
+    url: String,
+    /// Closed when the process has closed its output.
+    said: mpsc::Receiver<String>,
+}
+
+impl Server {
+    /// Starts a command that ends up serving, and waits until it says where it listens; `None` where it does not.
+    ///
+    /// # Panics
+    /// Where the command cannot be started at all.
+    pub fn start(mut command: Command) -> Option<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let (send, receive) = mpsc::channel();
+        // Reads on after the first line, so that the server never blocks on a full pipe.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(url) = line.strip_prefix("listening on ") {
+                    // Nobody listens any more once the first address has been taken.
+                    let _ = send.send(url.trim().to_owned());
+                }
+            }
+        });
+        let mut server = Self { child, url: String::new(), said: receive };
+        server.url = server.said.recv_timeout(Duration::from_secs(START_SECONDS_MAX)).ok()?;
+        Some(server)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Ends it as Ctrl-C does, and waits until it has ended; true where it says that all went well.
+    ///
+    /// # Panics
+    /// Where the signal cannot be sent, or the process does not end within a minute.
+    pub fn interrupt(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill can be run");
+        assert!(sent.success(), "the server had ended by itself");
+        let ended = self.said.recv_timeout(Duration::from_secs(START_SECONDS_MAX));
+        assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected), "the server goes on");
+        self.child.wait().expect("the child can be waited for").success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only for a process that has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A replica's folder and, while it serves, its server process.
 pub struct Node {
     name: String,
@@ -115,11 +177,6 @@ pub struct Node {
     server: Option<Server>,
     /// Kept over restarts: downstreams know the node by its address.
     port: u16,
-}
-
-struct Server {
-    child: Child,
-    url: String,
 }
 
 impl Node {
@@ -181,40 +238,14 @@ impl Node {
         let mut command = Command::new(crate::binary());
         command.env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8").env_remove("LC_ALL");
         command.arg("--data").arg(&self.dir).arg("serve").arg("--listen").arg(format!("127.0.0.1:{}", self.port));
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
-        let stdout = child.stdout.take().expect("stdout is piped");
-        let mut server = Server { child, url: String::new() };
-        server.url = self.wait_until_listening(stdout, &mut server.child);
+        command.stderr(log);
+        let Some(server) = Server::start(command) else {
+            panic!("{} does not listen; it said:\n{}", self.name, self.log())
+        };
         self.port = server.url.rsplit(':').next().and_then(|p| p.trim_end_matches('/').parse().ok()).unwrap_or(0);
         let url = server.url.clone();
         self.server = Some(server);
         url
-    }
-
-    // The reader goes on after the first line, so that the server never blocks on a full pipe.
-    fn wait_until_listening(&self, stdout: std::process::ChildStdout, child: &mut Child) -> String {
-        let (send, receive) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Some(url) = line.strip_prefix("listening on ") {
-                    // Nobody listens any more once the first address has been taken.
-                    let _ = send.send(url.trim().to_owned());
-                }
-            }
-        });
-        match receive.recv_timeout(Duration::from_secs(START_SECONDS_MAX)) {
-            Ok(url) => url,
-            Err(_) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                panic!("{} does not listen; it said:\n{}", self.name, self.log());
-            }
-        }
     }
 
     /// The address of the running server.
@@ -236,17 +267,7 @@ impl Node {
 
     /// Ends the server with SIGKILL, if it runs.
     pub fn kill(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            // Fails only for a process that has ended already.
-            let _ = server.child.kill();
-            let _ = server.child.wait();
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.kill();
+        self.server = None;
     }
 }
 
