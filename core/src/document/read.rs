@@ -215,7 +215,7 @@ impl State {
 }
 
 // A reference to whatever record.
-fn reference() -> FieldType {
+pub(super) fn reference() -> FieldType {
     FieldType::Reference(Name::from(""))
 }
 
@@ -224,7 +224,7 @@ fn edits(change: &Vetted) -> bool {
     change.texts().len() > 0 || change.ops().any(|op| op.key != keys::ARCHIVED)
 }
 
-fn candidate(ty: &FieldType, (change, op): (&Vetted, Op<'_>)) -> Option<Candidate> {
+pub(super) fn candidate(ty: &FieldType, (change, op): (&Vetted, Op<'_>)) -> Option<Candidate> {
     let value = value_of(ty, op.value)?;
     Some(Candidate { value, actor: change.actor(), at: change.time(), change: change.hash() })
 }

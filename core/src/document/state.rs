@@ -81,23 +81,18 @@ impl State {
         if self.place(&hash).is_some() {
             return Ok(());
         }
-        let mut is_root = true;
-        let unknown = change.deps().iter().filter(|dep| self.place(dep).is_none()).count();
-        if unknown < change.deps().len() {
-            is_root = false;
-        }
-        if unknown > 0 {
+        let unknown = || change.deps().iter().filter(|dep| self.place(dep).is_none());
+        if unknown().next().is_some() {
             let genesis = genesis::needed(&self.record, change);
-            let missing = |dep: &&ChangeHash| self.place(dep).is_none() && !genesis.iter().any(|g| g.hash == **dep);
-            if change.deps().iter().any(|dep| missing(&dep)) {
+            if unknown().any(|dep| !genesis.iter().any(|g| g.hash == *dep)) {
                 return Err(damaged(&self.record));
             }
         }
-        self.take_in(change, is_root);
+        self.take_in(change);
         Ok(())
     }
 
-    fn take_in(&mut self, change: &Vetted, is_root: bool) {
+    fn take_in(&mut self, change: &Vetted) {
         let at = self.changes.len();
         let stamp = Stamp { at: change.time(), actor: change.actor() };
         self.heads.retain(|head| !change.deps().contains(head));
@@ -110,7 +105,7 @@ impl State {
         }
         self.max_op = self.max_op.max(change.max_op());
         self.updated = self.updated.max(stamp);
-        if is_root {
+        if self.is_root(change) {
             self.created = self.created.min(stamp);
         }
         self.changes.push(change.clone());
@@ -154,6 +149,11 @@ impl State {
     /// Who changed the record last, and when.
     pub fn updated(&self) -> Stamp {
         self.updated
+    }
+
+    /// Whether a change follows no other one of this record: it made the record, here or elsewhere.
+    pub(super) fn is_root(&self, change: &Vetted) -> bool {
+        change.deps().iter().all(|dep| self.place(dep).is_none())
     }
 
     /// The number of an actor's newest change here; 0 where there is none.

@@ -5,6 +5,7 @@
 mod archive;
 mod automerge;
 mod fixture;
+mod history;
 mod merge;
 mod records;
 mod script;
