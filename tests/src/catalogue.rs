@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Message, Pattern, PatternElement};
 
 use crate::checkout;
-use crate::source::{Source, close, relative, sources};
+use crate::source::{Source, close, relative, sources, words};
 
 /// Where code names texts.
 pub const CRATES: [&str; 3] = ["core/src", "sync-server/src", "bindings/src"];
@@ -191,18 +191,20 @@ fn use_at(source: &Source, at: usize, open: usize, kind: Option<&'static str>) -
     if code[line_start..at].contains("let ") {
         arguments.extend(added_later(source, end));
     }
-    if handed_on(&code[..at]) {
+    if let Some(bracket) = handed_on(&code[..at]) {
         let function = code[..at].rfind("fn ").unwrap_or(0);
         arguments.extend(given(source, function, at));
+        arguments.extend(chained(source, close(code, bracket)?)?.0);
     }
     Some(Use { place: format!("{}:{}", source.path, source.line(at)), kind, id, arguments })
 }
 
-/// Whether what follows is the argument of a function or closure of the file's own, which may add arguments.
-fn handed_on(before: &str) -> bool {
-    let Some(callee) = before.trim_end().strip_suffix('(') else { return false };
+/// The open bracket, where what follows is the argument of a function or closure of the file's own, which may add
+/// arguments.
+fn handed_on(before: &str) -> Option<usize> {
+    let callee = before.trim_end().strip_suffix('(')?;
     let name: String = callee.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    name.chars().last().is_some_and(char::is_lowercase)
+    name.chars().last().is_some_and(char::is_lowercase).then_some(callee.len())
 }
 
 /// The names that `.with(…)` calls give from here on, and where their chain ends.
@@ -222,16 +224,10 @@ fn chained(source: &Source, mut end: usize) -> Option<(BTreeSet<String>, usize)>
     Some((arguments, end))
 }
 
-/// The names given to a value that was kept in a variable: all `.with(…)` up to the end of its block.
+/// The names given to a value that was kept in a variable: all `.with(…)` up to the next function.
 fn added_later(source: &Source, from: usize) -> Vec<String> {
-    let code = &source.production;
-    let mut depth = 0i32;
-    let closes = |byte: u8| {
-        depth += i32::from(byte == b'{') - i32::from(byte == b'}');
-        depth < 0
-    };
-    let block = code[from..].bytes().position(closes).map_or(code.len(), |n| from + n);
-    given(source, from, block)
+    let next = words(&source.production[from..], "fn").next();
+    given(source, from, next.map_or(source.production.len(), |n| from + n))
 }
 
 /// The names that the `.with(…)` calls of a piece of code give.
