@@ -196,3 +196,14 @@ fn the_declarations_in_the_book_are_valid() {
         }
     }
 }
+
+#[test]
+fn the_import_maps_in_the_book_are_valid() {
+    let examples = examples("import-maps.md");
+    assert!(!examples.is_empty());
+    for example in examples {
+        if let Err(error) = branchline_core::crm::import::ImportMap::parse(&example) {
+            panic!("import-maps.md: {error}\n{example}");
+        }
+    }
+}
