@@ -5,7 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod bench;
 pub mod catalogue;
+pub mod generator;
 pub mod process;
 pub mod reference;
 pub mod source;

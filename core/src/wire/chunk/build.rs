@@ -38,48 +38,87 @@ pub fn build(change: &NewChange<'_>) -> (Vec<u8>, ChangeHash) {
 /// Appends the chunk of this change, its checksum still zero: [`seal`] sets it.
 pub(crate) fn write(change: &NewChange<'_>, out: &mut Vec<u8>) {
     let others = other_actors(change);
-    let mut columns = ColumnData { bytes: Vec::with_capacity(512), lens: [0; spec::ALL.len()] };
+    let mut columns = ColumnData { bytes: Vec::with_capacity(512), ends: [0; spec::ALL.len()] };
     if !change.ops.is_empty() || change.texts.iter().any(|text| !text.text.is_empty()) {
         write_columns(change, &others, &mut columns);
     }
-
-    let mut head = Vec::with_capacity(128 + change.deps.len() * ChangeHash::LEN);
-    write_head(change.deps, change.actor, change.seq, change.start_op, change.time, &mut head);
-    put_prefixed(&mut head, b"");
-    put_unsigned(&mut head, others.len() as u64);
-    others.iter().for_each(|actor| put_prefixed(&mut head, actor));
-    put_unsigned(&mut head, columns.lens.iter().filter(|len| **len > 0).count() as u64);
-    for (spec, len) in spec::ALL.iter().zip(columns.lens).filter(|(_, len)| *len > 0) {
-        put_unsigned(&mut head, u64::from(*spec));
-        put_unsigned(&mut head, len as u64);
-    }
-    write_chunk(&head, &columns.bytes, out);
+    Header::of(change).write(&others, columns.each(), out);
 }
 
-/// Appends the part of a body that says who wrote when, after what.
-pub(crate) fn write_head(deps: &[ChangeHash], actor: &[u8], seq: u64, start_op: u64, time: i64, out: &mut Vec<u8>) {
-    put_unsigned(out, deps.len() as u64);
-    if deps.is_sorted() {
-        deps.iter().for_each(|dep| out.extend_from_slice(&dep.0));
-    } else {
-        let mut deps = deps.to_vec();
-        deps.sort_unstable();
-        deps.iter().for_each(|dep| out.extend_from_slice(&dep.0));
-    }
-    put_prefixed(out, actor);
-    put_unsigned(out, seq);
-    put_unsigned(out, start_op);
-    put_signed(out, time);
+/// Who wrote when, after what: the beginning of a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Header<'a> {
+    /// In any order.
+    pub(crate) deps: &'a [ChangeHash],
+    pub(crate) actor: &'a [u8],
+    pub(crate) seq: u64,
+    pub(crate) start_op: u64,
+    pub(crate) time: i64,
 }
 
-/// Appends a chunk whose body is given in two parts, its checksum still zero.
-pub(crate) fn write_chunk(head: &[u8], tail: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&[0; 4]);
-    out.push(CHANGE_TYPE);
-    put_unsigned(out, (head.len() + tail.len()) as u64);
-    out.extend_from_slice(head);
-    out.extend_from_slice(tail);
+impl<'a> Header<'a> {
+    fn of(change: &NewChange<'a>) -> Self {
+        let NewChange { deps, actor, seq, start_op, time, .. } = *change;
+        Self { deps, actor, seq, start_op, time }
+    }
+
+    /// Appends a chunk with these actors and columns, its checksum still zero. Empty columns are left out.
+    pub(crate) fn write<'c>(
+        &self,
+        others: &[&[u8]],
+        columns: impl Iterator<Item = (u32, &'c [u8])> + Clone,
+        out: &mut Vec<u8>,
+    ) {
+        let columns = columns.filter(|(_, bytes)| !bytes.is_empty());
+        let (mut len, mut count) = (self.len() + 1 + unsigned_len(others.len() as u64), 0);
+        len += others.iter().map(|actor| unsigned_len(actor.len() as u64) + actor.len()).sum::<usize>();
+        for (spec, bytes) in columns.clone() {
+            len += unsigned_len(u64::from(spec)) + unsigned_len(bytes.len() as u64) + bytes.len();
+            count += 1;
+        }
+        self.begin(len + 1, out);
+        out.push(0);
+        put_unsigned(out, others.len() as u64);
+        others.iter().for_each(|actor| put_prefixed(out, actor));
+        // At most fourteen.
+        out.push(count);
+        for (spec, bytes) in columns.clone() {
+            put_unsigned(out, u64::from(spec));
+            put_unsigned(out, bytes.len() as u64);
+        }
+        columns.for_each(|(_, bytes)| out.extend_from_slice(bytes));
+    }
+
+    /// Appends a chunk whose body goes on with these bytes, its checksum still zero.
+    pub(crate) fn write_before(&self, rest: &[u8], out: &mut Vec<u8>) {
+        self.begin(self.len() + rest.len(), out);
+        out.extend_from_slice(rest);
+    }
+
+    fn len(&self) -> usize {
+        let deps = unsigned_len(self.deps.len() as u64) + self.deps.len() * ChangeHash::LEN;
+        let actor = unsigned_len(self.actor.len() as u64) + self.actor.len();
+        deps + actor + unsigned_len(self.seq) + unsigned_len(self.start_op) + signed_len(self.time)
+    }
+
+    fn begin(&self, body_len: usize, out: &mut Vec<u8>) {
+        out.reserve(body_len + 14);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&[0, 0, 0, 0, CHANGE_TYPE]);
+        put_unsigned(out, body_len as u64);
+        put_unsigned(out, self.deps.len() as u64);
+        if self.deps.is_sorted() {
+            self.deps.iter().for_each(|dep| out.extend_from_slice(&dep.0));
+        } else {
+            let mut deps = self.deps.to_vec();
+            deps.sort_unstable();
+            deps.iter().for_each(|dep| out.extend_from_slice(&dep.0));
+        }
+        put_prefixed(out, self.actor);
+        put_unsigned(out, self.seq);
+        put_unsigned(out, self.start_op);
+        put_signed(out, self.time);
+    }
 }
 
 /// Hashes a chunk and sets its checksum.
@@ -89,32 +128,47 @@ pub(crate) fn seal(raw: &mut [u8]) -> ChangeHash {
     hash
 }
 
-// The actors that operations name beside the change's own, ascending: their place is their number, from 1.
 fn other_actors<'a>(change: &NewChange<'a>) -> Vec<&'a [u8]> {
-    let mut others: Vec<&[u8]> = Vec::new();
     let preds = change.ops.iter().flat_map(|op| op.preds.iter().map(|pred| pred.actor));
     let texts = change.texts.iter().filter(|text| !text.text.is_empty()).map(|text| text.genesis);
-    for actor in preds.chain(texts) {
-        if actor != change.actor
-            && let Err(place) = others.binary_search(&actor)
-        {
+    others_of(preds.chain(texts), change.actor)
+}
+
+/// The actors that operations name beside the change's own, ascending: their place is their number, from 1.
+pub(crate) fn others_of<'a>(named: impl Iterator<Item = &'a [u8]>, own: &[u8]) -> Vec<&'a [u8]> {
+    let mut others: Vec<&[u8]> = Vec::new();
+    for actor in named.filter(|actor| *actor != own) {
+        if let Err(place) = others.binary_search(&actor) {
             others.insert(place, actor);
         }
     }
     others
 }
 
+/// The number by which operations name an actor.
+pub(crate) fn actor_number(actor: &[u8], own: &[u8], others: &[&[u8]]) -> u64 {
+    if actor == own { 0 } else { others.binary_search(&actor).map_or(0, |place| place as u64 + 1) }
+}
+
+// The columns one behind the other, and where each ends.
 struct ColumnData {
     bytes: Vec<u8>,
-    lens: [usize; spec::ALL.len()],
+    ends: [usize; spec::ALL.len()],
 }
 
 impl ColumnData {
+    fn each(&self) -> impl Iterator<Item = (u32, &[u8])> + Clone {
+        spec::ALL.iter().enumerate().map(|(place, spec)| {
+            let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+            (*spec, self.bytes.get(start..self.ends[place]).unwrap_or_default())
+        })
+    }
+
+    // Columns come in their order: one that is left out ends where the one before it does.
     fn column(&mut self, spec: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.bytes.len();
         write(&mut self.bytes);
-        if let Some(place) = spec::ALL.iter().position(|known| *known == spec) {
-            self.lens[place] = self.bytes.len() - start;
+        for (end, _) in self.ends.iter_mut().zip(spec::ALL).filter(|(_, known)| *known >= spec) {
+            *end = self.bytes.len();
         }
     }
 
@@ -136,9 +190,7 @@ impl ColumnData {
 }
 
 fn write_columns(change: &NewChange<'_>, others: &[&[u8]], columns: &mut ColumnData) {
-    let number = |actor: &[u8]| {
-        if actor == change.actor { 0 } else { others.binary_search(&actor).map_or(0, |place| place as u64 + 1) }
-    };
+    let number = |actor: &[u8]| actor_number(actor, change.actor, others);
     let ops = change.ops;
     let texts = change.texts;
     let chars = || texts.iter().flat_map(|text| text.text.chars());
@@ -148,7 +200,7 @@ fn write_columns(change: &NewChange<'_>, others: &[&[u8]], columns: &mut ColumnD
     }
     columns.column(spec::KEY_STR, |out| {
         let mut writer = RleWriter::new(out);
-        ops.iter().for_each(|op| writer.push(Some(op.key)));
+        ops.iter().for_each(|op| writer.push(Some(op.key.as_bytes())));
         (0..inserts).for_each(|_| writer.push(None));
         writer.finish();
     });

@@ -12,6 +12,7 @@ pub(crate) trait Item<'a>: Copy + PartialEq {
 }
 
 impl Item<'_> for u64 {
+    #[inline]
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         reader.unsigned()
     }
@@ -21,6 +22,7 @@ impl Item<'_> for u64 {
 }
 
 impl Item<'_> for i64 {
+    #[inline]
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         reader.signed()
     }
@@ -29,12 +31,13 @@ impl Item<'_> for i64 {
     }
 }
 
-impl<'a> Item<'a> for &'a str {
+impl<'a> Item<'a> for &'a [u8] {
+    #[inline]
     fn read(reader: &mut Reader<'a>) -> Option<Self> {
-        std::str::from_utf8(reader.prefixed()?).ok()
+        reader.prefixed()
     }
     fn write(self, out: &mut Vec<u8>) {
-        put_prefixed(out, self.as_bytes());
+        put_prefixed(out, self);
     }
 }
 
@@ -65,7 +68,13 @@ impl<'a, T: Item<'a>> RleReader<'a, T> {
         self.left == 0 && self.reader.is_empty()
     }
 
+    /// Bytes behind the value that was read last.
+    pub(crate) fn unread(&self) -> usize {
+        self.reader.rest().len()
+    }
+
     /// The next value, null being `Some(None)`; `None` at the end and where the column is not canonical.
+    #[inline]
     pub(crate) fn next(&mut self) -> Option<Option<T>> {
         if self.left == 0 {
             self.open()?;
@@ -93,6 +102,7 @@ impl<'a, T: Item<'a>> RleReader<'a, T> {
     }
 
     /// The next value of a column without nulls.
+    #[inline]
     pub(crate) fn value(&mut self) -> Option<T> {
         self.next()?
     }
@@ -167,6 +177,7 @@ impl<'a, 'o, T: Item<'a>> RleWriter<'o, T> {
         Self { out, start, pending: None, literal: None }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, value: Option<T>) {
         match &mut self.pending {
             Some((last, count)) if *last == value => *count += 1,

@@ -21,12 +21,14 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*first)
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
@@ -40,11 +42,13 @@ impl<'a> Reader<'a> {
     }
 
     /// An unsigned number that fits a length, then as many bytes.
+    #[inline]
     pub(crate) fn prefixed(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.unsigned()?).ok()?;
         self.take(len)
     }
 
+    #[inline]
     pub(crate) fn unsigned(&mut self) -> Option<u64> {
         let first = self.byte()?;
         if first < 0x80 {
@@ -90,6 +94,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+#[inline]
 pub(crate) fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);

@@ -6,7 +6,7 @@
 //! `flat_ops`); nothing here panics on any bytes. Whether the operations are allowed is for the room `document`.
 
 pub(crate) mod build;
-mod columns;
+pub(crate) mod columns;
 mod genesis;
 pub(crate) mod leb;
 mod ops;

@@ -124,12 +124,37 @@ fn insert_runs(chunk: &Chunk<'_>) -> Option<(usize, usize)> {
     (reader.is_empty() && total > 0 && total <= CHANGE_OPS_MAX as u64).then_some((roots as usize, inserts as usize))
 }
 
+// A column that holds texts. As a rule all of its bytes are valid UTF-8: then one check serves all of its texts.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    whole: Option<&'a str>,
+}
+
+impl<'a> Text<'a> {
+    fn new(column: &'a [u8]) -> Self {
+        Self { whole: std::str::from_utf8(column).ok() }
+    }
+
+    // These bytes, behind which so many of the column are left, as text.
+    fn of(&self, bytes: &'a [u8], unread: usize) -> Option<&'a str> {
+        match self.whole {
+            Some(whole) => {
+                let end = whole.len().checked_sub(unread)?;
+                whole.get(end.checked_sub(bytes.len())?..end)
+            }
+            None => std::str::from_utf8(bytes).ok(),
+        }
+    }
+}
+
 struct Columns<'c, 'a> {
     chunk: &'c Chunk<'a>,
-    keys: RleReader<'a, &'a str>,
+    keys: RleReader<'a, &'a [u8]>,
+    key_text: Text<'a>,
     actions: RleReader<'a, u64>,
     metas: RleReader<'a, u64>,
     values: Reader<'a>,
+    value_text: Text<'a>,
     pred_counts: RleReader<'a, u64>,
     pred_actors: RleReader<'a, u64>,
     pred_ctrs: DeltaReader<'a>,
@@ -142,9 +167,11 @@ impl<'c, 'a> Columns<'c, 'a> {
         Self {
             chunk,
             keys: RleReader::new(chunk.column(spec::KEY_STR)),
+            key_text: Text::new(chunk.column(spec::KEY_STR)),
             actions: RleReader::new(chunk.column(spec::ACTION)),
             metas: RleReader::new(chunk.column(spec::VALUE_META)),
             values: Reader::new(chunk.column(spec::VALUE)),
+            value_text: Text::new(chunk.column(spec::VALUE)),
             pred_counts: RleReader::new(chunk.column(spec::PRED_COUNT)),
             pred_actors: RleReader::new(chunk.column(spec::PRED_ACTOR)),
             pred_ctrs: DeltaReader::new(chunk.column(spec::PRED_CTR)),
@@ -168,6 +195,7 @@ impl<'c, 'a> Columns<'c, 'a> {
         let mut ops = Vec::with_capacity(count.min(64));
         for _ in 0..count {
             let key = self.keys.value()?;
+            let key = self.key_text.of(key, self.keys.unread())?;
             let action = match self.actions.value()? {
                 1 => Action::Set,
                 3 => Action::Delete,
@@ -205,7 +233,7 @@ impl<'c, 'a> Columns<'c, 'a> {
             3 => Scalar::Uint(reader.unsigned()?),
             4 => Scalar::Int(reader.signed()?),
             5 => Scalar::Float(f64::from_le_bytes(reader.array()?)),
-            6 => return Some(Scalar::Str(std::str::from_utf8(bytes).ok()?)),
+            6 => return Some(Scalar::Str(self.value_text.of(bytes, self.values.rest().len())?)),
             7 => return Some(Scalar::Bytes(bytes)),
             8 => Scalar::Counter(reader.signed()?),
             9 => Scalar::Timestamp(reader.signed()?),

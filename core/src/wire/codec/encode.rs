@@ -19,7 +19,7 @@ use crate::limits::{
 };
 use crate::wire::chunk::leb::{Reader, put_unsigned};
 use crate::wire::chunk::{
-    Chunk, FlatOps, GenesisKind, PREFIX_BYTES, build_genesis, flat_ops, genesis_actor, parse_hashed,
+    Chunk, FlatOps, GenesisKind, PREFIX_BYTES, RootOp, build_genesis, flat_ops, genesis_actor, parse_hashed,
 };
 
 /// Fills one batch.
@@ -51,6 +51,7 @@ struct Tables {
     column_numbers: Option<Interner>,
     shapes: Vec<Shape>,
     shape_numbers: Option<Interner>,
+    last_shape: usize,
 }
 
 #[derive(Debug)]
@@ -285,6 +286,7 @@ impl Encoder {
     fn sections(&self) -> Sections {
         let mut sections = Sections::default();
         sections.number(self.len());
+        sections.number(self.raw.bytes_len());
         self.tables.put(&mut sections);
         self.heads.put(&mut sections, &self.tables.records);
         self.deps.put(&mut sections);
@@ -387,6 +389,9 @@ impl Tables {
     }
 
     fn shape(&mut self, ops: &FlatOps<'_>, texts: Vec<usize>) -> Option<usize> {
+        if self.is_shape(self.last_shape, ops, &texts) {
+            return Some(self.last_shape);
+        }
         let mut shape = Shape { ops: Vec::with_capacity(ops.root.len()), texts };
         let mut name = Vec::with_capacity(4 * ops.root.len());
         for op in &ops.root {
@@ -402,7 +407,22 @@ impl Tables {
         if number == self.shapes.len() {
             self.shapes.push(shape);
         }
+        self.last_shape = number;
         Some(number)
+    }
+
+    // Neighbours mostly have the same shape: comparing is cheaper than looking it up.
+    fn is_shape(&self, number: usize, ops: &FlatOps<'_>, texts: &[usize]) -> bool {
+        let Some(shape) = self.shapes.get(number) else { return false };
+        let same = |(op, place): (&RootOp<'_>, &ShapeOp)| {
+            let column = self.columns.get(place.column);
+            op.action == place.action
+                && op.preds.len() == place.preds
+                && column.is_some_and(|(name, kind, _)| {
+                    *kind == Kind::of_value(&op.value) && self.names.get(*name).is_some_and(|name| name == op.key)
+                })
+        };
+        shape.ops.len() == ops.root.len() && shape.texts == texts && ops.root.iter().zip(&shape.ops).all(same)
     }
 
     fn put(&self, sections: &mut Sections) {
@@ -549,7 +569,7 @@ impl Receiver for Comparison<'_> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::wire::chunk::{Action, NewChange, RootOp, Scalar, build};
+    use crate::wire::chunk::{Action, NewChange, Scalar, build};
     use crate::wire::codec::decode;
 
     struct Nothing;

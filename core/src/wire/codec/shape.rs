@@ -1,6 +1,7 @@
 //! Shapes and columns: what the changes of a batch have in common.
 
 use super::texts::{Nature, TextColumn};
+use crate::wire::chunk::leb::{put_signed, put_unsigned};
 use crate::wire::chunk::{Action, Scalar};
 
 /// What a column holds. The numbers are those of the wire, for scalars the type codes of Automerge.
@@ -98,9 +99,32 @@ impl Values {
             Kind::Float => Scalar::Float(f64::from_bits(number()? as u64)),
             Kind::Counter => Scalar::Counter(number()?),
             Kind::Timestamp => Scalar::Timestamp(number()?),
-            Kind::Str | Kind::Text => Scalar::Str(std::str::from_utf8(self.texts.value(place)).ok()?),
-            Kind::Bytes => Scalar::Bytes(self.texts.value(place)),
+            Kind::Str | Kind::Text => Scalar::Str(std::str::from_utf8(self.texts.get(place)?).ok()?),
+            Kind::Bytes => Scalar::Bytes(self.texts.get(place)?),
         })
+    }
+
+    /// Appends the bytes of the value at a place and gives its length and type as Automerge writes them.
+    ///
+    /// A text is not looked at: who takes the change in does that anyway.
+    pub(crate) fn put(&self, kind: Kind, place: usize, out: &mut Vec<u8>) -> Option<u64> {
+        if kind.nature().is_some() {
+            let text = self.texts.get(place)?;
+            out.extend_from_slice(text);
+            return Some((text.len() as u64) << 4 | kind as u64);
+        }
+        if kind == Kind::Nothing {
+            return Some(0);
+        }
+        let number = *self.numbers.get(place)?;
+        let start = out.len();
+        match kind {
+            Kind::Bool => return (0..=1).contains(&number).then_some(1 + number as u64),
+            Kind::Uint => put_unsigned(out, number as u64),
+            Kind::Float => out.extend_from_slice(&(number as u64).to_le_bytes()),
+            _ => put_signed(out, number),
+        }
+        Some(((out.len() - start) as u64) << 4 | kind as u64)
     }
 }
 

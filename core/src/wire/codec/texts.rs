@@ -37,10 +37,13 @@ impl TextColumn {
         self.bytes.len()
     }
 
-    pub(crate) fn value(&self, index: usize) -> &[u8] {
+    pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(index).copied().unwrap_or(start);
-        self.bytes.get(start as usize..end as usize).unwrap_or_default()
+        self.bytes.get(start as usize..*self.ends.get(index)? as usize)
+    }
+
+    pub(crate) fn value(&self, index: usize) -> &[u8] {
+        self.get(index).unwrap_or_default()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
