@@ -3,7 +3,7 @@
 //! What a field was before is what the author of the change saw there, which his operations name, not what happened to
 //! stand there on this replica. The order is that of the changes' times, which agrees with who followed whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::keys::{self, Target};
 use super::read::{candidate, reference};
@@ -39,11 +39,11 @@ impl State {
     pub fn history(&self, collection: &Collection) -> Vec<HistoryEntry> {
         let mut places: Vec<usize> = (0..self.changes().len()).collect();
         places.sort_by_key(|at| self.changes().get(*at).map(|c| (c.time(), c.actor(), c.seq())));
-        let line = self.straight();
+        let mut reader = Reader { state: self, collection, line: self.straight(), sums: HashMap::new() };
         let mut entries = Vec::new();
         for at in places {
             let Some(change) = self.changes().get(at) else { continue };
-            for (field, from, to) in self.differences(collection, at, line) {
+            for (field, from, to) in reader.differences(at) {
                 let (hash, actor) = (change.hash(), change.actor());
                 entries.push(HistoryEntry { change: hash, at: change.time(), actor, field, from, to });
             }
@@ -55,57 +55,6 @@ impl State {
     pub(super) fn straight(&self) -> usize {
         let follows = |pair: &[Vetted]| matches!(pair, [a, b] if b.deps().contains(&a.hash()));
         1 + self.changes().windows(2).take_while(|pair| follows(pair)).count()
-    }
-
-    // Fields of one change with what they were and became.
-    fn differences(&self, collection: &Collection, at: usize, line: usize) -> Vec<(Name, Value, Value)> {
-        let Some(change) = self.changes().get(at) else { return Vec::new() };
-        let mut found: BTreeMap<usize, (Value, Value)> = BTreeMap::new();
-        let mut system = Vec::new();
-        let place = |field: &Field| collection.fields.iter().position(|known| known.name == field.name);
-        for op in change.ops() {
-            match keys::target(collection, op.key) {
-                Some(Target::Plain(field)) if field.ty == FieldType::Counter => {
-                    let Scalar::Int(by) = op.value else { continue };
-                    let before = self.sum_before(&op, at, line);
-                    let sums = (Value::Integer(before), Value::Integer(before.wrapping_add(by)));
-                    found.extend(place(field).map(|place| (place, sums)));
-                }
-                Some(Target::Plain(field)) => {
-                    let values = (self.before(field, &op), after(&field.ty, &op));
-                    found.extend(place(field).map(|place| (place, values)));
-                }
-                Some(Target::Item(field, item)) => {
-                    let Some(place) = place(field) else { continue };
-                    let (from, to) = found.entry(place).or_insert((Value::Null, Value::Null));
-                    let side = if op.action == Action::Delete { from } else { to };
-                    put_item(side, item);
-                }
-                Some(Target::Cell(field, line, sub)) => {
-                    let Some(place) = place(field) else { continue };
-                    let (from, to) = found.entry(place).or_insert((Value::Null, Value::Null));
-                    put_cell(from, line, sub, self.before(sub, &op));
-                    put_cell(to, line, sub, after(&sub.ty, &op));
-                }
-                Some(Target::Archived) => {
-                    let before = self.superseded(&op).any(|(_, op)| op.value == Scalar::Bool(true));
-                    let after = op.value == Scalar::Bool(true);
-                    system.push((Name::from("archived"), Value::Boolean(before), Value::Boolean(after)));
-                }
-                Some(Target::MergedInto) => {
-                    let before = self.best(&Winner::Latest, &reference(), &op);
-                    system.push((Name::from("merged_into"), before, after(&reference(), &op)));
-                }
-                Some(Target::Key | Target::TextMark(_) | Target::Unknown) | None => {}
-            }
-        }
-        for (place, field) in collection.fields.iter().enumerate().filter(|(_, f)| f.ty == FieldType::LongText) {
-            found.extend(self.text_difference(field, at, line).map(|texts| (place, texts)));
-        }
-        let named = found
-            .into_iter()
-            .filter_map(|(place, (from, to))| collection.fields.get(place).map(|field| (field.name.clone(), from, to)));
-        named.chain(system).collect()
     }
 
     /// What the author of an operation saw in its field.
@@ -127,18 +76,6 @@ impl State {
             let change = self.changes().iter().rev().find(has)?;
             Some((change, change.ops().find(|op| op.counter == pred.ctr)?))
         })
-    }
-
-    fn sum_before(&self, op: &Op<'_>, at: usize, line: usize) -> i64 {
-        let mut sum = 0i64;
-        for change in self.seen_by(at, line) {
-            for earlier in change.ops().filter(|o| o.key == op.key && o.action == Action::Increment) {
-                if let Scalar::Int(by) = earlier.value {
-                    sum = sum.wrapping_add(by);
-                }
-            }
-        }
-        sum
     }
 
     /// What a change did to a long text; `None` where it did not touch it.
@@ -191,6 +128,84 @@ impl State {
             }
         }
         last
+    }
+}
+
+// Goes through the changes in the order of their times.
+struct Reader<'s> {
+    state: &'s State,
+    collection: &'s Collection,
+    line: usize,
+    // Sums of counters over the straight part of the history, as far as it was read.
+    sums: HashMap<&'s str, i64>,
+}
+
+impl<'s> Reader<'s> {
+    // Fields of one change with what they were and became.
+    fn differences(&mut self, at: usize) -> Vec<(Name, Value, Value)> {
+        let (state, collection) = (self.state, self.collection);
+        let Some(change) = state.changes().get(at) else { return Vec::new() };
+        let mut found: BTreeMap<usize, (Value, Value)> = BTreeMap::new();
+        let mut system = Vec::new();
+        let place = |field: &Field| collection.fields.iter().position(|known| known.name == field.name);
+        for op in change.ops() {
+            match keys::target(collection, op.key) {
+                Some(Target::Plain(field)) if field.ty == FieldType::Counter => {
+                    let Scalar::Int(by) = op.value else { continue };
+                    let before = self.sum_before(&op, at);
+                    let sums = (Value::Integer(before), Value::Integer(before.wrapping_add(by)));
+                    found.extend(place(field).map(|place| (place, sums)));
+                }
+                Some(Target::Plain(field)) => {
+                    let values = (state.before(field, &op), after(&field.ty, &op));
+                    found.extend(place(field).map(|place| (place, values)));
+                }
+                Some(Target::Item(field, item)) => {
+                    let Some(place) = place(field) else { continue };
+                    let (from, to) = found.entry(place).or_insert((Value::Null, Value::Null));
+                    let side = if op.action == Action::Delete { from } else { to };
+                    put_item(side, item);
+                }
+                Some(Target::Cell(field, line, sub)) => {
+                    let Some(place) = place(field) else { continue };
+                    let (from, to) = found.entry(place).or_insert((Value::Null, Value::Null));
+                    put_cell(from, line, sub, state.before(sub, &op));
+                    put_cell(to, line, sub, after(&sub.ty, &op));
+                }
+                Some(Target::Archived) => {
+                    let before = state.superseded(&op).any(|(_, op)| op.value == Scalar::Bool(true));
+                    let after = op.value == Scalar::Bool(true);
+                    system.push((Name::from("archived"), Value::Boolean(before), Value::Boolean(after)));
+                }
+                Some(Target::MergedInto) => {
+                    let before = state.best(&Winner::Latest, &reference(), &op);
+                    system.push((Name::from("merged_into"), before, after(&reference(), &op)));
+                }
+                Some(Target::Key | Target::TextMark(_) | Target::Unknown) | None => {}
+            }
+        }
+        for (place, field) in collection.fields.iter().enumerate().filter(|(_, f)| f.ty == FieldType::LongText) {
+            found.extend(state.text_difference(field, at, self.line).map(|texts| (place, texts)));
+        }
+        let named = found
+            .into_iter()
+            .filter_map(|(place, (from, to))| collection.fields.get(place).map(|field| (field.name.clone(), from, to)));
+        named.chain(system).collect()
+    }
+
+    fn sum_before(&mut self, op: &Op<'s>, at: usize) -> i64 {
+        let by = |op: &Op<'_>| if let Scalar::Int(by) = op.value { by } else { 0 };
+        if at < self.line {
+            let sum = self.sums.entry(op.key).or_default();
+            return std::mem::replace(sum, sum.wrapping_add(by(op)));
+        }
+        let mut sum = 0i64;
+        for change in self.state.seen_by(at, self.line) {
+            for earlier in change.ops().filter(|o| o.key == op.key && o.action == Action::Increment) {
+                sum = sum.wrapping_add(by(&earlier));
+            }
+        }
+        sum
     }
 }
 

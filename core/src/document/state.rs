@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use super::fold::Fold;
 use super::genesis;
 use super::keys;
-use super::text::Text;
+use super::text;
 use super::vetted::Vetted;
 use crate::error::{Error, Result};
 use crate::id::{ActorId, ChangeHash, RecordId};
@@ -26,11 +26,15 @@ pub struct Stamp {
     pub actor: ActorId,
 }
 
+/// Up to so many changes are found by looking through them.
+const SCANNED_CHANGES_MAX: usize = 16;
+
 /// One record, folded from its changes.
 #[derive(Debug, Clone)]
 pub struct State {
     record: RecordId,
     changes: Vec<Vetted>,
+    // Places by hash, once there are more than a glance takes in.
     index: HashMap<ChangeHash, u32>,
     heads: Vec<ChangeHash>,
     // The highest sequence of each actor.
@@ -109,7 +113,10 @@ impl State {
             self.created = self.created.min(stamp);
         }
         self.changes.push(change.clone());
-        self.index.insert(change.hash(), at as u32);
+        if self.changes.len() > SCANNED_CHANGES_MAX {
+            let places = self.changes.iter().map(Vetted::hash).zip(0..);
+            self.index.extend(places.skip(self.index.len()));
+        }
         self.fold.apply(&self.changes, at);
         if change.texts().len() > 0 {
             self.texts = OnceLock::new();
@@ -171,6 +178,9 @@ impl State {
     }
 
     pub(super) fn place(&self, hash: &ChangeHash) -> Option<usize> {
+        if self.index.is_empty() {
+            return self.changes.iter().rposition(|change| change.hash() == *hash);
+        }
         // Most questions are about the newest change.
         match self.changes.last() {
             Some(last) if last.hash() == *hash => Some(self.changes.len() - 1),
@@ -190,7 +200,7 @@ impl State {
 
     /// The text that some of the changes, in causal order, make of a field.
     pub(super) fn text_of<'c>(&self, field: &str, changes: impl IntoIterator<Item = &'c Vetted>) -> String {
-        Text::of(&genesis_actor(&self.record, field), changes).read()
+        text::read(&genesis_actor(&self.record, field), changes)
     }
 
     /// For each change, whether it is among `from` or one that they follow, at any distance.

@@ -14,6 +14,19 @@ struct Char {
     deleted: bool,
 }
 
+/// The text that changes in causal order make of one genesis.
+pub(super) fn read<'c>(genesis: &GenesisActor, changes: impl IntoIterator<Item = &'c Vetted>) -> String {
+    let mut touching = changes.into_iter().filter(|change| change.texts().any(|(touched, _)| touched == genesis));
+    let (first, second) = (touching.next(), touching.next());
+    // Most texts are typed once: then there is nothing to fold.
+    if let (Some(first), None) = (first, second)
+        && let Some((_, TextChange::Filled { text, .. })) = first.texts().find(|(touched, _)| *touched == genesis)
+    {
+        return text.to_owned();
+    }
+    Text::of(genesis, first.into_iter().chain(second).chain(touching)).read()
+}
+
 /// A text under construction.
 #[derive(Default)]
 pub(super) struct Text {
@@ -37,7 +50,7 @@ impl Text {
     }
 
     /// The visible characters.
-    pub(super) fn read(&self) -> String {
+    fn read(&self) -> String {
         self.chars.iter().filter(|c| !c.deleted).map(|c| c.char).collect()
     }
 
