@@ -1,1 +1,45 @@
 # Texts of the room `store`.
+no-replica = { $path } is no replica.
+    .do = Name its folder with --data, make a hub there with “branchline init”, or join one with “branchline join”.
+replica-exists = { $path } already is a replica.
+    .do = Choose another folder, or go on working in this one.
+store-busy = Another process has been writing for too long.
+    .do = Wait for its import or repair to end, then try again.
+store-cannot-open = The database cannot be opened: { $detail }
+    .do = Check that the folder exists and that you may read and write it.
+store-corrupt = The database is damaged: { $detail }
+    .do = Nothing is written to it any more. Copy the folder, run “branchline verify”, and restore a backup or join again.
+store-disk-full = The disk is full; nothing of this was saved.
+    .do = Free some space and try again.
+store-failed = SQLite failed: { $detail }
+    .do = Run “branchline verify”; if it finds nothing, try again.
+store-foreign = { $path } holds a database of another program.
+    .do = Choose another folder; this one is left as it is.
+store-newer = A newer version wrote this folder (format { $found }, this program knows { $known }).
+    .do = Install the newer version; the folder is left as it is.
+store-read-only = The folder cannot be written: { $detail }
+    .do = Check who owns the folder and whether its disk is mounted for writing.
+file-failed = { $path } cannot be read or written: { $detail }
+    .do = Check the disk and the rights on the file.
+file-missing = { $path } does not exist.
+    .do = Check the path.
+record-other-collection = The record { $record } is in another collection than “{ $collection }”.
+    .do = Name the collection that holds it.
+record-not-found = There is no record “{ $record }” in “{ $collection }”.
+    .do = “branchline list { $collection }” shows what is there; name a record by id, part of an id or FIELD=VALUE.
+record-ambiguous = “{ $record }” fits { $count } records of “{ $collection }”: { $candidates }
+    .do = Name one of them by its id.
+transaction-too-large = A transaction may hold at most { $limit } changes.
+    .do = Split it; an import does so by itself.
+filter-does-not-fit = The field “{ $field }” of “{ $collection }” cannot be compared like that.
+    .do = Sets take = and ~, lines take “is empty”; references take = and !=.
+sort-does-not-fit = “{ $collection }” cannot be sorted by “{ $field }”.
+    .do = Sort by a field with one value.
+sql-not-reading = Only one statement that reads is allowed: SELECT, WITH, VALUES or EXPLAIN. { $detail }
+    .do = Change records with “branchline edit” or “branchline import”.
+sql-failed = SQLite does not understand the statement: { $detail }
+    .do = “branchline sql "SELECT name, sql FROM sqlite_schema"” shows the tables; “case” needs quotes.
+sql-too-long = The statement ran longer than { $seconds } seconds.
+    .do = Narrow it, or copy the folder and use another SQLite tool.
+sql-too-many-rows = The statement gives more than { $limit } rows.
+    .do = Add a LIMIT.

@@ -1,1 +1,45 @@
 # Texts of the room `store`.
+no-replica = { $path } — не реплика.
+    .do = Укажите её папку через --data, создайте центральную базу командой «branchline init» или подключитесь через «branchline join».
+replica-exists = { $path } — уже реплика.
+    .do = Выберите другую папку или продолжайте работать в этой.
+store-busy = Другой процесс слишком долго пишет в базу.
+    .do = Дождитесь конца его импорта или починки и повторите.
+store-cannot-open = База не открывается: { $detail }
+    .do = Проверьте, что папка есть и что её можно читать и изменять.
+store-corrupt = База повреждена: { $detail }
+    .do = В неё больше ничего не пишется. Скопируйте папку, выполните «branchline verify» и восстановите копию или подключитесь заново.
+store-disk-full = На диске нет места; ничего из этого не сохранено.
+    .do = Освободите место и повторите.
+store-failed = Ошибка SQLite: { $detail }
+    .do = Выполните «branchline verify»; если всё в порядке, повторите.
+store-foreign = В { $path } база другой программы.
+    .do = Выберите другую папку; эта остаётся как есть.
+store-newer = Папку записала более новая версия (формат { $found }, эта программа знает { $known }).
+    .do = Установите более новую версию; папка остаётся как есть.
+store-read-only = В папку нельзя писать: { $detail }
+    .do = Проверьте владельца папки и не подключён ли диск только для чтения.
+file-failed = { $path } не читается или не пишется: { $detail }
+    .do = Проверьте диск и права на файл.
+file-missing = Файла { $path } нет.
+    .do = Проверьте путь.
+record-other-collection = Запись { $record } — не из коллекции «{ $collection }».
+    .do = Назовите коллекцию, в которой она лежит.
+record-not-found = В «{ $collection }» нет записи «{ $record }».
+    .do = Что есть, покажет «branchline list { $collection }»; назовите запись по номеру, его началу или ПОЛЕ=ЗНАЧЕНИЕ.
+record-ambiguous = «{ $record }» подходит к нескольким записям «{ $collection }» ({ $count }): { $candidates }
+    .do = Назовите одну из них по номеру.
+transaction-too-large = В транзакции может быть не больше { $limit } изменений.
+    .do = Разделите её; импорт делает это сам.
+filter-does-not-fit = Поле «{ $field }» коллекции «{ $collection }» так не сравнивается.
+    .do = Множествам подходят = и ~, строкам «is empty», ссылкам = и !=.
+sort-does-not-fit = По полю «{ $field }» коллекция «{ $collection }» не сортируется.
+    .do = Сортируйте по полю с одним значением.
+sql-not-reading = Разрешён один читающий запрос: SELECT, WITH, VALUES или EXPLAIN. { $detail }
+    .do = Изменяйте записи через «branchline edit» или «branchline import».
+sql-failed = SQLite не понимает запрос: { $detail }
+    .do = Таблицы покажет «branchline sql "SELECT name, sql FROM sqlite_schema"»; «case» пишется в кавычках.
+sql-too-long = Запрос выполнялся дольше { $seconds } с.
+    .do = Сузьте его или скопируйте папку и возьмите другую программу для SQLite.
+sql-too-many-rows = Запрос даёт больше { $limit } строк.
+    .do = Добавьте LIMIT.

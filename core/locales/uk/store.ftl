@@ -1,1 +1,45 @@
 # Texts of the room `store`.
+no-replica = { $path } — не репліка.
+    .do = Вкажіть її теку через --data, створіть центральну базу командою «branchline init» або приєднайтеся через «branchline join».
+replica-exists = { $path } — вже репліка.
+    .do = Оберіть іншу теку або працюйте далі в цій.
+store-busy = Інший процес надто довго пише в базу.
+    .do = Дочекайтеся кінця його імпорту або лагодження і повторіть.
+store-cannot-open = База не відкривається: { $detail }
+    .do = Перевірте, що тека є і що її можна читати та змінювати.
+store-corrupt = Базу пошкоджено: { $detail }
+    .do = У неї більше нічого не пишеться. Скопіюйте теку, виконайте «branchline verify» і відновіть копію або приєднайтеся знову.
+store-disk-full = На диску немає місця; нічого з цього не збережено.
+    .do = Звільніть місце і повторіть.
+store-failed = Помилка SQLite: { $detail }
+    .do = Виконайте «branchline verify»; якщо все гаразд, повторіть.
+store-foreign = У { $path } база іншої програми.
+    .do = Оберіть іншу теку; ця лишається як є.
+store-newer = Теку записала новіша версія (формат { $found }, ця програма знає { $known }).
+    .do = Встановіть новішу версію; тека лишається як є.
+store-read-only = У теку не можна писати: { $detail }
+    .do = Перевірте власника теки і чи не під’єднано диск лише для читання.
+file-failed = { $path } не читається або не пишеться: { $detail }
+    .do = Перевірте диск і права на файл.
+file-missing = Файлу { $path } немає.
+    .do = Перевірте шлях.
+record-other-collection = Запис { $record } — не з колекції «{ $collection }».
+    .do = Назвіть колекцію, у якій він лежить.
+record-not-found = У «{ $collection }» немає запису «{ $record }».
+    .do = Що є, покаже «branchline list { $collection }»; назвіть запис за номером, його початком або ПОЛЕ=ЗНАЧЕННЯ.
+record-ambiguous = «{ $record }» пасує до кількох записів «{ $collection }» ({ $count }): { $candidates }
+    .do = Назвіть один із них за номером.
+transaction-too-large = У транзакції може бути не більше { $limit } змін.
+    .do = Поділіть її; імпорт робить це сам.
+filter-does-not-fit = Поле «{ $field }» колекції «{ $collection }» так не порівнюється.
+    .do = Множинам пасують = і ~, рядкам «is empty», посиланням = і !=.
+sort-does-not-fit = За полем «{ $field }» колекція «{ $collection }» не сортується.
+    .do = Сортуйте за полем з одним значенням.
+sql-not-reading = Дозволено один запит, що читає: SELECT, WITH, VALUES або EXPLAIN. { $detail }
+    .do = Змінюйте записи через «branchline edit» або «branchline import».
+sql-failed = SQLite не розуміє запиту: { $detail }
+    .do = Таблиці покаже «branchline sql "SELECT name, sql FROM sqlite_schema"»; «case» пишеться в лапках.
+sql-too-long = Запит виконувався довше за { $seconds } с.
+    .do = Звузьте його або скопіюйте теку і візьміть іншу програму для SQLite.
+sql-too-many-rows = Запит дає більше { $limit } рядків.
+    .do = Додайте LIMIT.

@@ -41,6 +41,16 @@ impl Vetted {
         }
         Some(values)
     }
+
+    /// The fields whose values the change may alter, and `~archived` and `~merged_into` where it says so; `None` where
+    /// only a folded record can tell.
+    pub fn touched_fields(&self) -> Option<Vec<Name>> {
+        let field = |key: &str| match key.strip_prefix(keys::TEXT_PREFIX) {
+            Some(field) => Name::from(field),
+            None => Name::from(key.split('/').next().unwrap_or(key)),
+        };
+        self.is_flat().then(|| self.ops().map(|op| field(op.key)).collect())
+    }
 }
 
 fn read(values: &mut Vec<(Name, Value)>, target: &Target<'_, '_>, op: &Op<'_>) {

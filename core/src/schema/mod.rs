@@ -184,6 +184,21 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// A collection that this replica's schema does not know: its records are kept and passed on, nothing is read of
+    /// them.
+    pub fn unknown(name: Name) -> Self {
+        Self {
+            name,
+            kind: Kind::Branch,
+            labels: Labels::default(),
+            fields: Vec::new(),
+            natural_keys: Vec::new(),
+            title: Vec::new(),
+            priority: u8::MAX,
+            custom: true,
+        }
+    }
+
     /// The field of this name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|f| &*f.name == name)

@@ -1,0 +1,96 @@
+//! Who wrote what: the actors of the log and their bindings.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::cache::Cache;
+use super::fault::damaged;
+use crate::error::Result;
+use crate::id::{ActorId, BatchId, DeviceId, RecordId};
+use crate::wire::codec::Binding;
+
+/// What is remembered of an actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ActorRow {
+    pub(crate) n: i64,
+    /// The person's id as the projection shows it; none while the binding is unknown.
+    pub(crate) person: Option<String>,
+}
+
+/// An actor with what its binding says, as far as it is known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) person: Option<RecordId>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) device_name: String,
+    pub(crate) batch: Option<BatchId>,
+}
+
+/// The row of an actor, made without a binding if there is none yet.
+pub(crate) fn ensure(conn: &Connection, cache: &mut Cache, actor: ActorId) -> Result<ActorRow> {
+    if let Some(row) = cache.actors.get(&actor) {
+        return Ok(row.clone());
+    }
+    let found: Option<(i64, Option<Vec<u8>>)> = conn
+        .prepare_cached("SELECT n, person FROM actor WHERE actor = ?")?
+        .query_row([actor.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let row = match found {
+        Some((n, person)) => {
+            ActorRow { n, person: person.and_then(|id| RecordId::from_slice(&id)).map(|id| id.to_string()) }
+        }
+        None => {
+            conn.prepare_cached("INSERT INTO actor (actor) VALUES (?)")?.execute([actor.as_bytes()])?;
+            ActorRow { n: conn.last_insert_rowid(), person: None }
+        }
+    };
+    cache.actors.insert(actor, row.clone());
+    Ok(row)
+}
+
+/// Stores a binding whose signature was checked; a known one stays as it is.
+pub(crate) fn bind(conn: &Connection, cache: &mut Cache, binding: &Binding) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO actor (actor, device, device_name, person, batch, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (actor) DO UPDATE SET device = ?2, device_name = ?3, person = ?4, batch = ?5, signature = ?6
+         WHERE signature IS NULL",
+    )?
+    .execute(params![
+        binding.actor.as_bytes(),
+        binding.device.as_bytes(),
+        binding.device_name,
+        binding.person.as_bytes(),
+        binding.batch.as_ref().map(BatchId::as_bytes),
+        &binding.signature[..],
+    ])?;
+    cache.actors.remove(&binding.actor);
+    Ok(())
+}
+
+/// The binding of an actor, if it is known here.
+pub(crate) fn binding(conn: &Connection, actor: ActorId) -> Result<Option<Binding>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT device, device_name, person, batch, signature FROM actor WHERE actor = ? AND signature IS NOT NULL",
+    )?;
+    let mut rows = statement.query([actor.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let device: Vec<u8> = row.get(0)?;
+    let person: Vec<u8> = row.get(2)?;
+    let batch: Option<Vec<u8>> = row.get(3)?;
+    let signature: Vec<u8> = row.get(4)?;
+    let (Some(device), Some(person), Ok(signature)) =
+        (DeviceId::from_slice(&device), RecordId::from_slice(&person), <[u8; 64]>::try_from(signature))
+    else {
+        return Err(damaged(format!("the binding of actor {actor}")));
+    };
+    let batch = batch.and_then(|id| BatchId::from_slice(&id));
+    Ok(Some(Binding { actor, device, device_name: row.get(1)?, person, batch, signature }))
+}
+
+/// What is known of an actor.
+pub(crate) fn bound(conn: &Connection, actor: ActorId) -> Result<Bound> {
+    let found = binding(conn, actor)?;
+    Ok(match found {
+        Some(b) => Bound { person: Some(b.person), device: Some(b.device), device_name: b.device_name, batch: b.batch },
+        None => Bound { person: None, device: None, device_name: String::new(), batch: None },
+    })
+}

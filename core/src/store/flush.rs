@@ -1,0 +1,317 @@
+//! Brings the rows of touched records up to date inside a transaction: projection, search, scopes, heads and flags.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::cache::{Cache, RecordRow};
+use super::custom::SCHEMA_COLLECTIONS;
+use super::projection::layout::Table;
+use super::projection::row::{self, Mark, Projected};
+use super::projection::{ddl, layout};
+use super::scope;
+use super::writer::{Body, Changed, Touched, Writer};
+use super::{Model, actor, flag, meta, record};
+use crate::access::Scope;
+use crate::document::{self, State, Vetted};
+use crate::error::Result;
+use crate::id::RecordId;
+use crate::schema::{Collection, Name, Value};
+
+/// Keys that mark a record as a whole.
+const MARKS: [&str; 2] = ["~archived", "~merged_into"];
+
+impl Writer<'_> {
+    /// Projects what was appended so far, so that queries on this connection see it.
+    pub(crate) fn project(&mut self) -> Result<()> {
+        let touched = std::mem::take(&mut self.touched);
+        let schema_first = |t: &&mut Touched| SCHEMA_COLLECTIONS.contains(&&*t.collection.name);
+        let mut touched = touched;
+        let mut schema_changed = false;
+        for record in touched.iter_mut().filter(schema_first) {
+            schema_changed |= !record.seqs.is_empty();
+            self.project_one(record)?;
+        }
+        if schema_changed {
+            let epoch = meta::integer(&self.store.conn, meta::key::SCHEMA_EPOCH)?.unwrap_or(0);
+            meta::set_integer(&self.store.conn, meta::key::SCHEMA_EPOCH, epoch + 1)?;
+            self.adopt_schema()?;
+        }
+        for record in &mut touched {
+            if schema_changed && let Some(known) = self.store.model.schema.collection(&record.collection.name) {
+                record.collection = known.clone();
+            }
+            self.project_one(record)?;
+        }
+        self.touched = touched;
+        Ok(())
+    }
+
+    /// Reads the schema again where another process changed it.
+    pub(super) fn refresh_schema(&mut self) -> Result<()> {
+        let epoch = meta::integer(&self.store.conn, meta::key::SCHEMA_EPOCH)?;
+        if epoch.is_some_and(|epoch| epoch != self.store.model.epoch) {
+            self.adopt_schema()?;
+        }
+        Ok(())
+    }
+
+    /// Takes over the schema that the built-in one and the records of this workspace make, and projects what it changes.
+    pub(crate) fn adopt_schema(&mut self) -> Result<()> {
+        let store = &mut *self.store;
+        let epoch = match meta::integer(&store.conn, meta::key::SCHEMA_EPOCH)? {
+            Some(epoch) => epoch,
+            None => {
+                meta::set_integer(&store.conn, meta::key::SCHEMA_EPOCH, 0)?;
+                self.dirty = true;
+                0
+            }
+        };
+        // The tables that hold the schema's own records must exist before these are read.
+        let builtin = Model::of(store.builtin.clone(), epoch);
+        let mut stale = ddl::create_missing(&store.conn, &builtin.layout, &SCHEMA_COLLECTIONS)?;
+        let model = Model::of(Arc::new(super::custom::schema(&store.conn, &builtin)?), epoch);
+        stale.extend(ddl::ensure(&store.conn, &model.schema, &model.layout)?);
+        store.model = Arc::new(model);
+        if !stale.is_empty() {
+            self.dirty = true;
+        }
+        for stale in stale {
+            self.project_stale(&stale)?;
+        }
+        Ok(())
+    }
+
+    /// Projects the records whose table came into being or grew after they did.
+    fn project_stale(&mut self, stale: &ddl::Stale) -> Result<()> {
+        let model = self.store.model.clone();
+        let (Some(collection), Some(table)) =
+            (model.schema.collection(&stale.collection), model.layout.table(&stale.collection))
+        else {
+            return Ok(());
+        };
+        let conn = &self.store.conn;
+        let collection_n = record::collection_n(conn, &mut self.store.cache, &stale.collection)?;
+        for (n, id) in stale_records(conn, collection_n, stale.fields.as_deref())? {
+            let state = State::rebuild(id, record::changes(conn, n)?)?;
+            let projected = projected_of(conn, &mut self.store.cache, &state, collection)?;
+            rewrite(conn, table, n, &id, projected)?;
+            let flags = flags_of(&state, collection);
+            conn.prepare_cached("UPDATE record SET flags = (flags & 4) | ? WHERE n = ?")?.execute(params![flags, n])?;
+        }
+        Ok(())
+    }
+
+    fn project_one(&mut self, touched: &mut Touched) -> Result<()> {
+        if touched.seqs.is_empty() {
+            return Ok(());
+        }
+        self.note_collection(touched.collection.name.clone());
+        let store = &mut *self.store;
+        let (conn, cache) = (&store.conn, &mut store.cache);
+        let collection = touched.collection.clone();
+        let table = store.model.layout.table(&collection.name);
+        let seen = match &touched.body {
+            Body::Creation(change) => seen_creation(conn, cache, touched.id, change, &collection)?,
+            Body::Folded(state) => seen_state(conn, cache, state, &collection)?,
+            Body::Unread => return Ok(()),
+        };
+        let Seen { projected, flags, scopes } = seen;
+        let row = RecordRow {
+            n: touched.row.n,
+            collection: touched.row.collection,
+            heads: touched.heads(),
+            flags: touched.row.flags & flag::HIDDEN | flags,
+        };
+        let heads = record::heads_blob(&row.heads);
+        if touched.is_new {
+            conn.prepare_cached("INSERT INTO record (n, id, collection, heads, flags) VALUES (?, ?, ?, ?, ?)")?
+                .execute(params![row.n, touched.id.as_bytes(), row.collection, heads, row.flags])?;
+        } else {
+            conn.prepare_cached("UPDATE record SET heads = ?, flags = ? WHERE n = ?")?
+                .execute(params![heads, row.flags, row.n])?;
+        }
+        if let Some(table) = table {
+            let search = changes_search(table, &touched.fields).then(|| row::search_text(table, &projected.values));
+            match &touched.fields {
+                _ if touched.is_new => row::insert(conn, table, row.n, &touched.id, projected)?,
+                Changed::Fields(fields) => row::update(conn, table, row.n, projected, fields)?,
+                Changed::All => row::update(conn, table, row.n, projected, &all_fields(table))?,
+            }
+            if let Some(text) = search {
+                index_text(conn, row.n, &text, touched.is_new)?;
+            }
+        }
+        if store.duties.serves {
+            scope::record_scopes(conn, cache, row.n, touched.is_new, &scopes, &touched.seqs)?;
+        }
+        touched.row = row;
+        touched.is_new = false;
+        touched.seqs.clear();
+        touched.fields = Changed::Fields(HashSet::new());
+        Ok(())
+    }
+}
+
+/// What a record looks like to everything beside the log.
+struct Seen {
+    projected: Projected,
+    flags: i64,
+    scopes: Vec<Scope>,
+}
+
+fn seen_creation(
+    conn: &Connection,
+    cache: &mut Cache,
+    id: RecordId,
+    change: &Vetted,
+    collection: &Collection,
+) -> Result<Seen> {
+    // An unknown collection has no fields: only a state shows the scopes of its records.
+    let plain = !collection.fields.is_empty() && !change.ops().any(|op| MARKS.contains(&op.key));
+    let Some(values) = plain.then(|| change.values(&id, collection)).flatten() else {
+        let mut state = State::new(id);
+        state.apply(change)?;
+        return seen_state(conn, cache, &state, collection);
+    };
+    let place = scope::place(|field| {
+        values.iter().filter(|(name, _)| &**name == field).map(|(_, value)| value.clone()).collect()
+    });
+    let scopes = place.scopes(collection.kind);
+    let mark = Mark { at: change.time(), by: actor::ensure(conn, cache, change.actor())?.person };
+    let projected = Projected { values, archived: false, merged_into: None, created: mark.clone(), updated: mark };
+    Ok(Seen { projected, flags: 0, scopes })
+}
+
+fn seen_state(conn: &Connection, cache: &mut Cache, state: &State, collection: &Collection) -> Result<Seen> {
+    Ok(Seen {
+        projected: projected_of(conn, cache, state, collection)?,
+        flags: flags_of(state, collection),
+        scopes: scope::place(|field| state.scope_values(field)).scopes(collection.kind),
+    })
+}
+
+/// The projection row of a folded record.
+pub(super) fn projected_of(
+    conn: &Connection,
+    cache: &mut Cache,
+    state: &State,
+    collection: &Collection,
+) -> Result<Projected> {
+    let mut mark = |stamp: document::Stamp| -> Result<Mark> {
+        Ok(Mark { at: stamp.at, by: actor::ensure(conn, cache, stamp.actor)?.person })
+    };
+    Ok(Projected {
+        values: state.values(collection),
+        archived: state.archived(),
+        merged_into: state.merged_into(),
+        created: mark(state.created())?,
+        updated: mark(state.updated())?,
+    })
+}
+
+/// The flags of a folded record, without [`flag::HIDDEN`].
+pub(super) fn flags_of(state: &State, collection: &Collection) -> i64 {
+    let conflicts = state.conflicts(collection);
+    let mut flags = 0;
+    if !conflicts.is_empty() {
+        flags |= flag::CONFLICT;
+    }
+    if conflicts.iter().any(|c| c.rule == crate::schema::Winner::Ask) {
+        flags |= flag::ASKS;
+    }
+    if state.archived() {
+        flags |= flag::ARCHIVED;
+    }
+    if state.review_mark() {
+        flags |= flag::REVIEW;
+    }
+    flags
+}
+
+/// Writes the whole row of a record anew.
+pub(super) fn rewrite(conn: &Connection, table: &Table, n: i64, id: &RecordId, projected: Projected) -> Result<()> {
+    let text = row::search_text(table, &projected.values);
+    row::delete(conn, table, n)?;
+    row::insert(conn, table, n, id, projected)?;
+    index_text(conn, n, &text, false)
+}
+
+/// Writes the text that a record is found by.
+pub(super) fn index_text(conn: &Connection, n: i64, text: &str, is_new: bool) -> Result<()> {
+    if is_new {
+        if !text.is_empty() {
+            conn.prepare_cached("INSERT INTO search (rowid, text) VALUES (?, ?)")?.execute(params![n, text])?;
+        }
+    } else if text.is_empty() {
+        conn.prepare_cached("DELETE FROM search WHERE rowid = ?")?.execute([n])?;
+    } else {
+        conn.prepare_cached("INSERT OR REPLACE INTO search (rowid, text) VALUES (?, ?)")?.execute(params![n, text])?;
+    }
+    Ok(())
+}
+
+fn changes_search(table: &Table, changed: &Changed) -> bool {
+    match changed {
+        Changed::All => true,
+        Changed::Fields(fields) => {
+            fields.iter().any(|name| table.placed(name).is_some_and(|placed| placed.field.searchable))
+        }
+    }
+}
+
+fn all_fields(table: &Table) -> HashSet<Name> {
+    let system = MARKS.into_iter().map(Name::from);
+    table.fields.iter().map(|placed| placed.field.name.clone()).chain(system).collect()
+}
+
+/// The records of a collection that a change of its table concerns: all, or those whose changes name a new field.
+fn stale_records(conn: &Connection, collection: i64, fields: Option<&[Name]>) -> Result<Vec<(i64, RecordId)>> {
+    let mut sql = String::from("SELECT n, id FROM record WHERE collection = ?1");
+    if let Some(fields) = fields {
+        // Keys stand in a change as they are, so that looking for the bytes finds every record that holds the field.
+        let tests: Vec<String> =
+            (0..fields.len()).map(|at| format!("instr(raw, CAST(?{} AS BLOB)) > 0", at + 2)).collect();
+        let any = if tests.is_empty() { "0".to_owned() } else { tests.join(" OR ") };
+        sql.push_str(&format!(" AND EXISTS (SELECT 1 FROM log WHERE log.record = record.n AND ({any}))"));
+    }
+    let mut statement = conn.prepare(&sql)?;
+    statement.raw_bind_parameter(1, collection)?;
+    for (at, field) in fields.unwrap_or_default().iter().enumerate() {
+        statement.raw_bind_parameter(at + 2, &**field)?;
+    }
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: Vec<u8> = row.get(1)?;
+        let id = RecordId::from_slice(&id).ok_or_else(|| super::damaged("a record's id"))?;
+        found.push((row.get(0)?, id));
+    }
+    Ok(found)
+}
+
+/// The values of every record of a collection that is not archived, straight from its tables.
+pub(super) fn table_values(conn: &Connection, table: &Table) -> Result<Vec<Vec<(Name, Value)>>> {
+    let fields: Vec<&layout::Placed> = table.fields.iter().collect();
+    let sql = format!(
+        "SELECT {} FROM {} t WHERE t.archived = 0 ORDER BY t.n",
+        row::select_list(table, &fields),
+        layout::quoted(&table.name)
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut values = row::read_values(row, &fields)?;
+        for placed in &table.fields {
+            if let layout::Place::Lines(at) = placed.place
+                && let Some(lines) = table.lines.get(at)
+            {
+                values.push((placed.field.name.clone(), row::read_lines(conn, lines, row.get(0)?)?));
+            }
+        }
+        found.push(values);
+    }
+    Ok(found)
+}

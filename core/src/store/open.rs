@@ -1,0 +1,128 @@
+//! Opening and making the database: settings of each connection, the format's version, migrations.
+//!
+//! A damaged or foreign file is reported and left alone; nothing here deletes or recreates one.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::file_fault;
+use super::function;
+use crate::error::{Error, Result};
+
+/// The database's name in a replica's folder.
+pub const DATABASE: &str = "branchline.db";
+
+/// The format that this program writes; older ones are migrated, newer ones refused.
+pub const FORMAT: i64 = 1;
+
+/// "BrLn" in the header of the file, so that `file` and other tools tell whose it is.
+const APPLICATION_ID: i64 = 0x4272_4c6e;
+
+/// How long a call waits for another process's transaction.
+const BUSY_WAIT: Duration = Duration::from_secs(20);
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// Statement `at` brings format `at + 1` to format `at + 2`.
+const MIGRATIONS: &[&str] = &[];
+
+/// How a connection is going to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reads only; SQLite refuses anything else.
+    Read,
+    /// The writing connection of a process.
+    Write,
+}
+
+/// Makes the database in `dir`; everything that `fill` writes is there with it or nothing is.
+pub(crate) fn create(dir: &Path, fill: impl FnOnce(&Connection) -> Result<()>) -> Result<Connection> {
+    let path = dir.join(DATABASE);
+    if path.exists() {
+        return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
+    }
+    std::fs::create_dir_all(dir).map_err(|e| file_fault(&e, dir))?;
+    let conn = connect(&path, Access::Write, true)?;
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    conn.execute_batch(SCHEMA)?;
+    conn.execute_batch("INSERT INTO search (search, rank) VALUES ('automerge', 0), ('crisismerge', 64)")?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.pragma_update(None, "user_version", FORMAT)?;
+    fill(&conn)?;
+    conn.execute_batch("COMMIT")?;
+    Ok(conn)
+}
+
+/// Opens the database in `dir` and brings it to this program's format.
+pub(crate) fn open(dir: &Path, access: Access) -> Result<Connection> {
+    let path = dir.join(DATABASE);
+    if !path.is_file() {
+        return Err(Error::usage("no-replica").with("path", dir.display().to_string()));
+    }
+    let conn = connect(&path, access, false)?;
+    check_format(&conn, dir, access)?;
+    Ok(conn)
+}
+
+/// Whether `dir` holds a replica.
+pub fn is_replica(dir: &Path) -> bool {
+    dir.join(DATABASE).is_file()
+}
+
+fn connect(path: &Path, access: Access, create: bool) -> Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags |= match access {
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    if create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY_WAIT)?;
+    conn.set_prepared_statement_cache_capacity(512);
+    if access == Access::Write {
+        conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        conn.pragma_update(None, "wal_autocheckpoint", 2_000)?;
+        conn.pragma_update(None, "cache_size", -16_000)?;
+    } else {
+        conn.pragma_update(None, "query_only", true)?;
+        conn.pragma_update(None, "cache_size", -8_000)?;
+    }
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    function::register(&conn)?;
+    Ok(conn)
+}
+
+pub(super) fn check_format(conn: &Connection, dir: &Path, access: Access) -> Result<()> {
+    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let format: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if application != APPLICATION_ID {
+        return Err(Error::version("store-foreign").with("path", dir.display().to_string()));
+    }
+    if format > FORMAT {
+        return Err(Error::version("store-newer").with("found", format).with("known", FORMAT));
+    }
+    if format < FORMAT && access == Access::Write {
+        migrate(conn, format)?;
+    }
+    Ok(())
+}
+
+fn migrate(conn: &Connection, from: i64) -> Result<()> {
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    let steps = MIGRATIONS.iter().skip(usize::try_from(from - 1).unwrap_or(0));
+    for step in steps {
+        if let Err(failure) = conn.execute_batch(step) {
+            conn.execute_batch("ROLLBACK")?;
+            return Err(failure.into());
+        }
+    }
+    conn.pragma_update(None, "user_version", FORMAT)?;
+    conn.execute_batch("COMMIT")?;
+    Ok(())
+}

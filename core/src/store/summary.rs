@@ -1,0 +1,82 @@
+//! What a replica holds, in numbers and as one digest.
+
+use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
+
+use super::flag;
+use crate::access::Scope;
+use crate::error::Result;
+use crate::schema::Name;
+use crate::time::Millis;
+
+/// Counts of one replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) outbox: u64,
+    pub(crate) quarantine: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) conflicts_asking: u64,
+    pub(crate) review: u64,
+    pub(crate) records: Vec<(Name, u64)>,
+    pub(crate) log_end: u64,
+    pub(crate) last_commit: Option<Millis>,
+}
+
+/// Counts what is held.
+pub(crate) fn summary(conn: &Connection) -> Result<Summary> {
+    let count = |sql: &str| -> Result<u64> {
+        let count: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    };
+    let flagged = |flag: i64| {
+        count(&format!(
+            "SELECT count(*) FROM record WHERE flags <> 0 AND flags & {flag} <> 0 AND flags & {} = 0",
+            flag::HIDDEN
+        ))
+    };
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT projection.name, count(*) FROM record JOIN projection ON projection.n = record.collection
+         WHERE record.flags & {} = 0 GROUP BY projection.name ORDER BY projection.name",
+        flag::HIDDEN | flag::ARCHIVED
+    ))?;
+    let records = statement
+        .query_map([], |row| Ok((Name::from(row.get::<_, String>(0)?), row.get::<_, i64>(1)?.unsigned_abs())))?
+        .collect::<rusqlite::Result<_>>()?;
+    let last: Option<(i64, i64)> = conn
+        .prepare_cached("SELECT last_seq, at FROM log_commit ORDER BY last_seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(Summary {
+        outbox: count("SELECT count(*) FROM outbox")?,
+        quarantine: count("SELECT count(*) FROM quarantine")?,
+        conflicts: flagged(flag::CONFLICT)?,
+        conflicts_asking: flagged(flag::ASKS)?,
+        review: count("SELECT count(*) FROM review")? + flagged(flag::REVIEW)?,
+        records,
+        log_end: last.map_or(0, |(seq, _)| seq.unsigned_abs()),
+        last_commit: last.map(|(_, at)| Millis(at)),
+    })
+}
+
+/// SHA-256 over (id, heads) of every record held, by id; of those in some scopes where `scopes` says so.
+pub(crate) fn digest(conn: &Connection, scopes: Option<&[Scope]>) -> Result<[u8; 32]> {
+    let mut sql = format!("SELECT id, heads FROM record WHERE flags & {} = 0", flag::HIDDEN);
+    if let Some(scopes) = scopes {
+        let marks = vec!["?"; scopes.len()].join(", ");
+        sql.push_str(&format!(
+            " AND n IN (SELECT record FROM record_scope JOIN scope ON scope.n = record_scope.scope WHERE scope.name IN ({marks}))"
+        ));
+    }
+    sql.push_str(" ORDER BY id");
+    let names = scopes.unwrap_or_default().iter().map(ToString::to_string);
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(names))?;
+    let mut digest = Sha256::new();
+    while let Some(row) = rows.next()? {
+        digest.update(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+        let heads = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        digest.update((heads.len() as u64).to_be_bytes());
+        digest.update(heads);
+    }
+    Ok(digest.finalize().into())
+}

@@ -1,0 +1,205 @@
+//! Everything that can be asked of the store, over one snapshot: a reader's, or what a transaction has written so far.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rusqlite::Connection;
+
+use super::actor::{self, Bound};
+use super::backup::{self, SealedKey};
+use super::open::{self, Access};
+use super::query::Query;
+use super::read::{self, Row};
+use super::search::{self, Found};
+use super::summary::{self, Summary};
+use super::{Model, adhoc, custom, damaged, flag, lookup, meta, record, verify};
+use crate::access::Scope;
+use crate::document::State;
+use crate::error::Result;
+use crate::id::{ActorId, RecordId};
+use crate::schema::{Name, Schema};
+
+/// Reading connections kept open between calls.
+const IDLE_MAX: usize = 4;
+
+/// One snapshot of the store with the schema that it is read by.
+pub(crate) struct View<'a> {
+    pub(crate) conn: &'a Connection,
+    pub(crate) model: &'a Model,
+}
+
+/// A record folded from its changes.
+pub(crate) struct Whole {
+    pub(crate) collection: Name,
+    pub(crate) state: State,
+}
+
+impl View<'_> {
+    /// Visits the rows of a query until `visit` says false.
+    pub(crate) fn each(&self, query: &Query, visit: &mut dyn FnMut(Row) -> Result<bool>) -> Result<()> {
+        read::each(self.conn, self.model, query, visit)
+    }
+
+    /// How many rows a query asks for, without its limit.
+    pub(crate) fn count(&self, query: &Query) -> Result<u64> {
+        read::count(self.conn, self.model, query)
+    }
+
+    /// One row, archived or not.
+    pub(crate) fn one(&self, collection: &str, id: &RecordId) -> Result<Option<Row>> {
+        read::one(self.conn, self.model, collection, id)
+    }
+
+    /// The record that a text names.
+    pub(crate) fn find(&self, collection: &str, text: &str) -> Result<RecordId> {
+        lookup::find(self.conn, self.model, collection, text)
+    }
+
+    /// The title of a record, followed through merges.
+    pub(crate) fn label(&self, id: &RecordId) -> Result<Option<String>> {
+        lookup::label(self.conn, self.model, id)
+    }
+
+    /// The record that stands for this one after merges.
+    pub(crate) fn root(&self, collection: &str, id: RecordId) -> Result<RecordId> {
+        lookup::root(self.conn, lookup::table(self.model, collection)?, id)
+    }
+
+    /// The shortest beginning of an id, at least four characters, that no other record held here has.
+    pub(crate) fn short_id(&self, id: &RecordId) -> Result<String> {
+        lookup::short_id(self.conn, id)
+    }
+
+    /// The records that hold these words.
+    pub(crate) fn search(&self, text: &str, limit: usize) -> Result<Vec<Found>> {
+        search::search(self.conn, self.model, text, limit)
+    }
+
+    /// What is held, in numbers.
+    pub(crate) fn summary(&self) -> Result<Summary> {
+        summary::summary(self.conn)
+    }
+
+    /// The digest of what is held, or of what is held in some scopes.
+    pub(crate) fn digest(&self, scopes: Option<&[Scope]>) -> Result<[u8; 32]> {
+        summary::digest(self.conn, scopes)
+    }
+
+    /// The digest of all rows of the projection.
+    pub(crate) fn projection_digest(&self) -> Result<[u8; 32]> {
+        verify::projection_digest(self.conn, self.model)
+    }
+
+    /// A record folded from its changes; none where it is not held or hidden.
+    pub(crate) fn whole(&self, id: &RecordId) -> Result<Option<Whole>> {
+        let Some(row) = record::read_row(self.conn, id)? else { return Ok(None) };
+        if row.flags & flag::HIDDEN != 0 {
+            return Ok(None);
+        }
+        let collection = record::collection_name(self.conn, row.collection)?;
+        let state = record::fold(self.conn, *id, row.n, &row.heads)?;
+        Ok(Some(Whole { collection, state }))
+    }
+
+    /// The records that have one of these flags, in the order in which they came.
+    pub(crate) fn flagged(&self, flags: i64) -> Result<Vec<RecordId>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id FROM record WHERE flags <> 0 AND flags & ?1 <> 0 AND flags & ?2 = 0 ORDER BY n",
+        )?;
+        let mut rows = statement.query([flags, flag::HIDDEN])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+            found.push(RecordId::from_slice(id).ok_or_else(|| damaged("a record's id"))?);
+        }
+        Ok(found)
+    }
+
+    /// What is known of an actor.
+    pub(crate) fn bound(&self, actor: ActorId) -> Result<Bound> {
+        actor::bound(self.conn, actor)
+    }
+}
+
+/// The reading connections of a replica.
+pub(crate) struct Readers {
+    dir: PathBuf,
+    builtin: Arc<Schema>,
+    model: RwLock<Arc<Model>>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    conn: Connection,
+    data_version: i64,
+}
+
+impl Readers {
+    pub(crate) fn new(dir: &Path, builtin: Arc<Schema>, model: Arc<Model>) -> Self {
+        Self { dir: dir.to_owned(), builtin, model: RwLock::new(model), idle: Mutex::new(Vec::new()) }
+    }
+
+    /// The schema with its tables, as of the last look.
+    pub(crate) fn model(&self) -> Arc<Model> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over the schema of a commit.
+    pub(crate) fn adopt(&self, model: &Arc<Model>) {
+        let mut known = self.model.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&known, model) {
+            *known = model.clone();
+        }
+    }
+
+    /// Reads the last commit; every question inside sees the same one.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
+        let mut idle = match self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            Some(idle) => idle,
+            None => Idle { conn: open::open(&self.dir, Access::Read)?, data_version: -1 },
+        };
+        idle.conn.prepare_cached("BEGIN")?.execute([])?;
+        let result = self.refresh(&mut idle).and_then(|model| work(&View { conn: &idle.conn, model: &model }));
+        idle.conn.prepare_cached("ROLLBACK")?.execute([])?;
+        let mut kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < IDLE_MAX {
+            kept.push(idle);
+        }
+        result
+    }
+
+    /// A connection that may also make temporary tables; the database itself stays out of its reach.
+    pub(crate) fn unrestrained(&self) -> Result<Connection> {
+        let conn = open::open(&self.dir, Access::Read)?;
+        conn.pragma_update(None, "query_only", false)?;
+        Ok(conn)
+    }
+
+    /// Writes a backup of the last commit.
+    pub(crate) fn backup(&self, file: &Path, key: Option<&SealedKey>) -> Result<u64> {
+        backup::write(&self.dir, &self.unrestrained()?, file, key)
+    }
+
+    /// Runs one statement of a person on a connection of its own.
+    pub(crate) fn sql(&self, select: &str) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
+        adhoc::query(open::open(&self.dir, Access::Read)?, select)
+    }
+
+    // Another process may have changed the schema since this connection last looked.
+    fn refresh(&self, idle: &mut Idle) -> Result<Arc<Model>> {
+        let version: i64 = idle.conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let model = self.model();
+        if version == idle.data_version {
+            return Ok(model);
+        }
+        idle.data_version = version;
+        let epoch = meta::integer(&idle.conn, meta::key::SCHEMA_EPOCH)?.unwrap_or(0);
+        if epoch == model.epoch {
+            return Ok(model);
+        }
+        let builtin = Model::of(self.builtin.clone(), epoch);
+        let model = Arc::new(Model::of(Arc::new(custom::schema(&idle.conn, &builtin)?), epoch));
+        self.adopt(&model);
+        Ok(model)
+    }
+}

@@ -1,0 +1,453 @@
+//! One transaction: changes go into the log, the records they touch are projected, and everything commits together.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::cache::{Cache, RecordRow, Tail};
+use super::{Model, Origin, Store, View, actor, flag, meta, record};
+use crate::document::{State, Vetted};
+use crate::error::{Error, Result};
+use crate::id::{ActorId, ChangeHash, RecordId};
+use crate::limits::{TX_BYTES_MAX, TX_CHANGES_MAX};
+use crate::schema::{Collection, Name, Schema};
+use crate::time::Millis;
+use crate::wire::codec::Binding;
+
+/// What became of a change that was offered to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is in the log under this sequence.
+    Logged(u64),
+    /// The log already had it.
+    Known,
+    /// The log has another change of the same record, actor and number: a clone or a restored folder wrote it.
+    Fork,
+}
+
+/// A commit that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The last sequence of the log.
+    pub last_seq: u64,
+    /// The rolling hash of the log there.
+    pub rolling: [u8; 8],
+    /// The collections of the records that were touched; empty where nothing was written.
+    pub collections: BTreeSet<Name>,
+}
+
+/// One open transaction; dropped without [`Writer::finish`], nothing of it stays.
+pub struct Writer<'s> {
+    pub(super) store: &'s mut Store,
+    pub(super) origin: Origin,
+    now: Millis,
+    begun_at: Tail,
+    pub(super) tail: Tail,
+    pub(super) touched: Vec<Touched>,
+    index: HashMap<RecordId, usize>,
+    collections: BTreeSet<Name>,
+    changes: usize,
+    bytes: usize,
+    last_row_ends_tx: bool,
+    pub(super) dirty: bool,
+    ended: bool,
+}
+
+/// A record that the transaction has looked at.
+pub(super) struct Touched {
+    pub(super) id: RecordId,
+    pub(super) collection: Arc<Collection>,
+    pub(super) row: RecordRow,
+    /// Whether the record has no row in the database yet.
+    pub(super) is_new: bool,
+    pub(super) body: Body,
+    pub(super) fields: Changed,
+    /// Log rows of the record that are not projected yet.
+    pub(super) seqs: Vec<u64>,
+}
+
+pub(super) enum Body {
+    /// Not read.
+    Unread,
+    /// Its only change: flat, and projected without folding a state.
+    Creation(Vetted),
+    /// Folded.
+    Folded(Box<State>),
+}
+
+/// Which columns of the projection row are out of date.
+pub(super) enum Changed {
+    All,
+    Fields(HashSet<Name>),
+}
+
+/// A record as it stands inside a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its collection.
+    pub collection: Name,
+    /// Its heads.
+    pub heads: Vec<ChangeHash>,
+    /// Whether it has left this replica's scopes.
+    pub hidden: bool,
+}
+
+impl<'s> Writer<'s> {
+    pub(super) fn begin(store: &'s mut Store, origin: Origin, now: Millis) -> Result<Self> {
+        store.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        // From here on, dropping the writer rolls back.
+        let tail = Tail { seq: 0, rolling: [0; 8], record_n: 0 };
+        let mut writer = Self {
+            store,
+            origin,
+            now,
+            begun_at: tail,
+            tail,
+            touched: Vec::new(),
+            index: HashMap::new(),
+            collections: BTreeSet::new(),
+            changes: 0,
+            bytes: 0,
+            last_row_ends_tx: true,
+            dirty: false,
+            ended: false,
+        };
+        let store = &mut *writer.store;
+        store.cache.check(&store.conn)?;
+        writer.tail = store.cache.tail(&store.conn)?;
+        writer.begun_at = writer.tail;
+        writer.refresh_schema()?;
+        Ok(writer)
+    }
+
+    /// The connection of the transaction, for what other parts of this room write with it.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.store.conn
+    }
+
+    pub(super) fn parts(&mut self) -> (&Connection, &mut Cache) {
+        (&self.store.conn, &mut self.store.cache)
+    }
+
+    /// The schema as this transaction sees it.
+    pub fn schema(&self) -> Arc<Schema> {
+        self.store.model.schema.clone()
+    }
+
+    /// The schema with its tables.
+    pub(crate) fn model(&self) -> Arc<Model> {
+        self.store.model.clone()
+    }
+
+    /// What can be asked, with what this transaction has written so far.
+    pub(crate) fn view<T>(&mut self, work: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
+        self.project()?;
+        let model = self.store.model.clone();
+        work(&View { conn: &self.store.conn, model: &model })
+    }
+
+    /// When this transaction is said to happen.
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// The end of the log, with what this transaction has appended.
+    pub fn log_end(&self) -> u64 {
+        self.tail.seq
+    }
+
+    /// Says that rows beside the log were written, so that [`Writer::finish`] commits even without changes.
+    pub(crate) fn mark_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    /// A record as it stands, if it is held.
+    pub fn held(&mut self, id: &RecordId) -> Result<Option<Held>> {
+        let Some(at) = self.look(id)? else { return Ok(None) };
+        Ok(self.touched.get(at).map(|t| Held {
+            collection: t.collection.name.clone(),
+            heads: t.heads(),
+            hidden: t.row.flags & flag::HIDDEN != 0,
+        }))
+    }
+
+    /// The folded record, if it is held.
+    pub fn state(&mut self, id: &RecordId) -> Result<Option<&State>> {
+        let Some(at) = self.look(id)? else { return Ok(None) };
+        self.fold(at)?;
+        Ok(self.touched.get(at).and_then(|t| match &t.body {
+            Body::Folded(state) => Some(&**state),
+            _ => None,
+        }))
+    }
+
+    /// Whether the log has this change of this record.
+    pub fn has_change(&self, id: &RecordId, hash: &ChangeHash) -> Result<bool> {
+        let mut statement = self.store.conn.prepare_cached(
+            "SELECT 1 FROM log WHERE record = (SELECT n FROM record WHERE id = ?) AND hash = ? LIMIT 1",
+        )?;
+        Ok(statement.exists(params![id.as_bytes(), hash.as_bytes()])?)
+    }
+
+    /// The hash of the change that an actor wrote as its `seq`-th of this record.
+    pub fn change_of(&self, id: &RecordId, actor: &ActorId, seq: u64) -> Result<Option<ChangeHash>> {
+        let mut statement = self.store.conn.prepare_cached(
+            "SELECT hash FROM log WHERE record = (SELECT n FROM record WHERE id = ?1)
+             AND actor = (SELECT n FROM actor WHERE actor = ?2) AND aseq = ?3",
+        )?;
+        let hash: Option<Vec<u8>> =
+            statement.query_row(params![id.as_bytes(), actor.as_bytes(), seq as i64], |row| row.get(0)).optional()?;
+        Ok(hash.and_then(|bytes| ChangeHash::from_slice(&bytes)))
+    }
+
+    /// Stores the binding of an actor, whose signature the caller has checked.
+    pub fn bind_actor(&mut self, binding: &Binding) -> Result<()> {
+        self.dirty = true;
+        actor::bind(&self.store.conn, &mut self.store.cache, binding)
+    }
+
+    /// Puts a change at the end of the log. `tx_end` says that it is the last of its transaction; the last change
+    /// before [`Writer::finish`] always is.
+    ///
+    /// # Errors
+    /// `record_other_collection` where the record is held in another collection; `transaction_too_large` for local
+    /// changes beyond the bounds of a transaction.
+    pub fn append(
+        &mut self,
+        id: RecordId,
+        collection: &Arc<Collection>,
+        change: &Vetted,
+        tx_end: bool,
+    ) -> Result<Appended> {
+        let at = self.touch(id, collection)?;
+        let actor = actor::ensure(&self.store.conn, &mut self.store.cache, change.actor())?;
+        let foldable =
+            self.touched.get(at).is_some_and(|t| t.is_new && matches!(t.body, Body::Unread)) && change.is_flat();
+        if !foldable {
+            self.fold(at)?;
+        }
+        let Some(touched) = self.touched.get_mut(at) else { return Ok(Appended::Known) };
+        let seq = self.tail.seq + 1;
+        let logged = self
+            .store
+            .conn
+            .prepare_cached(
+                "INSERT INTO log (seq, record, actor, aseq, flags, hash, raw) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                seq as i64,
+                touched.row.n,
+                actor.n,
+                change.seq() as i64,
+                i64::from(tx_end),
+                change.hash().as_bytes(),
+                change.raw()
+            ]);
+        match logged {
+            Ok(_) => {}
+            Err(failure) if failure.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                let known = self.change_of(&id, &change.actor(), change.seq())? == Some(change.hash());
+                return Ok(if known { Appended::Known } else { Appended::Fork });
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+        touched.take(change, foldable)?;
+        touched.seqs.push(seq);
+        self.account(change, seq, tx_end)?;
+        Ok(Appended::Logged(seq))
+    }
+
+    /// Commits. When this returns, everything appended is on disk.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; nothing of the transaction stays then.
+    pub fn finish(mut self) -> Result<Committed> {
+        self.project()?;
+        if self.changes > 0 {
+            if !self.last_row_ends_tx {
+                self.connection()
+                    .prepare_cached("UPDATE log SET flags = flags | 1 WHERE seq = ?")?
+                    .execute([self.tail.seq as i64])?;
+            }
+        }
+        if self.tail.seq > self.begun_at.seq {
+            let origin = match &self.origin {
+                Origin::Local => None,
+                Origin::Upstream => {
+                    meta::bytes(self.connection(), meta::key::UPSTREAM_DEVICE)?.or_else(|| Some(Vec::new()))
+                }
+                Origin::Downstream(device) => Some(device.as_bytes().to_vec()),
+            };
+            self.connection()
+                .prepare_cached("INSERT INTO log_commit (last_seq, rolling, at, origin) VALUES (?, ?, ?, ?)")?
+                .execute(params![self.tail.seq as i64, &self.tail.rolling[..], self.now.0, origin])?;
+        }
+        let end = if self.dirty { "COMMIT" } else { "ROLLBACK" };
+        self.connection().prepare_cached(end)?.execute([])?;
+        self.ended = true;
+        self.remember();
+        Ok(Committed {
+            last_seq: self.tail.seq,
+            rolling: self.tail.rolling,
+            collections: std::mem::take(&mut self.collections),
+        })
+    }
+
+    /// Gives the log a sequence that no change stands under, for what a scope log must say without one.
+    pub(crate) fn advance(&mut self) -> u64 {
+        self.dirty = true;
+        self.tail.seq += 1;
+        self.tail.seq
+    }
+
+    fn account(&mut self, change: &Vetted, seq: u64, tx_end: bool) -> Result<()> {
+        self.changes += 1;
+        self.bytes += change.raw().len();
+        if self.origin == Origin::Local && (self.changes > TX_CHANGES_MAX || self.bytes > TX_BYTES_MAX) {
+            return Err(Error::limit("transaction-too-large").with("limit", TX_CHANGES_MAX));
+        }
+        self.tail.seq = seq;
+        self.tail.rolling = roll(self.tail.rolling, &change.hash());
+        self.last_row_ends_tx = tx_end;
+        self.dirty = true;
+        if self.store.duties.has_upstream && self.origin != Origin::Upstream {
+            self.connection().prepare_cached("INSERT INTO outbox (seq) VALUES (?)")?.execute([seq as i64])?;
+        }
+        Ok(())
+    }
+
+    /// The place of a held record among the touched ones.
+    fn look(&mut self, id: &RecordId) -> Result<Option<usize>> {
+        if let Some(at) = self.index.get(id) {
+            return Ok(Some(*at));
+        }
+        let store = &mut *self.store;
+        let Some(row) = record::row(&store.conn, &mut store.cache, id)? else { return Ok(None) };
+        let name = match store.cache.collection_names.get(&row.collection) {
+            Some(name) => name.clone(),
+            None => {
+                let name = record::collection_name(&store.conn, row.collection)?;
+                store.cache.collection_names.insert(row.collection, name.clone());
+                name
+            }
+        };
+        let collection = match store.model.schema.collection(&name) {
+            Some(collection) => collection.clone(),
+            None => Arc::new(Collection::unknown(name)),
+        };
+        let fields = Changed::Fields(HashSet::new());
+        let touched = Touched { id: *id, collection, row, is_new: false, body: Body::Unread, fields, seqs: Vec::new() };
+        Ok(Some(self.remember_touched(touched)))
+    }
+
+    /// The place of a record among the touched ones; a new one is numbered.
+    fn touch(&mut self, id: RecordId, collection: &Arc<Collection>) -> Result<usize> {
+        if let Some(at) = self.look(&id)? {
+            let held = self.touched.get(at).map(|t| t.collection.name.clone());
+            if held.as_ref() != Some(&collection.name) {
+                return Err(Error::invalid("record-other-collection")
+                    .with("record", id.to_string())
+                    .with("collection", &*collection.name));
+            }
+            return Ok(at);
+        }
+        let store = &mut *self.store;
+        let collection_n = record::collection_n(&store.conn, &mut store.cache, &collection.name)?;
+        self.tail.record_n += 1;
+        let row = RecordRow { n: self.tail.record_n, collection: collection_n, heads: Vec::new(), flags: 0 };
+        let collection = collection.clone();
+        let touched =
+            Touched { id, collection, row, is_new: true, body: Body::Unread, fields: Changed::All, seqs: Vec::new() };
+        Ok(self.remember_touched(touched))
+    }
+
+    fn remember_touched(&mut self, touched: Touched) -> usize {
+        self.index.insert(touched.id, self.touched.len());
+        self.touched.push(touched);
+        self.touched.len() - 1
+    }
+
+    fn fold(&mut self, at: usize) -> Result<()> {
+        let store = &mut *self.store;
+        let Some(touched) = self.touched.get_mut(at) else { return Ok(()) };
+        let state = match &touched.body {
+            Body::Folded(_) => return Ok(()),
+            Body::Creation(creation) => {
+                let mut state = State::new(touched.id);
+                state.apply(creation)?;
+                state
+            }
+            Body::Unread if touched.is_new => State::new(touched.id),
+            Body::Unread => match store.cache.states.pop(&touched.row.n) {
+                Some(state) if state.heads() == touched.row.heads => state,
+                _ => record::fold(&store.conn, touched.id, touched.row.n, &touched.row.heads)?,
+            },
+        };
+        touched.body = Body::Folded(Box::new(state));
+        Ok(())
+    }
+
+    fn remember(&mut self) {
+        let cache = &mut self.store.cache;
+        cache.tail = Some(self.tail);
+        for touched in self.touched.drain(..) {
+            if let Body::Folded(state) = touched.body {
+                cache.states.put(touched.row.n, *state);
+            }
+            if !touched.is_new {
+                cache.records.put(touched.id, touched.row);
+            }
+        }
+    }
+
+    pub(super) fn note_collection(&mut self, name: Name) {
+        self.collections.insert(name);
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            // If even this fails, SQLite has rolled back by itself or does so at the next open.
+            let _ = self.store.conn.execute_batch("ROLLBACK");
+            self.store.cache.clear();
+        }
+    }
+}
+
+impl Touched {
+    pub(super) fn heads(&self) -> Vec<ChangeHash> {
+        match &self.body {
+            Body::Unread => self.row.heads.clone(),
+            Body::Creation(change) => vec![change.hash()],
+            Body::Folded(state) => state.heads().to_vec(),
+        }
+    }
+
+    fn take(&mut self, change: &Vetted, as_creation: bool) -> Result<()> {
+        if as_creation {
+            self.body = Body::Creation(change.clone());
+            return Ok(());
+        }
+        if let Body::Folded(state) = &mut self.body {
+            state.apply(change)?;
+        }
+        if let Changed::Fields(fields) = &mut self.fields {
+            match change.touched_fields() {
+                Some(changed) => fields.extend(changed),
+                None => self.fields = Changed::All,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rolling hash of the log after one more change.
+pub(super) fn roll(rolling: [u8; 8], hash: &ChangeHash) -> [u8; 8] {
+    let digest = Sha256::new().chain_update(rolling).chain_update(hash.as_bytes()).finalize();
+    let mut rolled = [0; 8];
+    rolled.copy_from_slice(&digest[..8]);
+    rolled
+}
