@@ -1,1 +1,23 @@
 # Texts of the room `replica`.
+device-key-damaged = { $path } is no key.
+    .do = Put the key of a backup of this folder in its place, or join again with a new code.
+device-key-differs = { $path } belongs to another replica than the database beside it.
+    .do = Put the right key back; a copied folder joins with a code of its own.
+unknown-role = The role “{ $role }” is not known here.
+    .do = Ask the owner to give you a role that exists, or sync to learn of it.
+merge-with-itself = A record cannot be merged with itself ({ $record }).
+    .do = Name two records.
+actor-used-elsewhere = Another copy of this folder writes under the same actor.
+    .do = Try again; if it goes on, one of the copies must join with a code of its own.
+no-conflict = The field “{ $field }” of { $record } has no open conflict.
+    .do = “branchline conflicts” lists those that are open.
+not-among-values = “{ $value }” is none of the values of “{ $field }”: { $values }
+    .do = Keep one of them, or set another value with “branchline edit”.
+backup-exists = { $path } exists already.
+    .do = Choose another name; a backup never replaces a file.
+backup-not-one = { $path } is no backup of a replica.
+    .do = Name a file that “branchline backup” wrote.
+backup-needs-passphrase = The backup holds a key, and no passphrase was given.
+    .do = Give the passphrase that the backup was made with.
+backup-passphrase = The passphrase does not open the backup.
+    .do = Check it; without it the backup’s key cannot be had.

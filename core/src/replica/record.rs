@@ -1,7 +1,7 @@
 //! What queries give back: records, pages, conflicts, history, search hits.
 
 use crate::id::{BatchId, ChangeHash, DeviceId, RecordId};
-use crate::schema::{Name, Value, Winner};
+use crate::schema::{LineId, Name, Value, Winner};
 use crate::time::Millis;
 
 /// Who touched something, and when.
@@ -81,6 +81,8 @@ pub struct Conflict {
     pub id: RecordId,
     /// The field.
     pub field: Name,
+    /// In a lines field: the line and the field of the line.
+    pub cell: Option<(LineId, Name)>,
     /// The rule that chose what is shown.
     pub rule: Winner,
     /// Every value once, the shown one first.

@@ -1,5 +1,6 @@
 //! What a replica is: its workspace, its role, whom it acts for, and its state in numbers.
 
+use crate::access::Scope;
 use crate::id::{DeviceId, RecordId, WorkspaceId};
 use crate::message::Language;
 use crate::schema::{Currency, Name};
@@ -57,6 +58,14 @@ pub struct Init {
     pub language: Language,
 }
 
+impl Init {
+    /// A hub of this name, without an address of its owner, in dollars and English.
+    pub fn named(name: &str) -> Self {
+        let currency = Currency(*b"USD");
+        Self { name: name.to_owned(), owner_name: None, owner_email: None, currency, language: Language::En }
+    }
+}
+
 /// What a folder that joins an upstream is made with.
 #[derive(Debug, Clone)]
 pub struct Joining {
@@ -74,6 +83,8 @@ pub struct Joining {
     pub person_role: String,
     /// The branch it belongs to, if any.
     pub branch: Option<RecordId>,
+    /// What it was granted.
+    pub scopes: Vec<Scope>,
     /// The currency of a bare number.
     pub currency: Currency,
     /// The language of the workspace.
@@ -158,6 +169,8 @@ pub struct Verified {
     pub rows_differ: u64,
     /// Rows of the full-text index that differed.
     pub search_differ: u64,
+    /// Tables of the projection that are missing.
+    pub tables_missing: u64,
     /// Damage that only a backup or another replica can mend, in words; empty where there is none.
     pub damage: Vec<String>,
     /// Whether what differed was written anew.
@@ -167,7 +180,7 @@ pub struct Verified {
 impl Verified {
     /// Whether nothing is wrong now.
     pub fn is_sound(&self) -> bool {
-        let differ = self.heads_differ + self.rows_differ + self.search_differ;
+        let differ = self.heads_differ + self.rows_differ + self.search_differ + self.tables_missing;
         self.damage.is_empty() && (differ == 0 || self.repaired)
     }
 }

@@ -1,0 +1,159 @@
+//! The key of a replica: an Ed25519 secret in `device.key`, readable by its owner alone.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
+
+use super::Environment;
+use crate::error::{Error, Result};
+use crate::id::{ActorId, BatchId, DeviceId, RecordId, WorkspaceId};
+use crate::store::file_fault;
+use crate::wire::codec::Binding;
+
+/// The name of the key's file in a replica's folder.
+pub const KEY_FILE: &str = "device.key";
+
+/// What is signed begins with its purpose, so that no signature serves another one.
+const ACTOR_PURPOSE: &[u8] = b"branchline actor 1";
+
+/// The secret of a replica and what follows from it.
+pub struct Identity {
+    key: SigningKey,
+}
+
+impl Identity {
+    /// The identity of a folder, made if it has none yet.
+    ///
+    /// # Errors
+    /// `device_key_damaged` where the file is no key; whatever the file system says.
+    pub fn ensure(dir: &Path, env: &dyn Environment) -> Result<Self> {
+        let path = dir.join(KEY_FILE);
+        if path.exists() {
+            return Self::open(dir);
+        }
+        std::fs::create_dir_all(dir).map_err(|e| file_fault(&e, dir))?;
+        let mut secret = [0; 32];
+        env.fill_random(&mut secret);
+        Self::write(&path, &secret)?;
+        Ok(Self { key: SigningKey::from_bytes(&secret) })
+    }
+
+    /// The identity of a folder that has one.
+    ///
+    /// # Errors
+    /// `device_key_damaged` where the file is no key; whatever the file system says.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(KEY_FILE);
+        let text = std::fs::read_to_string(&path).map_err(|e| file_fault(&e, &path))?;
+        let secret = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
+        let secret: Option<[u8; 32]> = secret.and_then(|bytes| bytes.try_into().ok());
+        let damaged = || Error::corrupt("device-key-damaged").with("path", path.display().to_string());
+        Ok(Self { key: SigningKey::from_bytes(&secret.ok_or_else(damaged)?) })
+    }
+
+    /// Puts a secret that a backup held into a folder.
+    pub(super) fn restore(dir: &Path, secret: &[u8; 32]) -> Result<Self> {
+        Self::write(&dir.join(KEY_FILE), secret)?;
+        Ok(Self { key: SigningKey::from_bytes(secret) })
+    }
+
+    pub(super) fn secret(&self) -> [u8; 32] {
+        self.key.to_bytes()
+    }
+
+    /// Who this replica is for others.
+    pub fn device(&self) -> DeviceId {
+        DeviceId::of_key(&self.public_key())
+    }
+
+    /// The key that others check signatures with.
+    pub fn public_key(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+
+    /// Signs bytes; what they mean must be told by how they begin.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+
+    /// Binds an actor of this replica to the person, or the import, that writes under it.
+    pub fn bind(
+        &self,
+        workspace: &WorkspaceId,
+        actor: ActorId,
+        device_name: &str,
+        person: RecordId,
+        batch: Option<BatchId>,
+    ) -> Binding {
+        let device = self.device();
+        let mut binding =
+            Binding { actor, device, device_name: device_name.to_owned(), person, batch, signature: [0; 64] };
+        binding.signature = self.sign(&signed_bytes(workspace, &binding));
+        binding
+    }
+
+    fn write(path: &PathBuf, secret: &[u8; 32]) -> Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(|e| file_fault(&e, path))?;
+        let text = format!("{}\n", data_encoding::HEXLOWER.encode(secret));
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| file_fault(&e, path))
+    }
+}
+
+/// Whether this device signed the binding, and is the one that it names.
+pub fn is_binding_genuine(workspace: &WorkspaceId, binding: &Binding, public_key: &[u8; 32]) -> bool {
+    let Ok(key) = VerifyingKey::from_bytes(public_key) else { return false };
+    let signature = Signature::from_bytes(&binding.signature);
+    DeviceId::of_key(public_key) == binding.device && key.verify(&signed_bytes(workspace, binding), &signature).is_ok()
+}
+
+fn signed_bytes(workspace: &WorkspaceId, binding: &Binding) -> Vec<u8> {
+    let batch = binding.batch.unwrap_or_default();
+    let parts: [&[u8]; 7] = [
+        ACTOR_PURPOSE,
+        workspace.as_bytes(),
+        binding.actor.as_bytes(),
+        binding.device.as_bytes(),
+        binding.person.as_bytes(),
+        batch.as_bytes(),
+        binding.device_name.as_bytes(),
+    ];
+    parts.concat()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::replica::SystemEnvironment;
+
+    #[test]
+    fn a_binding_is_genuine_only_as_it_was_signed() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity::ensure(dir.path(), &SystemEnvironment).unwrap();
+        assert_eq!(Identity::open(dir.path()).unwrap().device(), identity.device());
+        let workspace = WorkspaceId([7; 16]);
+        let binding = identity.bind(&workspace, ActorId([1; 8]), "Anna's phone", RecordId([2; 16]), None);
+        let key = identity.public_key();
+        assert!(is_binding_genuine(&workspace, &binding, &key));
+        assert!(!is_binding_genuine(&WorkspaceId([8; 16]), &binding, &key));
+        let other = Binding { person: RecordId([3; 16]), ..binding.clone() };
+        assert!(!is_binding_genuine(&workspace, &other, &key));
+        let other = Binding { batch: Some(BatchId([1; 16])), ..binding };
+        assert!(!is_binding_genuine(&workspace, &other, &key));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_key_is_readable_by_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        Identity::ensure(dir.path(), &SystemEnvironment).unwrap();
+        let mode = std::fs::metadata(dir.path().join(KEY_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,166 @@
+//! What every clone of a [`Replica`](super::Replica) shares: the store, its readers, the key, who acts.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use super::identity::Identity;
+use super::watch::Watchers;
+use super::{Environment, Settings};
+use crate::error::{Error, Result};
+use crate::id::{ActorId, BatchId, RecordId, RecordIds};
+use crate::store::{Committed, Origin, Readers, Store, View, Writer};
+use crate::time::Millis;
+
+/// What every clone of a replica shares.
+pub(crate) struct Inner {
+    pub(super) dir: PathBuf,
+    pub(super) env: Arc<dyn Environment>,
+    pub(super) identity: Identity,
+    pub(super) settings: Mutex<Arc<Settings>>,
+    pub(super) readers: Readers,
+    pub(super) watchers: Watchers,
+    pub(super) ids: Mutex<RecordIds>,
+    pub(super) actors: Mutex<HashMap<Acting, ActorId>>,
+    clock_offset_ms: AtomicI64,
+    store: Mutex<Store>,
+    seen_version: AtomicI64,
+    damaged: AtomicBool,
+}
+
+/// For whom an actor writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Acting {
+    pub(super) person: RecordId,
+    pub(super) batch: Option<BatchId>,
+}
+
+impl Inner {
+    pub(super) fn new(
+        dir: PathBuf,
+        env: Arc<dyn Environment>,
+        identity: Identity,
+        settings: Settings,
+        clock_offset_ms: i64,
+        store: Store,
+        readers: Readers,
+    ) -> Self {
+        let mut low = [0; 8];
+        env.fill_random(&mut low);
+        Self {
+            dir,
+            env,
+            identity,
+            settings: Mutex::new(Arc::new(settings)),
+            readers,
+            watchers: Watchers::default(),
+            ids: Mutex::new(RecordIds::new(u64::from_be_bytes(low))),
+            actors: Mutex::new(HashMap::new()),
+            clock_offset_ms: AtomicI64::new(clock_offset_ms),
+            store: Mutex::new(store),
+            seen_version: AtomicI64::new(-1),
+            damaged: AtomicBool::new(false),
+        }
+    }
+
+    /// The local clock, corrected by what the upstream's last told.
+    pub(crate) fn now(&self) -> Millis {
+        self.env.now().plus(self.clock_offset_ms.load(Ordering::Relaxed))
+    }
+
+    /// Sets the correction of the local clock; the caller stores it.
+    pub(crate) fn set_clock_offset(&self, offset_ms: i64) {
+        self.clock_offset_ms.store(offset_ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        lock(&self.settings).clone()
+    }
+
+    /// Reads the last commit.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
+        self.noting_damage(self.readers.read(work))
+    }
+
+    /// One transaction: what `work` appends is committed when it returns, or nothing is. Whoever watches hears of it.
+    pub(crate) fn write<T>(
+        &self,
+        origin: Origin,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T>,
+    ) -> Result<(T, Committed)> {
+        self.write_owned(origin, |mut writer| {
+            let value = work(&mut writer)?;
+            Ok((value, writer))
+        })
+    }
+
+    /// As [`Inner::write`], for work that keeps the writer for itself until it is done.
+    pub(crate) fn write_owned<T>(
+        &self,
+        origin: Origin,
+        work: impl for<'w> FnOnce(Writer<'w>) -> Result<(T, Writer<'w>)>,
+    ) -> Result<(T, Committed)> {
+        if self.damaged.load(Ordering::Relaxed) {
+            return Err(Error::corrupt("store-corrupt").with("detail", "").at(self.dir.display().to_string()));
+        }
+        let result = self.noting_damage(self.write_once(origin, work));
+        if result.is_err() {
+            // An actor that wrote what was not kept must never write again: its numbers would be used twice.
+            lock(&self.actors).clear();
+        }
+        let (value, committed) = result?;
+        if !committed.collections.is_empty() {
+            self.watchers.committed(Some(&committed.collections));
+        }
+        Ok((value, committed))
+    }
+
+    fn write_once<T>(
+        &self,
+        origin: Origin,
+        work: impl for<'w> FnOnce(Writer<'w>) -> Result<(T, Writer<'w>)>,
+    ) -> Result<(T, Committed)> {
+        let mut store = lock(&self.store);
+        let (value, writer) = work(store.begin(origin, self.now())?)?;
+        let committed = writer.finish()?;
+        self.readers.adopt(store.model());
+        Ok((value, committed))
+    }
+
+    /// The store itself, for upkeep that is no transaction.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
+    /// Whether another process has committed since the last look. While this process writes, the answer is no: the
+    /// next look will tell.
+    pub(crate) fn changed_elsewhere(&self) -> Result<bool> {
+        let store = match self.store.try_lock() {
+            Ok(store) => store,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+        };
+        let version = store.foreign_commits()?;
+        let before = self.seen_version.swap(version, Ordering::Relaxed);
+        Ok(before != version && before != -1)
+    }
+
+    /// Writing again after a repair that left nothing wrong.
+    pub(super) fn clear_damage(&self) {
+        self.damaged.store(false, Ordering::Relaxed);
+    }
+
+    // A damaged database must not be written to: it may be the only copy.
+    fn noting_damage<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(Error::Corrupt(_)) = &result {
+            self.damaged.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+/// A panic while a lock was held left the store rolled back and the rest whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

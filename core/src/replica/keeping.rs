@@ -1,0 +1,126 @@
+//! Keeping a replica sound: verify and repair, backup and restore.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use argon2::Argon2;
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+
+use super::identity::Identity;
+use super::{Environment, Replica, Verified};
+use crate::error::{Error, Result};
+use crate::id::{DeviceId, Timeline};
+use crate::schema::Schema;
+use crate::store::{self, Origin, SealedKey};
+
+impl Replica {
+    /// Holds everything against the log: pages, hashes, heads, projection, full-text index. With `repair`, what
+    /// differs is written anew from the log; damage of the log itself is told and left as it is.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn verify(&self, repair: bool) -> Result<Verified> {
+        let found = store::check(&self.inner.readers)?;
+        let mut verified = Verified {
+            changes: found.changes,
+            records: found.records,
+            heads_differ: found.heads.len() as u64,
+            rows_differ: found.rows.len() as u64,
+            search_differ: found.search.len() as u64,
+            tables_missing: found.tables.len() as u64,
+            damage: found.damage.clone(),
+            repaired: false,
+        };
+        if repair && found.differs() {
+            self.inner.clear_damage();
+            self.inner.write(Origin::Local, |writer| writer.repair(&found))?;
+            let left = store::check(&self.inner.readers)?;
+            verified.repaired = !left.differs();
+            verified.damage = left.damage;
+        }
+        Ok(verified)
+    }
+
+    /// SHA-256 over all rows of the projection: equal on replicas that show the same, however they came to it.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn projection_digest(&self) -> Result<String> {
+        self.inner.read(|view| Ok(data_encoding::HEXLOWER.encode(&view.projection_digest()?)))
+    }
+
+    /// Writes a backup of the last commit while others go on working: one SQLite file with the attachments and, if
+    /// there is a passphrase, this replica's key, encrypted with it. Gives the file's length in bytes.
+    ///
+    /// # Errors
+    /// `backup_exists`; whatever SQLite or the file system says. Nothing of a failed attempt stays.
+    pub fn backup(&self, file: &Path, passphrase: Option<&str>) -> Result<u64> {
+        let key = match passphrase {
+            Some(passphrase) => Some(seal(&self.inner.identity, passphrase, &*self.inner.env)?),
+            None => None,
+        };
+        self.inner.readers.backup(file, key.as_ref())
+    }
+
+    /// Makes `dir` a replica of a backup. Its log begins a new history, for others may have seen more than the backup.
+    /// A backup without a key becomes a replica with a new one, to be enrolled again.
+    ///
+    /// # Errors
+    /// `backup_not_one`, `backup_needs_passphrase`, `backup_passphrase`, `replica_exists`, `store_newer`.
+    pub fn restore(
+        file: &Path,
+        dir: &Path,
+        passphrase: Option<&str>,
+        schema: Schema,
+        env: Arc<dyn Environment>,
+    ) -> Result<Self> {
+        let (device, sealed) = store::backup_key(file)?;
+        if store::is_replica(dir) {
+            return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
+        }
+        let secret = match (&sealed, passphrase) {
+            (None, _) => None,
+            (Some(_), None) => return Err(Error::usage("backup-needs-passphrase")),
+            (Some(sealed), Some(passphrase)) => Some(unseal(sealed, passphrase, &device)?),
+        };
+        std::fs::create_dir_all(dir).map_err(|e| store::file_fault(&e, dir))?;
+        let identity = match secret {
+            Some(secret) => Identity::restore(dir, &secret)?,
+            None => Identity::ensure(dir, &*env)?,
+        };
+        let mut timeline = Timeline::default();
+        env.fill_random(&mut timeline.0);
+        store::restore(file, dir, &identity.device(), &timeline)?;
+        Self::open(dir, schema, env)
+    }
+}
+
+fn seal(identity: &Identity, passphrase: &str, env: &dyn Environment) -> Result<SealedKey> {
+    let (mut salt, mut nonce) = ([0; 16], [0; 12]);
+    env.fill_random(&mut salt);
+    env.fill_random(&mut nonce);
+    let device = identity.device();
+    let payload = Payload { msg: &identity.secret(), aad: device.as_bytes() };
+    let sealed = cipher(passphrase, &salt)?
+        .encrypt(&Nonce::from(nonce), payload)
+        .map_err(|_| Error::usage("backup-passphrase"))?;
+    Ok(SealedKey { salt: salt.to_vec(), nonce: nonce.to_vec(), sealed })
+}
+
+fn unseal(sealed: &SealedKey, passphrase: &str, device: &DeviceId) -> Result<[u8; 32]> {
+    let wrong = || Error::usage("backup-passphrase");
+    let nonce: [u8; 12] = sealed.nonce.as_slice().try_into().map_err(|_| wrong())?;
+    let payload = Payload { msg: &sealed.sealed, aad: device.as_bytes() };
+    let secret = cipher(passphrase, &sealed.salt)?.decrypt(&Nonce::from(nonce), payload).map_err(|_| wrong())?;
+    secret.try_into().map_err(|_| wrong())
+}
+
+fn cipher(passphrase: &str, salt: &[u8]) -> Result<ChaCha20Poly1305> {
+    let mut key = [0; 32];
+    // Argon2id with the crate's defaults (19 MiB, two passes): a guess costs an attacker tens of milliseconds.
+    Argon2::default()
+        .hash_password_into(passphrase.as_bytes(), salt, &mut key)
+        .map_err(|_| Error::usage("backup-passphrase"))?;
+    Ok(ChaCha20Poly1305::new(&Key::from(key)))
+}

@@ -1,0 +1,98 @@
+//! Who acts here, and what that person may do, as the person's record and the invitation say.
+
+use super::Person;
+use crate::access::{Grants, Place, Role, Scope};
+use crate::document::{Edit, State};
+use crate::error::{Error, Result};
+use crate::id::RecordId;
+use crate::schema::{Name, Value};
+use crate::store::{Query, View};
+
+/// The person that a replica acts for.
+pub(super) fn person(view: &View<'_>) -> Result<Person> {
+    let assigned = view.assigned()?;
+    let Some(row) = view.one("user", &assigned.person)? else {
+        // The person's record has not arrived yet: the invitation said enough to begin with.
+        let name = assigned.person.to_string();
+        return Ok(Person { id: assigned.person, name, role: assigned.role, home_branch: assigned.branch });
+    };
+    let text = |field: &str| match row.values.iter().find(|(name, _)| &**name == field) {
+        Some((_, Value::Text(text))) => Some(text.clone()),
+        _ => None,
+    };
+    let home = row.values.iter().find_map(|(name, value)| match value {
+        Value::Reference(id) if &**name == "home_branch" => Some(*id),
+        _ => None,
+    });
+    Ok(Person {
+        id: assigned.person,
+        name: text("name").unwrap_or_else(|| assigned.person.to_string()),
+        role: text("role").unwrap_or(assigned.role),
+        home_branch: home.or(assigned.branch),
+    })
+}
+
+/// What that person may do, and with which records.
+///
+/// # Errors
+/// `unknown_role` where the role is neither built in nor one of the workspace's own.
+pub(super) fn grants(view: &View<'_>, person: &Person) -> Result<Grants> {
+    let role = match Role::builtin(&person.role) {
+        Some(role) => role,
+        None => own_role(view, &person.role)?,
+    };
+    let mut scopes = view.assigned()?.scopes;
+    if scopes.is_empty() && role == Role::owner() {
+        scopes.push(Scope::Workspace);
+    }
+    Ok(Grants { role, scopes })
+}
+
+fn own_role(view: &View<'_>, name: &str) -> Result<Role> {
+    let unknown = || Error::denied("unknown-role").with("role", name);
+    let mut role = None;
+    view.each(&Query::of("role"), &mut |row| {
+        let is_it = row.values.iter().any(|(field, value)| &**field == "name" && *value == Value::Text(name.into()));
+        if is_it {
+            role = row.values.into_iter().find_map(|(field, value)| match value {
+                Value::Set(actions) if &*field == "actions" => Some(actions),
+                _ => None,
+            });
+        }
+        Ok(!is_it)
+    })?;
+    let actions = role.ok_or_else(unknown)?;
+    Role::defined(name, actions.iter().map(String::as_str))
+}
+
+/// Where a record stands now.
+pub(super) fn place_of(state: &State) -> Place {
+    place(|field| state.scope_values(field))
+}
+
+/// Where a record with these values stands.
+pub(super) fn place_of_values(values: &[(Name, Value)]) -> Place {
+    place(|field| values.iter().filter(|(name, _)| &**name == field).map(|(_, value)| value.clone()).collect())
+}
+
+/// Where a record will stand after these edits.
+pub(super) fn place_after(state: &State, edits: &[Edit]) -> Place {
+    place(|field| {
+        let set = edits.iter().rev().find_map(|edit| match edit {
+            Edit::Set(name, value) if &**name == field => Some(value.clone()),
+            _ => None,
+        });
+        set.map_or_else(|| state.scope_values(field), |value| vec![value])
+    })
+}
+
+fn place(values: impl Fn(&str) -> Vec<Value>) -> Place {
+    let ids = |field| -> Vec<RecordId> {
+        let ids = values(field).into_iter().filter_map(|value| match value {
+            Value::Reference(id) => Some(id),
+            _ => None,
+        });
+        ids.collect()
+    };
+    Place { branches: ids("branch"), teams: ids("team"), owners: ids("owner") }
+}

@@ -1,0 +1,66 @@
+//! The replica in numbers, and its digest.
+
+use super::{Replica, Status, rights};
+use crate::access::Scope;
+use crate::error::Result;
+use crate::id::Timeline;
+
+impl Replica {
+    /// The replica in numbers.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn status(&self) -> Result<Status> {
+        let settings = self.inner.settings();
+        self.inner.read(|view| {
+            let summary = view.summary()?;
+            Ok(Status {
+                role: settings.role,
+                replica: settings.device,
+                name: settings.node_name.clone(),
+                user: rights::person(view)?.name,
+                outbox: summary.outbox,
+                quarantine: summary.quarantine,
+                conflicts: summary.conflicts,
+                conflicts_asking: summary.conflicts_asking,
+                review: summary.review,
+                records: summary.records,
+                digest: hex(view.digest(None)?),
+                log_end: summary.log_end,
+                last_commit: summary.last_commit,
+            })
+        })
+    }
+
+    /// SHA-256 over (record id, heads) of everything held, by id: equal on replicas that hold the same.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn digest(&self) -> Result<String> {
+        self.inner.read(|view| Ok(hex(view.digest(None)?)))
+    }
+
+    /// The digest of what is in some scopes, of a replica that serves others: equal to the digest of a downstream that
+    /// holds exactly these and has everything.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn digest_of(&self, scopes: &[Scope]) -> Result<String> {
+        if scopes.contains(&Scope::Workspace) {
+            return self.digest();
+        }
+        self.inner.read(|view| Ok(hex(view.digest(Some(scopes))?)))
+    }
+
+    /// The history that this replica's log belongs to; a restore begins a new one.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn timeline(&self) -> Result<Timeline> {
+        self.inner.store().timeline()
+    }
+}
+
+fn hex(digest: [u8; 32]) -> String {
+    data_encoding::HEXLOWER.encode(&digest)
+}
