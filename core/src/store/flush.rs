@@ -111,7 +111,9 @@ impl Writer<'_> {
         let store = &mut *self.store;
         let (conn, cache) = (&store.conn, &mut store.cache);
         let collection = touched.collection.clone();
-        let table = store.model.layout.table(&collection.name);
+        // A hidden record has no rows beside the log until it comes back.
+        let is_hidden = touched.row.flags & flag::HIDDEN != 0;
+        let table = store.model.layout.table(&collection.name).filter(|_| !is_hidden);
         let seen = match &touched.body {
             Body::Creation(change) => seen_creation(conn, cache, touched.id, change, &collection)?,
             Body::Folded(state) => seen_state(conn, cache, state, &collection)?,
