@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::catalogue;
-use crate::commands::{conflicts, folder, people, records, schema, serve};
+use crate::commands::{conflicts, convert, duplicates, exchange, folder, people, query, records, schema, serve};
 use crate::context::Context;
 use crate::output::{self, Answer, EXIT_USAGE};
 
@@ -44,14 +44,23 @@ enum Command {
     Status(folder::Status),
     Users(people::Users),
     Schema(schema::Schema),
+    Import(exchange::Import),
+    Export(exchange::Export),
+    List(query::List),
     Show(records::Show),
     Create(records::Create),
     Edit(records::Edit),
     Archive(records::Archive),
     Unarchive(records::Unarchive),
     Undo(records::Undo),
+    Convert(convert::Convert),
     Conflicts(conflicts::Conflicts),
     Resolve(conflicts::Resolve),
+    Duplicates(duplicates::Duplicates),
+    Merge(duplicates::Merge),
+    Unmerge(duplicates::Unmerge),
+    Search(query::Search),
+    Sql(query::Sql),
     Backup(folder::Backup),
     Restore(folder::Restore),
     Verify(folder::Verify),
@@ -80,14 +89,23 @@ fn dispatch(context: &Context, command: Command) -> Result<Answer> {
         Command::Status(c) => c.run(context),
         Command::Users(c) => c.run(context),
         Command::Schema(c) => c.run(context),
+        Command::Import(c) => c.run(context),
+        Command::Export(c) => c.run(context),
+        Command::List(c) => c.run(context),
         Command::Show(c) => c.run(context),
         Command::Create(c) => c.run(context),
         Command::Edit(c) => c.run(context),
         Command::Archive(c) => c.run(context),
         Command::Unarchive(c) => c.run(context),
         Command::Undo(c) => c.run(context),
+        Command::Convert(c) => c.run(context),
         Command::Conflicts(c) => c.run(context),
         Command::Resolve(c) => c.run(context),
+        Command::Duplicates(c) => c.run(context),
+        Command::Merge(c) => c.run(context),
+        Command::Unmerge(c) => c.run(context),
+        Command::Search(c) => c.run(context),
+        Command::Sql(c) => c.run(context),
         Command::Backup(c) => c.run(context),
         Command::Restore(c) => c.run(context),
         Command::Verify(c) => c.run(context),

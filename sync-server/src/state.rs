@@ -7,6 +7,7 @@ use branchline_core::schema::Schema;
 use branchline_core::time::Millis;
 use serde_json::{Map, Value as Json, json};
 
+use crate::commands::shape::collection_label;
 use crate::output::pairs;
 
 /// The numbers of one moment.
@@ -55,12 +56,13 @@ impl State {
     /// # Errors
     /// Those of the store.
     pub fn read(replica: &Replica) -> Result<Self> {
+        let settings = replica.settings()?;
         Ok(Self {
             status: replica.status()?,
+            workspace: settings.name,
             upstream: None,
             online: false,
             last_sync: None,
-            workspace: replica.settings()?.name,
             bytes_up: 0,
             bytes_down: 0,
             downstreams: Vec::new(),
@@ -118,10 +120,7 @@ impl State {
             ],
         );
         for (name, count) in s.records.iter().filter(|(_, count)| *count > 0) {
-            text.push_str(&format!(
-                "  {}: {count}\n",
-                crate::commands::shape::collection_label(schema, name, language)
-            ));
+            text.push_str(&format!("  {}: {count}\n", collection_label(schema, name, language)));
         }
         text
     }

@@ -104,3 +104,47 @@ sync-bytes-down = Bytes received
 sync-round-trips = Round trips
 listen-failed = The address cannot be listened on: { $detail }
     .do = Take another one with --listen, or end the process that holds it.
+progress-rows = Rows
+import-batch = Batch
+import-rows = Rows
+import-created = Created
+import-updated = Updated
+import-unchanged = Unchanged
+import-looked-up = Made by look-ups
+import-refused = Refused
+import-dry = Nothing was written: this was a dry run.
+import-warnings = { $count ->
+    [one] { $count } cell to look at
+   *[other] { $count } cells to look at
+}
+import-archived = Archived again
+import-restored = Fields set back
+import-kept = Kept, since somebody changed them
+and-more = … and { $count } more; --json lists them all.
+export-written = Wrote { $file }: { $count ->
+    [one] { $count } record
+   *[other] { $count } records
+}.
+file-not-written = The file cannot be written: { $detail }
+    .do = Check the folder, its rights and the free space.
+col-row = Row
+col-column = Column
+col-reason = Reason
+col-nearest = Nearest known
+never = never
+complete-through = { $branch }: complete through { $at }
+invited = { $name } can join with this code once, until { $at }.
+device-revoked = { $name } has no access any more.
+state-revoked = revoked
+col-role = Role
+col-state = State
+col-score = Score
+records-merged = Both are “{ $label }” now, { $id }.
+record-unmerged = “{ $label }” stands on its own again, { $id }.
+lead-converted = Account “{ $account }”, contact “{ $contact }”, deal “{ $opportunity }”.
+attached = Attached { $name }, { $bytes } bytes: { $hash }
+fetched = { $file }: { $bytes } bytes.
+not-an-attachment = The field “{ $field }” holds no file.
+    .do = “branchline schema show COLLECTION” lists the fields of the type attachment.
+blob-not-held = No replica above this one has the attachment { $hash } yet.
+    .do = It comes when the device that attached it has synced; then fetch again.

@@ -108,3 +108,49 @@ sync-bytes-down = Получено байт
 sync-round-trips = Оборотов
 listen-failed = Слушать этот адрес нельзя: { $detail }
     .do = Возьмите другой через --listen или завершите процесс, который его занял.
+progress-rows = Строки
+import-batch = Загрузка
+import-rows = Строк
+import-created = Создано
+import-updated = Изменено
+import-unchanged = Без изменений
+import-looked-up = Создано по ссылкам
+import-refused = Не принято
+import-dry = Ничего не записано: это был пробный прогон.
+import-warnings = { $count ->
+    [one] { $count } ячейку стоит посмотреть
+    [few] { $count } ячейки стоит посмотреть
+   *[many] { $count } ячеек стоит посмотреть
+}
+import-archived = Снова в архиве
+import-restored = Полей возвращено
+import-kept = Оставлено: кто-то уже менял
+and-more = … и ещё { $count }; все перечислит --json.
+export-written = Записано в { $file }: { $count ->
+    [one] { $count } запись
+    [few] { $count } записи
+   *[many] { $count } записей
+}.
+file-not-written = Файл не записывается: { $detail }
+    .do = Проверьте папку, права и свободное место.
+col-row = Строка
+col-column = Столбец
+col-reason = Причина
+col-nearest = Ближайшее известное
+never = ещё никогда
+complete-through = { $branch }: всё пришло по { $at }
+invited = { $name }: с этим кодом можно подключиться один раз, до { $at }.
+device-revoked = У { $name } больше нет доступа.
+state-revoked = отозвано
+col-role = Роль
+col-state = Состояние
+col-score = Сходство
+records-merged = Теперь обе — «{ $label }», { $id }.
+record-unmerged = «{ $label }» снова отдельно, { $id }.
+lead-converted = Клиент «{ $account }», контакт «{ $contact }», сделка «{ $opportunity }».
+attached = Прикреплено: { $name }, байт: { $bytes }, { $hash }
+fetched = { $file }, байт: { $bytes }.
+not-an-attachment = Поле «{ $field }» не для файла.
+    .do = Поля типа attachment перечислит «branchline schema show КОЛЛЕКЦИЯ».
+blob-not-held = Вложения { $hash } выше по линии пока нет.
+    .do = Оно появится, когда синхронизируется устройство, где его прикрепили; тогда повторите.

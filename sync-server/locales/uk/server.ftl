@@ -108,3 +108,49 @@ sync-bytes-down = Отримано байтів
 sync-round-trips = Обертів
 listen-failed = Слухати цю адресу не можна: { $detail }
     .do = Візьміть іншу через --listen або завершіть процес, який її зайняв.
+progress-rows = Рядки
+import-batch = Завантаження
+import-rows = Рядків
+import-created = Створено
+import-updated = Змінено
+import-unchanged = Без змін
+import-looked-up = Створено за посиланнями
+import-refused = Не прийнято
+import-dry = Нічого не записано: це був пробний прогін.
+import-warnings = { $count ->
+    [one] { $count } клітинку варто переглянути
+    [few] { $count } клітинки варто переглянути
+   *[many] { $count } клітинок варто переглянути
+}
+import-archived = Знову в архіві
+import-restored = Полів повернуто
+import-kept = Залишено: хтось уже змінював
+and-more = … і ще { $count }; усі перелічить --json.
+export-written = Записано в { $file }: { $count ->
+    [one] { $count } запис
+    [few] { $count } записи
+   *[many] { $count } записів
+}.
+file-not-written = Файл не записується: { $detail }
+    .do = Перевірте теку, права і вільне місце.
+col-row = Рядок
+col-column = Стовпець
+col-reason = Причина
+col-nearest = Найближче відоме
+never = ще ніколи
+complete-through = { $branch }: усе надійшло по { $at }
+invited = { $name }: з цим кодом можна приєднатися один раз, до { $at }.
+device-revoked = { $name } більше не має доступу.
+state-revoked = відкликано
+col-role = Роль
+col-state = Стан
+col-score = Схожість
+records-merged = Тепер обидва — «{ $label }», { $id }.
+record-unmerged = «{ $label }» знову окремо, { $id }.
+lead-converted = Клієнт «{ $account }», контакт «{ $contact }», угода «{ $opportunity }».
+attached = Прикріплено: { $name }, байтів: { $bytes }, { $hash }
+fetched = { $file }, байтів: { $bytes }.
+not-an-attachment = Поле «{ $field }» не для файлу.
+    .do = Поля типу attachment перелічить «branchline schema show КОЛЕКЦІЯ».
+blob-not-held = Вкладення { $hash } вище по лінії поки немає.
+    .do = Воно з’явиться, коли синхронізується пристрій, де його прикріпили; тоді повторіть.

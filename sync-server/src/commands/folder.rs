@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use branchline_core::message::{Language, Message};
 use branchline_core::replica::{Init as NewHub, Replica, Verified};
 use branchline_core::schema::Currency;
-use branchline_core::{Result, crm};
+use branchline_core::{Error, Result, crm};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
@@ -123,13 +123,11 @@ impl Verify {
     }
 }
 
-fn unsound(found: &Verified) -> branchline_core::Error {
+fn unsound(found: &Verified) -> Error {
     let differ = found.heads_differ + found.rows_differ + found.search_differ;
     match found.damage.first() {
-        Some(damage) => {
-            branchline_core::Error::corrupt("verify-damaged").with("count", found.damage.len()).with("first", damage)
-        }
-        None => branchline_core::Error::corrupt("verify-differs").with("count", differ),
+        Some(damage) => Error::corrupt("verify-damaged").with("count", found.damage.len()).with("first", damage),
+        None => Error::corrupt("verify-differs").with("count", differ),
     }
 }
 
@@ -158,9 +156,8 @@ struct BackupFile {
 impl BackupFile {
     fn passphrase(&self) -> Result<Option<String>> {
         let Some(path) = &self.passphrase_file else { return Ok(None) };
-        let unreadable = |detail: String| {
-            branchline_core::Error::invalid("value-file").with("detail", detail).at(path.display().to_string())
-        };
+        let unreadable =
+            |detail: String| Error::invalid("value-file").with("detail", detail).at(path.display().to_string());
         let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
         let line = text.lines().next().unwrap_or_default();
         if line.is_empty() { Err(unreadable("empty".to_owned())) } else { Ok(Some(line.to_owned())) }

@@ -4,8 +4,12 @@
 
 pub mod assignments;
 pub mod conflicts;
+pub mod convert;
+pub mod duplicates;
+pub mod exchange;
 pub mod folder;
 pub mod people;
+pub mod query;
 pub mod records;
 pub mod schema;
 pub mod serve;

@@ -51,8 +51,9 @@ impl Serve {
     /// # Errors
     /// An address that cannot be used, certificate files that cannot be read, and those of the store.
     pub fn run(&self, context: &Context) -> Result<Answer> {
-        let replica = context.open()?;
         let address = self.address()?;
+        let replica = context.open()?;
+        log_to_stderr();
         block_on(self.serve(context, replica, address)).map(|()| Answer::spoken())
     }
 
@@ -69,34 +70,43 @@ impl Serve {
         let taken = |e: std::io::Error| Error::usage("listen-failed").with("detail", e.to_string()).at(&self.listen);
         let listener = TcpListener::bind(address).await.map_err(taken)?;
         let address = listener.local_addr().map_err(taken)?;
+        let scheme = if self.needs_tls(&address) { "https" } else { "http" };
         let (stop, stopping) = watch::channel(false);
-        let node = Node::new(replica, stopping.clone());
-        let app = router(node);
-        announce(context, self.needs_tls(&address), &address);
-        let mut ending = stopping.clone();
-        let ended = async move {
-            let _ = ending.wait_for(|stop| *stop).await;
-        };
-        let serving = axum::serve(listener, app).with_graceful_shutdown(ended);
+        let app = router(Node::new(replica, stopping.clone()));
+        announce(context, scheme, &address);
         tokio::spawn(async move {
             stop_signal().await;
             let _ = stop.send(true);
         });
-        let mut cut = stopping;
-        tokio::select! {
+        let serving = axum::serve(listener, app).with_graceful_shutdown(stopped(stopping.clone()));
+        let outcome = tokio::select! {
             served = serving => served.map_err(|e| Error::storage("server-task").with("detail", e.to_string())),
-            () = async { let _ = cut.wait_for(|stop| *stop).await; tokio::time::sleep(STOP_GRACE).await } => Ok(()),
-        }
+            () = async { stopped(stopping).await; tokio::time::sleep(STOP_GRACE).await } => Ok(()),
+        };
+        outcome
     }
 }
 
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // A sender that is gone means the same.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
 // Exactly one line when ready: whoever started the process waits for it.
-fn announce(context: &Context, tls: bool, address: &SocketAddr) {
+fn announce(context: &Context, scheme: &str, address: &SocketAddr) {
     let line = if context.json {
         json!({"listening": address.to_string()}).to_string()
     } else {
-        format!("listening on {}://{address}", if tls { "https" } else { "http" })
+        format!("listening on {scheme}://{address}")
     };
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+// What is worth a line in a log; BRANCHLINE_LOG takes the directives of `tracing`, for instance `debug`.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("BRANCHLINE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A program that calls this library may have its own subscriber; it stays.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

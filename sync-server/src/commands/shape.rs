@@ -21,6 +21,11 @@ impl<'a> Shaper<'a> {
         Self { replica, labels: RefCell::default() }
     }
 
+    /// The replica whose records are shaped.
+    pub fn replica(&self) -> &'a Replica {
+        self.replica
+    }
+
     /// The title of a record, if it is held here.
     pub fn label(&self, id: &RecordId) -> Option<String> {
         if let Some(known) = self.labels.borrow().get(id) {
@@ -118,4 +123,15 @@ impl<'a> Shaper<'a> {
 /// The label of a collection; its name where the schema lacks it.
 pub fn collection_label(schema: &Schema, name: &str, language: Language) -> String {
     schema.collection(name).map_or_else(|| name.to_owned(), |c| c.labels.text(language).to_owned())
+}
+
+/// A scope as people write it: the stable `branch:<id>` becomes `branch:<code>`.
+pub fn scope_text(replica: &Replica, scope: &str) -> String {
+    let Some((kind, id)) = scope.split_once(':').and_then(|(kind, id)| Some((kind, RecordId::parse(id)?))) else {
+        return scope.to_owned();
+    };
+    let (collection, name) = if kind == "user" { ("user", "email") } else { (kind, "code") };
+    let code = replica.record(collection, &id).ok().map(|record| record.text(name).to_owned());
+    let code = code.filter(|code| !code.is_empty()).or_else(|| replica.label(&id));
+    code.map_or_else(|| scope.to_owned(), |code| format!("{kind}:{code}"))
 }
