@@ -122,6 +122,11 @@ impl Fold {
         self.slots.iter().skip(from).take_while(move |slot| slot.key(changes).starts_with(prefix))
     }
 
+    /// Whether any key has several current operations.
+    pub(super) fn is_contested(&self) -> bool {
+        self.slots.iter().any(|slot| !slot.more.is_empty())
+    }
+
     fn place(&self, changes: &[Vetted], key: &str) -> Result<usize, usize> {
         // Keys of a creating change come in order: most often the new one goes to the end.
         match self.slots.last() {

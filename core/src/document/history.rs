@@ -62,7 +62,8 @@ impl State {
         self.best(&field.winner, &field.ty, op)
     }
 
-    fn best(&self, rule: &Winner, ty: &FieldType, op: &Op<'_>) -> Value {
+    /// The value that a rule would have shown the author of an operation in its field.
+    pub(super) fn best(&self, rule: &Winner, ty: &FieldType, op: &Op<'_>) -> Value {
         let writes = self.superseded(op).filter_map(|write| candidate(ty, write));
         winner::rank(rule, writes).into_iter().next().map_or(Value::Null, |shown| shown.value)
     }

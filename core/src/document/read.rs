@@ -110,23 +110,21 @@ impl State {
         winner::rank(&field.winner, slot.writes(self.changes()).filter_map(|write| candidate(&field.ty, write)))
     }
 
-    /// Every concurrent value of a reference field, without empty ones: a record whose scope field is in conflict
-    /// belongs to the scopes of all its values.
+    /// Every concurrent value of a reference field, without empty ones, the shown one first: a record whose scope field
+    /// is in conflict belongs to the scopes of all its values.
     pub fn scope_values(&self, field: &str) -> Vec<Value> {
         let slot = self.fold().slot(self.changes(), field);
         let writes = slot.into_iter().flat_map(|slot| slot.writes(self.changes()));
-        let mut values: Vec<Value> = Vec::new();
-        for value in writes.filter_map(|(_, op)| value_of(&reference(), op.value)) {
-            if value != Value::Null && !values.contains(&value) {
-                values.push(value);
-            }
-        }
-        values
+        let ranked = winner::rank(&Winner::Latest, writes.filter_map(|write| candidate(&reference(), write)));
+        ranked.into_iter().map(|write| write.value).filter(|value| *value != Value::Null).collect()
     }
 
     /// The fields with several distinct concurrent values, in the order of the collection, then by line.
     pub fn conflicts(&self, collection: &Collection) -> Vec<FieldConflict> {
         let mut conflicts = Vec::new();
+        if !self.fold().is_contested() {
+            return conflicts;
+        }
         for field in &collection.fields {
             match &field.ty {
                 FieldType::LongText | FieldType::Counter | FieldType::Set(_) => {}

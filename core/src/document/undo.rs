@@ -6,12 +6,13 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::keys::{self, Target};
+use super::read::reference;
 use super::state::State;
 use super::vetted::{Op, Vetted};
 use super::write::Edit;
 use crate::error::{Error, Result};
-use crate::id::{ChangeHash, RecordId};
-use crate::schema::{Collection, FieldType, LineId, Name};
+use crate::id::ChangeHash;
+use crate::schema::{Collection, FieldType, LineId, Name, Value, Winner};
 use crate::wire::chunk::{Action, Scalar, genesis_actor};
 
 /// The edits that take back a change. Taking back the change that made the record archives it.
@@ -97,10 +98,10 @@ impl<'s> Undo<'s> {
                 Some(Edit::Archive(self.state.superseded(op).any(|(_, op)| op.value == Scalar::Bool(true))))
             }
             Target::MergedInto => {
-                let before = self.state.superseded(op).find_map(|(_, op)| match op.value {
-                    Scalar::Bytes(id) => RecordId::from_slice(id),
+                let before = match self.state.best(&Winner::Latest, &reference(), op) {
+                    Value::Reference(id) => Some(id),
                     _ => None,
-                });
+                };
                 Some(Edit::MergeInto(before))
             }
             Target::Key | Target::TextMark(_) | Target::Unknown => None,

@@ -24,6 +24,7 @@ fn automerge_view(doc: &Automerge) -> View {
                     automerge::ScalarValue::Null => format!("Null {id}"),
                     automerge::ScalarValue::Boolean(b) => format!("Bool({b}) {id}"),
                     automerge::ScalarValue::Int(i) => format!("Int({i}) {id}"),
+                    automerge::ScalarValue::Bytes(bytes) => format!("Bytes({bytes:?}) {id}"),
                     automerge::ScalarValue::Str(s) => format!("Str({s:?}) {id}"),
                     other => panic!("{other:?}"),
                 },

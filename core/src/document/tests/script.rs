@@ -41,6 +41,7 @@ fn one_edit(texts: bool) -> BoxedStrategy<Edit> {
         }),
         1 => (0..2u8).prop_map(|l| Edit::RemoveLine { field: "lines".into(), line: format!("l{l}") }),
         1 => any::<bool>().prop_map(Edit::Archive),
+        1 => (1..3u8).prop_map(|b| set("branch", Value::Reference(crate::id::RecordId([b; 16])))),
     ];
     if !texts {
         return flat.boxed();
