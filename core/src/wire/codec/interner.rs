@@ -3,46 +3,58 @@
 /// The distinct byte strings of a column.
 #[derive(Debug)]
 pub(crate) struct Interner {
+    // Numbers of entries from 1, at places that follow from their hashes; zero where there is none. At most half full.
     slots: Vec<u32>,
     arena: Vec<u8>,
-    // End of each entry in the arena, with the upper half of its hash to compare first.
-    entries: Vec<(u32, u32)>,
+    // End of each entry in the arena, and its hash.
+    entries: Vec<(u32, u64)>,
     most: usize,
 }
+
+const SLOTS_MIN: usize = 64;
 
 impl Interner {
     /// Room for `most` distinct strings.
     pub(crate) fn new(most: usize) -> Self {
-        let slots = (most.max(4) * 2).next_power_of_two();
-        Self { slots: vec![0; slots], arena: Vec::new(), entries: Vec::new(), most }
+        Self { slots: vec![0; SLOTS_MIN], arena: Vec::new(), entries: Vec::new(), most }
     }
 
     /// The number of this string; `None` where it would be one too many.
     pub(crate) fn intern(&mut self, bytes: &[u8]) -> Option<usize> {
         let hash = hash(bytes);
-        let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
-        loop {
-            // The table is at most half full, so that an empty slot comes.
-            match self.slots.get(slot).copied()?.checked_sub(1) {
-                None => break,
-                Some(entry) => {
-                    let entry = entry as usize;
-                    let same_hash = self.entries.get(entry).is_some_and(|(_, upper)| *upper == (hash >> 32) as u32);
-                    if same_hash && self.entry(entry) == bytes {
-                        return Some(entry);
-                    }
-                }
+        let mut slot = self.slot(hash);
+        while let Some(entry) = self.slots.get(slot).copied()?.checked_sub(1) {
+            let entry = entry as usize;
+            if self.entries.get(entry).is_some_and(|(_, other)| *other == hash) && self.entry(entry) == bytes {
+                return Some(entry);
             }
-            slot = (slot + 1) & mask;
+            slot = (slot + 1) & (self.slots.len() - 1);
         }
         if self.entries.len() == self.most {
             return None;
         }
         self.arena.extend_from_slice(bytes);
-        self.entries.push((u32::try_from(self.arena.len()).ok()?, (hash >> 32) as u32));
+        self.entries.push((u32::try_from(self.arena.len()).ok()?, hash));
         *self.slots.get_mut(slot)? = self.entries.len() as u32;
+        if self.entries.len() * 2 > self.slots.len() {
+            self.grow();
+        }
         Some(self.entries.len() - 1)
+    }
+
+    fn slot(&self, hash: u64) -> usize {
+        hash as usize & (self.slots.len() - 1)
+    }
+
+    fn grow(&mut self) {
+        self.slots = vec![0; self.slots.len() * 2];
+        for entry in 0..self.entries.len() {
+            let mut slot = self.slot(self.entries[entry].1);
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & (self.slots.len() - 1);
+            }
+            self.slots[slot] = entry as u32 + 1;
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -4,6 +4,8 @@
 //! repeat and the numbers count. A template is the text with each run of digits replaced by one byte: zero for a number
 //! without leading zeros, else the number of digits.
 
+use super::texts::TextColumn;
+
 /// Most numbers of one text; a text with more is not taken apart.
 pub(crate) const NUMBERS_MAX: usize = 16;
 /// Longest run of digits that is one number.
@@ -13,99 +15,153 @@ const HOLES: u8 = DIGITS_MAX as u8 + 1;
 /// Longer texts are prose, in bytes.
 const AVERAGE_BYTES_MAX: usize = 128;
 
-/// What a look at the whole column says about its numbers.
+/// Where the numbers of a column's values stand.
 pub(crate) struct Scan {
+    // Start in its value and length of each run of digits, and how many of them each value has.
+    runs: Vec<(u32, u8)>,
+    counts: Vec<usize>,
     // Bit n: some number of n digits begins with a zero, so all of n digits keep their length.
     padded: u32,
 }
 
 impl Scan {
     /// `None` where the column has no numbers or cannot be taken apart.
-    pub(crate) fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
-        let (mut padded, mut any, mut bytes, mut count) = (0, false, 0, 0);
-        for value in values {
-            bytes += value.len();
-            count += 1;
-            let mut rest = value;
-            while let Some(start) = rest.iter().position(|byte| byte.is_ascii_digit() || *byte < HOLES) {
-                rest = rest.get(start..)?;
-                let digits = digits(rest);
-                if digits == 0 {
-                    return None;
-                }
-                any = true;
-                if digits > 1 && rest.first() == Some(&b'0') {
-                    padded |= 1 << digits;
-                }
-                rest = rest.get(digits..)?;
-            }
-        }
-        (any && bytes <= count * AVERAGE_BYTES_MAX).then_some(Self { padded })
-    }
-}
-
-fn digits(text: &[u8]) -> usize {
-    text.iter().take(DIGITS_MAX).take_while(|byte| byte.is_ascii_digit()).count()
-}
-
-/// Writes the template of a text and appends its numbers, each to the column of its place in the text.
-pub(crate) fn template_of(
-    value: &[u8],
-    scan: &Scan,
-    template: &mut Vec<u8>,
-    numbers: &mut Vec<Vec<i64>>,
-) -> Option<()> {
-    template.clear();
-    let mut rest = value;
-    let mut place = 0;
-    while let Some(start) = rest.iter().position(u8::is_ascii_digit) {
-        template.extend_from_slice(rest.get(..start)?);
-        rest = rest.get(start..)?;
-        let (run, behind) = rest.split_at_checked(digits(rest))?;
-        let number = run.iter().fold(0i64, |number, digit| number * 10 + i64::from(digit - b'0'));
-        template.push(if scan.padded >> run.len() & 1 == 1 { run.len() as u8 } else { 0 });
-        if place == NUMBERS_MAX {
+    pub(crate) fn of(column: &TextColumn) -> Option<Self> {
+        if column.bytes_len() > column.len() * AVERAGE_BYTES_MAX {
             return None;
         }
-        if place == numbers.len() {
-            numbers.push(Vec::new());
+        let mut scan = Self { runs: Vec::new(), counts: Vec::with_capacity(column.len()), padded: 0 };
+        for value in column.iter() {
+            let before = scan.runs.len();
+            let mut digits = 0;
+            for (place, byte) in value.iter().enumerate() {
+                if byte.is_ascii_digit() {
+                    if digits == DIGITS_MAX {
+                        scan.run(value, place, digits);
+                        digits = 0;
+                    }
+                    digits += 1;
+                    continue;
+                }
+                if *byte < HOLES {
+                    return None;
+                }
+                if digits > 0 {
+                    scan.run(value, place, digits);
+                    digits = 0;
+                }
+            }
+            if digits > 0 {
+                scan.run(value, value.len(), digits);
+            }
+            let count = scan.runs.len() - before;
+            if count > NUMBERS_MAX {
+                return None;
+            }
+            scan.counts.push(count);
         }
-        numbers.get_mut(place)?.push(number);
-        place += 1;
-        rest = behind;
+        (!scan.runs.is_empty()).then_some(scan)
     }
-    template.extend_from_slice(rest);
-    Some(())
+
+    fn run(&mut self, value: &[u8], end: usize, digits: usize) {
+        let start = end - digits;
+        if digits > 1 && value.get(start) == Some(&b'0') {
+            self.padded |= 1 << digits;
+        }
+        self.runs.push((start as u32, digits as u8));
+    }
+
+    /// The runs of each value, in order.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &[(u32, u8)]> {
+        let mut rest = &self.runs[..];
+        self.counts.iter().map(move |count| {
+            let (runs, behind) = rest.split_at(*count);
+            rest = behind;
+            runs
+        })
+    }
+
+    /// Writes the template of a value and appends its numbers, each to the column of its place in the value.
+    pub(crate) fn template_of(
+        &self,
+        value: &[u8],
+        runs: &[(u32, u8)],
+        template: &mut Vec<u8>,
+        numbers: &mut Vec<Vec<i64>>,
+    ) {
+        template.clear();
+        let mut done = 0;
+        for (place, (start, digits)) in runs.iter().enumerate() {
+            let (start, end) = (*start as usize, *start as usize + usize::from(*digits));
+            template.extend_from_slice(value.get(done..start).unwrap_or_default());
+            let run = value.get(start..end).unwrap_or_default();
+            let number = run.iter().fold(0i64, |number, digit| number * 10 + i64::from(digit - b'0'));
+            template.push(if self.padded >> digits & 1 == 1 { *digits } else { 0 });
+            if place == numbers.len() {
+                numbers.push(Vec::new());
+            }
+            if let Some(column) = numbers.get_mut(place) {
+                column.push(number);
+            }
+            done = end;
+        }
+        template.extend_from_slice(value.get(done..).unwrap_or_default());
+    }
 }
 
-/// How many numbers a template takes.
-pub(crate) fn numbers_of(template: &[u8]) -> usize {
-    template.iter().filter(|byte| **byte < HOLES).count()
+/// A template taken apart: texts, each followed by a hole, and the text behind the last one.
+pub(crate) struct Template<'a> {
+    pieces: Vec<(&'a [u8], u8)>,
+    tail: &'a [u8],
 }
 
-/// Appends the text of a template, taking the next number of each column that it needs.
-pub(crate) fn expand(template: &[u8], numbers: &mut [impl Iterator<Item = i64>], out: &mut Vec<u8>) -> Option<()> {
-    let mut columns = numbers.iter_mut();
-    for byte in template {
-        if *byte >= HOLES {
-            out.push(*byte);
-            continue;
+impl<'a> Template<'a> {
+    pub(crate) fn of(template: &'a [u8]) -> Self {
+        let mut pieces = Vec::new();
+        let mut tail = template;
+        while let Some(end) = tail.iter().position(|byte| *byte < HOLES) {
+            let (text, behind) = tail.split_at(end);
+            if let Some((hole, behind)) = behind.split_first() {
+                pieces.push((text, *hole));
+                tail = behind;
+            }
         }
-        let mut number = columns.next()?.next().filter(|number| *number >= 0)?;
-        let mut buffer = [b'0'; 20];
-        let mut at = buffer.len();
-        while number > 0 || at == buffer.len() {
-            at -= 1;
-            *buffer.get_mut(at)? = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-        let len = buffer.len() - at;
-        let len = match usize::from(*byte) {
-            0 => len,
-            fixed if fixed >= len => fixed,
-            _ => return None,
-        };
-        out.extend_from_slice(buffer.get(buffer.len() - len..)?);
+        Self { pieces, tail }
     }
+
+    /// How many numbers it takes.
+    pub(crate) fn holes(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Appends its text, taking the next number of each column that it needs.
+    pub(crate) fn expand(&self, numbers: &mut [impl Iterator<Item = i64>], out: &mut Vec<u8>) -> Option<()> {
+        let mut columns = numbers.iter_mut();
+        for (text, hole) in &self.pieces {
+            out.extend_from_slice(text);
+            put_digits(columns.next()?.next()?, usize::from(*hole), out)?;
+        }
+        out.extend_from_slice(self.tail);
+        Some(())
+    }
+}
+
+// Appends a number of so many digits, or of as many as it has where `fixed` is zero.
+fn put_digits(number: i64, fixed: usize, out: &mut Vec<u8>) -> Option<()> {
+    let mut rest = u64::try_from(number).ok()?;
+    let mut buffer = [b'0'; 20];
+    let mut len = 0;
+    for slot in buffer.iter_mut().rev() {
+        if rest == 0 && len > 0 {
+            break;
+        }
+        *slot = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        len += 1;
+    }
+    if fixed > 0 && fixed < len {
+        return None;
+    }
+    out.extend_from_slice(buffer.get(buffer.len() - len.max(fixed)..)?);
     Some(())
 }

@@ -3,7 +3,7 @@
 use super::interner::Interner;
 use super::numbers::{put_numbers, read_numbers};
 use super::sections::{Readers, Sections};
-use super::template::{NUMBERS_MAX, Scan, expand, numbers_of, template_of};
+use super::template::{NUMBERS_MAX, Scan, Template};
 use crate::limits::{BATCH_INFLATED_BYTES_MAX, BATCH_OPS_MAX};
 
 const PLAIN: u8 = 0;
@@ -175,14 +175,14 @@ fn put_dictionary(sections: &mut Sections, column: &TextColumn, nature: Nature) 
 }
 
 fn put_templates(sections: &mut Sections, column: &TextColumn) -> bool {
-    let Some(scan) = Scan::of(column.iter()) else { return false };
+    let Some(scan) = Scan::of(column) else { return false };
     let mut entries = Interner::new(column.len() / 3 + 1);
     let mut indices = Vec::with_capacity(column.len());
     let mut numbers: Vec<Vec<i64>> = Vec::new();
     let mut template = Vec::new();
-    for value in column.iter() {
-        let fits = template_of(value, &scan, &mut template, &mut numbers).and_then(|()| entries.intern(&template));
-        let Some(index) = fits else { return false };
+    for (value, runs) in column.iter().zip(scan.each()) {
+        scan.template_of(value, runs, &mut template, &mut numbers);
+        let Some(index) = entries.intern(&template) else { return false };
         indices.push(index as i64);
         if indices.len() == SAMPLE && entries.len() > SAMPLE * 3 / 4 {
             return false;
@@ -201,12 +201,12 @@ fn put_templates(sections: &mut Sections, column: &TextColumn) -> bool {
 fn read_templates(readers: &mut Readers<'_>, count: usize, column: &mut Bounded<'_>) -> Option<()> {
     let entries = read_entries(readers, count, Nature::Text)?;
     let indices = read_numbers(readers, count)?;
-    let holes: Vec<usize> = entries.iter().map(numbers_of).collect();
+    let templates: Vec<Template<'_>> = entries.iter().map(Template::of).collect();
     // How many values have a first number, a second one, and so on.
     let mut lens = [0usize; NUMBERS_MAX];
     for index in &indices {
-        let many = *holes.get(usize::try_from(*index).ok()?)?;
-        lens.get_mut(..many)?.iter_mut().for_each(|len| *len += 1);
+        let holes = templates.get(usize::try_from(*index).ok()?)?.holes();
+        lens.get_mut(..holes)?.iter_mut().for_each(|len| *len += 1);
     }
     if lens.iter().sum::<usize>() > BATCH_OPS_MAX {
         return None;
@@ -218,7 +218,7 @@ fn read_templates(readers: &mut Readers<'_>, count: usize, column: &mut Bounded<
     let mut value = Vec::new();
     for index in indices {
         value.clear();
-        expand(entry(&entries, index)?, &mut numbers, &mut value)?;
+        templates.get(usize::try_from(index).ok()?)?.expand(&mut numbers, &mut value)?;
         column.push(&value)?;
     }
     Some(())

@@ -1,26 +1,24 @@
 //! Collects changes into shapes and columns and writes the batch.
 
+mod tables;
+
 use std::collections::HashMap;
 
-use super::decode::{Receiver, rebuild};
-use super::interner::Interner;
-use super::numbers::put_numbers;
-use super::records::{drawn_at, put_records};
-use super::sections::Sections;
-use super::shape::{
-    CHECK_BYTES, CHECKED_TOGETHER, HEADERLESS, Kind, SHAPES_FROM, Shape, ShapeOp, Values, WHOLE, action_number, dep,
-};
-use super::texts::{Nature, TextColumn, put_texts};
-use super::{Binding, Origin, Outgoing};
 use crate::error::{Error, Result};
 use crate::id::{ActorId, ChangeHash, RecordId};
-use crate::limits::{
-    BATCH_CHANGES_MAX, BATCH_COLUMNS_MAX, BATCH_DEPS_MAX, BATCH_INFLATED_BYTES_MAX, BATCH_OPS_MAX, BATCH_SHAPES_MAX,
-};
-use crate::wire::chunk::leb::{Reader, put_unsigned};
+use crate::limits::{BATCH_CHANGES_MAX, BATCH_DEPS_MAX, BATCH_INFLATED_BYTES_MAX, BATCH_OPS_MAX};
+use crate::wire::chunk::leb::Reader;
 use crate::wire::chunk::{
-    Chunk, FlatOps, GenesisKind, PREFIX_BYTES, RootOp, build_genesis, flat_ops, genesis_actor, parse_hashed,
+    Chunk, FlatOps, GenesisKind, PREFIX_BYTES, build_genesis, flat_ops, genesis_actor, parse_hashed,
 };
+use crate::wire::codec::decode::{Receiver, rebuild};
+use crate::wire::codec::numbers::put_numbers;
+use crate::wire::codec::records::drawn_at;
+use crate::wire::codec::sections::Sections;
+use crate::wire::codec::shape::{CHECK_BYTES, CHECKED_TOGETHER, HEADERLESS, SHAPES_FROM, WHOLE, dep};
+use crate::wire::codec::texts::{Nature, TextColumn, put_texts};
+use crate::wire::codec::{Origin, Outgoing};
+use tables::Tables;
 
 /// Fills one batch.
 ///
@@ -36,28 +34,6 @@ pub struct Encoder {
     hashes: Vec<ChangeHash>,
     value_bytes: usize,
     ops: usize,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    collections: Vec<Collection>,
-    records: Vec<(RecordId, usize)>,
-    record_numbers: HashMap<RecordId, usize>,
-    actors: Vec<ActorId>,
-    actor_numbers: HashMap<ActorId, usize>,
-    bindings: Vec<(usize, Binding)>,
-    names: Vec<String>,
-    columns: Vec<(usize, Kind, Values)>,
-    column_numbers: Option<Interner>,
-    shapes: Vec<Shape>,
-    shape_numbers: Option<Interner>,
-    last_shape: usize,
-}
-
-#[derive(Debug)]
-struct Collection {
-    name: String,
-    genesis: Vec<(String, GenesisKind)>,
 }
 
 // One entry for each change.
@@ -82,6 +58,7 @@ struct Deps {
     hashes: Vec<ChangeHash>,
     // Changes of this batch, and what the store said of others.
     known: HashMap<(usize, ChangeHash), (usize, u64)>,
+    remembered: usize,
     located: HashMap<(RecordId, ActorId, u64), ChangeHash>,
     // First bytes of the hashes of changes with named dependencies.
     checked: Vec<[u8; CHECK_BYTES]>,
@@ -159,13 +136,29 @@ impl Encoder {
         self.heads.times.push(chunk.time);
         self.heads.dep_counts.push(chunk.deps.len() as i64);
         let mut named = false;
+        if !chunk.deps.is_empty() {
+            self.remember();
+        }
         for dep in &chunk.deps {
             named |= self.push_dep(record, chunk, dep, origin);
         }
         if named {
             self.deps.checked.push(change.hash.0.first_chunk().copied().unwrap_or_default());
         }
-        self.deps.known.insert((record, change.hash), (actor, chunk.seq));
+    }
+
+    // Makes the changes of this batch known as dependencies; a batch of creates needs none of them.
+    fn remember(&mut self) {
+        let Heads { records, actors, seqs, .. } = &self.heads;
+        for (((hash, record), actor), seq) in
+            self.hashes.iter().zip(records).zip(actors).zip(seqs).skip(self.deps.remembered)
+        {
+            // A change that travels whole has no sequence here.
+            if *seq > 0 {
+                self.deps.known.insert((*record as usize, *hash), (*actor as usize, *seq as u64));
+            }
+        }
+        self.deps.remembered = self.hashes.len();
     }
 
     // Whether the dependency travels as actor and sequence.
@@ -268,11 +261,7 @@ impl Encoder {
     // The same changes, none of them taken apart.
     fn whole(&self) -> Self {
         let mut whole = Self { level: self.level, ..Self::default() };
-        whole.tables.collections =
-            self.tables.collections.iter().map(|c| Collection { name: c.name.clone(), genesis: Vec::new() }).collect();
-        whole.tables.records = self.tables.records.clone();
-        whole.tables.actors = self.tables.actors.clone();
-        whole.tables.bindings = self.tables.bindings.clone();
+        whole.tables = self.tables.without_shapes();
         whole.heads.records = self.heads.records.clone();
         whole.heads.tx_ends = self.heads.tx_ends.clone();
         for raw in self.raw.iter() {
@@ -300,157 +289,6 @@ impl Encoder {
         }
         put_texts(&mut sections, &self.opaque, Nature::Text);
         sections
-    }
-}
-
-impl Tables {
-    fn collection(&mut self, name: &str, origin: &mut dyn Origin) -> usize {
-        if let Some(known) = self.collections.iter().position(|collection| collection.name == name) {
-            return known;
-        }
-        self.collections.push(Collection { name: name.to_owned(), genesis: origin.genesis_fields(name) });
-        self.collections.len() - 1
-    }
-
-    fn record(&mut self, id: RecordId, collection: usize) -> usize {
-        *self.record_numbers.entry(id).or_insert_with(|| {
-            self.records.push((id, collection));
-            self.records.len() - 1
-        })
-    }
-
-    fn actor(&mut self, actor: ActorId, origin: &mut dyn Origin) -> usize {
-        if let Some(known) = self.actor_numbers.get(&actor) {
-            return *known;
-        }
-        let number = self.actors.len();
-        self.actors.push(actor);
-        self.actor_numbers.insert(actor, number);
-        if let Some(binding) = origin.binding(&actor) {
-            self.bindings.push((number, binding));
-        }
-        number
-    }
-
-    fn name(&mut self, name: &str) -> usize {
-        if let Some(known) = self.names.iter().position(|other| other == name) {
-            return known;
-        }
-        self.names.push(name.to_owned());
-        self.names.len() - 1
-    }
-
-    fn genesis_fields(&self, record: usize) -> Vec<(RecordId, &str, GenesisKind)> {
-        let Some((id, collection)) = self.records.get(record).copied() else { return Vec::new() };
-        let fields = self.collections.get(collection).map_or(&[][..], |collection| &collection.genesis);
-        fields.iter().map(|(field, kind)| (id, field.as_str(), *kind)).collect()
-    }
-
-    fn column(&mut self, key: &str, kind: Kind) -> Option<usize> {
-        let mut name = Vec::with_capacity(key.len() + 1);
-        name.push(kind as u8);
-        name.extend_from_slice(key.as_bytes());
-        let number = self.column_numbers.get_or_insert_with(|| Interner::new(BATCH_COLUMNS_MAX)).intern(&name)?;
-        if number == self.columns.len() {
-            let name = self.name(key);
-            self.columns.push((name, kind, Values::default()));
-        }
-        Some(number)
-    }
-
-    // The columns of the change's initial texts; `None` where a genesis is no field's of the collection.
-    fn text_columns(&mut self, record: usize, ops: &FlatOps<'_>) -> Option<Vec<usize>> {
-        if ops.texts.is_empty() {
-            return Some(Vec::new());
-        }
-        let fields: Vec<_> = self
-            .genesis_fields(record)
-            .iter()
-            .map(|(id, field, _)| (genesis_actor(id, field), field.to_string()))
-            .collect();
-        let column =
-            |genesis: &[u8]| fields.iter().find(|(actor, _)| actor == genesis).map(|(_, field)| field.as_str());
-        ops.texts.iter().map(|text| self.column(column(text.genesis)?, Kind::Text)).collect()
-    }
-
-    // The numbers of all predecessors' actors in their order; `None` where one is neither ordinary nor the genesis.
-    fn pred_actors(&mut self, record: usize, ops: &FlatOps<'_>, origin: &mut dyn Origin) -> Option<Vec<i64>> {
-        let (id, _) = self.records.get(record).copied()?;
-        let mut numbers = Vec::new();
-        for op in &ops.root {
-            for pred in &op.preds {
-                numbers.push(match ActorId::from_slice(pred.actor) {
-                    Some(actor) => self.actor(actor, origin) as i64 + 1,
-                    None => (genesis_actor(&id, op.key) == pred.actor).then_some(0)?,
-                });
-            }
-        }
-        Some(numbers)
-    }
-
-    fn shape(&mut self, ops: &FlatOps<'_>, texts: Vec<usize>) -> Option<usize> {
-        if self.is_shape(self.last_shape, ops, &texts) {
-            return Some(self.last_shape);
-        }
-        let mut shape = Shape { ops: Vec::with_capacity(ops.root.len()), texts };
-        let mut name = Vec::with_capacity(4 * ops.root.len());
-        for op in &ops.root {
-            let column = self.column(op.key, Kind::of_value(&op.value))?;
-            shape.ops.push(ShapeOp { column, action: op.action, preds: op.preds.len() });
-            put_unsigned(&mut name, column as u64);
-            put_unsigned(&mut name, action_number(op.action) as u64);
-            put_unsigned(&mut name, op.preds.len() as u64);
-        }
-        name.push(0);
-        shape.texts.iter().for_each(|column| put_unsigned(&mut name, *column as u64));
-        let number = self.shape_numbers.get_or_insert_with(|| Interner::new(BATCH_SHAPES_MAX)).intern(&name)?;
-        if number == self.shapes.len() {
-            self.shapes.push(shape);
-        }
-        self.last_shape = number;
-        Some(number)
-    }
-
-    // Neighbours mostly have the same shape: comparing is cheaper than looking it up.
-    fn is_shape(&self, number: usize, ops: &FlatOps<'_>, texts: &[usize]) -> bool {
-        let Some(shape) = self.shapes.get(number) else { return false };
-        let same = |(op, place): (&RootOp<'_>, &ShapeOp)| {
-            let column = self.columns.get(place.column);
-            op.action == place.action
-                && op.preds.len() == place.preds
-                && column.is_some_and(|(name, kind, _)| {
-                    *kind == Kind::of_value(&op.value) && self.names.get(*name).is_some_and(|name| name == op.key)
-                })
-        };
-        shape.ops.len() == ops.root.len() && shape.texts == texts && ops.root.iter().zip(&shape.ops).all(same)
-    }
-
-    fn put(&self, sections: &mut Sections) {
-        put_strings(sections, self.collections.iter().map(|collection| collection.name.as_str()));
-        sections.number(self.actors.len());
-        self.actors.iter().for_each(|actor| sections.bits.extend_from_slice(&actor.0));
-        sections.number(self.bindings.len());
-        self.bindings.iter().for_each(|(actor, binding)| put_binding(sections, *actor, binding));
-        put_records(sections, &self.records);
-        put_strings(sections, self.names.iter().map(String::as_str));
-        sections.number(self.columns.len());
-        put_numbers(sections, &self.columns.iter().map(|(name, _, _)| *name as i64).collect::<Vec<_>>());
-        put_numbers(sections, &self.columns.iter().map(|(_, kind, _)| *kind as i64).collect::<Vec<_>>());
-        self.put_shapes(sections);
-    }
-
-    fn put_shapes(&self, sections: &mut Sections) {
-        sections.number(self.shapes.len());
-        let of_shapes = |f: fn(&Shape) -> i64| self.shapes.iter().map(f).collect::<Vec<_>>();
-        put_numbers(sections, &of_shapes(|shape| shape.ops.len() as i64));
-        put_numbers(sections, &of_shapes(|shape| shape.texts.len() as i64));
-        let of_ops =
-            |f: fn(&ShapeOp) -> i64| self.shapes.iter().flat_map(|shape| &shape.ops).map(f).collect::<Vec<_>>();
-        put_numbers(sections, &of_ops(|op| op.column as i64));
-        put_numbers(sections, &of_ops(|op| action_number(op.action)));
-        put_numbers(sections, &of_ops(|op| op.preds as i64));
-        let texts: Vec<i64> = self.shapes.iter().flat_map(|shape| &shape.texts).map(|column| *column as i64).collect();
-        put_numbers(sections, &texts);
     }
 }
 
@@ -505,26 +343,6 @@ impl Deps {
     }
 }
 
-fn put_strings<'a>(sections: &mut Sections, strings: impl Iterator<Item = &'a str>) {
-    let mut column = TextColumn::default();
-    strings.for_each(|string| column.push(string.as_bytes()));
-    sections.number(column.len());
-    put_texts(sections, &column, Nature::Text);
-}
-
-fn put_binding(sections: &mut Sections, actor: usize, binding: &Binding) {
-    sections.number(actor);
-    sections.bits.extend_from_slice(binding.device.as_bytes());
-    sections.number(binding.device_name.len());
-    sections.text.extend_from_slice(binding.device_name.as_bytes());
-    sections.bits.extend_from_slice(binding.person.as_bytes());
-    sections.number(usize::from(binding.batch.is_some()));
-    if let Some(batch) = &binding.batch {
-        sections.bits.extend_from_slice(batch.as_bytes());
-    }
-    sections.bits.extend_from_slice(&binding.signature);
-}
-
 // What a flat change takes of [`BATCH_OPS_MAX`].
 fn size(ops: &FlatOps<'_>) -> usize {
     ops.root.iter().map(|op| 1 + op.preds.len()).sum::<usize>() + ops.texts.len()
@@ -569,7 +387,8 @@ impl Receiver for Comparison<'_> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::wire::chunk::{Action, NewChange, Scalar, build};
+    use crate::wire::chunk::{Action, NewChange, RootOp, Scalar, build};
+    use crate::wire::codec::Binding;
     use crate::wire::codec::decode;
 
     struct Nothing;
