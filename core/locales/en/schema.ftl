@@ -91,3 +91,5 @@ type-changed = { $collection }.{ $field } is { $type } and cannot become { $want
     .do = Declare a field of another name.
 declaration-left-out = “{ $name }” cannot be used here and was left out ({ $code }).
     .do = Correct the declaration, or update this replica.
+bad-winner = The conflict rule “{ $winner }” does not fit a field of the type { $type }: states are values of texts and choices.
+    .do = For yes or no, “highest” lets yes win and “lowest” no.

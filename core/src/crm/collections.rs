@@ -157,10 +157,12 @@ mod tests {
         let winner =
             |collection: &str, field: &str| builtin().require(collection).unwrap().field(field).unwrap().winner.spec();
         assert_eq!(winner("opportunity", "stage"), "ask");
-        assert_eq!(winner("activity", "done_at"), "earliest");
-        assert_eq!(winner("device", "revoked_at"), "earliest");
-        assert_eq!(winner("contact", "opted_out_at"), "earliest");
-        assert_eq!(winner("contact", "do_not_call"), "state:true");
+        // What happened wins over what did not: an empty field is no extreme.
+        assert_eq!(winner("activity", "done_at"), "lowest");
+        assert_eq!(winner("device", "revoked_at"), "lowest");
+        assert_eq!(winner("contact", "opted_out_at"), "lowest");
+        assert_eq!(winner("contact", "do_not_call"), "highest");
+        assert_eq!(winner("user", "active"), "lowest");
         assert_eq!(winner("field", "type"), "earliest");
         assert_eq!(winner("case", "owner"), "earliest");
         assert_eq!(winner("opportunity", "amount"), "latest");

@@ -302,14 +302,15 @@ fn field_of(row: &Row<'_>) -> Result<Field> {
     };
     let columns = row.lines("columns").into_iter().map(column).collect::<Result<Vec<_>>>()?;
     check_columns(&columns)?;
+    let ty = FieldType::from_spec(row.text("type"), choices, columns)?;
     Ok(Field {
         name: check_name(row.text("name"))?,
-        ty: FieldType::from_spec(row.text("type"), choices, columns)?,
+        winner: Winner::from_spec(row.text("winner"))?.on(&ty)?,
+        ty,
         labels: row.labels(),
         required: row.flag("required"),
         indexed: row.flag("indexed"),
         searchable: row.flag("searchable"),
-        winner: Winner::from_spec(row.text("winner"))?,
     })
 }
 

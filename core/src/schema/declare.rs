@@ -31,7 +31,8 @@
 //!
 //! Types: `text`, `long_text`, `integer`, `decimal`, `money`, `boolean`, `date`, `instant`, `choice`,
 //! `reference:COLLECTION`, `set:text`, `set:choice`, `set:reference:COLLECTION`, `lines`, `counter`, `attachment`,
-//! `location`. Winner rules: `latest` (the default), `earliest`, `highest`, `lowest`, `ask`, `state:VALUE`. A label that
+//! `location`. Winner rules: `latest` (the default), `earliest`, `highest`, `lowest`, `ask`, `state:VALUE`
+//! (of a text or choice); an empty field is neither highest nor lowest. A label that
 //! is left out is made of the name. Every collection also has `external_id`, one of a branch also `branch`, `team` and
 //! `owner`.
 
@@ -66,7 +67,7 @@ pub struct RoleDeclaration {
 /// Reads declarations; see the example in the source of this module.
 ///
 /// # Errors
-/// `schema_file` with the line for what is no TOML or has an unknown key; `bad_name`, `unknown_type`, `unknown_winner`,
+/// `schema_file` with the line for what is no TOML or has an unknown key; `bad_name`, `unknown_type`, `unknown_winner`, `bad_winner`,
 /// `declared_twice`, `reserved_name`, `bad_column`, `bad_item`, `schema_too_large` with the place.
 pub fn parse_declarations(text: &str) -> Result<Declarations> {
     let file: FileToml = toml::from_str(text).map_err(|error| {
@@ -276,14 +277,15 @@ impl FieldToml {
         let choices = checked_choices(self.choices.into_iter().map(ChoiceToml::build).collect())?;
         let columns = build_fields(self.columns)?;
         check_columns(&columns)?;
+        let ty = FieldType::from_spec(&self.ty, choices, columns).map_err(|e| e.at(&*name))?;
         Ok(Field {
-            ty: FieldType::from_spec(&self.ty, choices, columns).map_err(|e| e.at(&*name))?,
+            winner: Winner::from_spec(&self.winner)?.on(&ty)?,
+            ty,
             labels: self.label.build(&name),
             name,
             required: self.required,
             indexed: self.index,
             searchable: self.search,
-            winner: Winner::from_spec(&self.winner)?,
         })
     }
 }

@@ -81,6 +81,20 @@ impl FieldType {
 }
 
 impl Winner {
+    /// The rule, if a field of this type can have it: states are texts or choices.
+    ///
+    /// # Errors
+    /// `bad_winner`.
+    pub(super) fn on(self, ty: &FieldType) -> Result<Self> {
+        match (&self, ty) {
+            (Winner::State(_), FieldType::Text | FieldType::Choice(_)) => Ok(self),
+            (Winner::State(_), _) => {
+                Err(Error::invalid("bad-winner").with("winner", self.spec()).with("type", ty.spec()))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// The rule as text: `latest`, `earliest`, `highest`, `lowest`, `ask`, `state:won`.
     pub fn spec(&self) -> String {
         match self {
@@ -130,5 +144,8 @@ mod tests {
         assert_eq!(code("blob"), "unknown_type");
         assert_eq!(code("reference:Account"), "bad_name");
         assert_eq!(Winner::from_spec("state:").unwrap_err().code(), "unknown_winner");
+        let state = || Winner::from_spec("state:true").unwrap();
+        assert_eq!(state().on(&FieldType::Boolean).unwrap_err().code(), "bad_winner");
+        assert_eq!(state().on(&FieldType::Text), Ok(state()));
     }
 }
