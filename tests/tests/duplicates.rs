@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use branchline_core::crm::measure_febrl;
+use std::sync::Arc;
+
+use branchline_core::crm::import::{Import, ImportMap};
+use branchline_core::crm::{self, measure_febrl};
+use branchline_core::replica::{Init, Query, SystemEnvironment};
+use branchline_core::schema::Value;
 use branchline_tests::data_dir;
 
 #[test]
@@ -19,4 +24,33 @@ fn the_same_person_is_found_in_misspelled_data() {
 fn what_is_no_febrl_file_is_refused() {
     let code = |text: &str| measure_febrl(text, true, 0.5).unwrap_err().code();
     assert_eq!(code("id,name\n1,Anna\n"), "febrl_file");
+}
+
+#[test]
+fn companies_of_one_name_with_different_tax_ids_are_never_proposed() {
+    let dir = tempfile::tempdir().unwrap();
+    let replica = crm::init(dir.path(), &Init::named("Acme"), Arc::new(SystemEnvironment)).unwrap();
+    let map = "collection = \"account\"\nkey = [\"inn\"]\n[columns.inn]\nfield = \"tax_id\"\n[columns.name_full]\n\
+               field = \"name\"\n[columns.name_short]\nfield = \"legal_name\"\n[columns.city]\nfield = \"city\"\n";
+    let import = Import { map: Some(ImportMap::parse(map).unwrap()), ..Import::default() };
+    let outcome = import.run_file(&replica, &data_dir().join("ru-sme-organisations/organisations.csv")).unwrap();
+    assert_eq!((outcome.created, outcome.refused), (644, 0), "{:?}", outcome.errors);
+    let mut names = Vec::new();
+    let mut keep_name = |record: branchline_core::replica::Record| {
+        names.push(record.text("name").to_owned());
+        Ok(())
+    };
+    replica.each(&Query::of("account").fields(["name"]), &mut keep_name).unwrap();
+    assert_eq!(names.len(), 644);
+    names.sort_unstable();
+    assert!(names.windows(2).any(|pair| pair[0] == pair[1]), "the data has equal names");
+    assert_eq!(crm::duplicates(&replica, "account").unwrap(), Vec::new());
+
+    // The same company typed again by hand has no tax id to tell it apart.
+    let again = [("name", "Урал полярный"), ("city", "Салехард")];
+    let again = again.map(|(field, text)| (field.into(), Value::Text(text.to_owned()))).to_vec();
+    let again = replica.transact(|tx| tx.create("account", again)).unwrap();
+    let found = crm::duplicates(&replica, "account").unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].a == again || found[0].b == again);
 }

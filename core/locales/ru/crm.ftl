@@ -3,7 +3,5 @@ duplicate-same = одинаково: { $field } «{ $value }»
 duplicate-similar = похоже: { $field } «{ $value }»
 febrl-file = Это не набор данных Febrl: { $reason }
     .do = Возьмите файл вида dataset1.csv с заголовком.
-merge-itself = Запись нельзя слить с самой собой.
-    .do = Назовите две разные записи.
 not-merged = Запись { $id } коллекции «{ $collection }» ни с чем не слита.
     .do = С чем слита запись, покажет «branchline show».

@@ -3,7 +3,5 @@ duplicate-same = однаково: { $field } «{ $value }»
 duplicate-similar = схоже: { $field } «{ $value }»
 febrl-file = Це не набір даних Febrl: { $reason }
     .do = Візьміть файл на зразок dataset1.csv із заголовком.
-merge-itself = Запис не можна злити із самим собою.
-    .do = Назвіть два різні записи.
 not-merged = Запис { $id } колекції «{ $collection }» ні з чим не злито.
     .do = З чим злито запис, покаже «branchline show».

@@ -4,30 +4,48 @@
 //! references resolve through it. Two people who merge the same pair crosswise make a cycle, in which the smallest id
 //! stands for all: every replica decides so on its own.
 
+use std::collections::HashSet;
+
 use crate::error::{Error, Result};
 use crate::id::RecordId;
-use crate::replica::Replica;
+use crate::replica::{Replica, Tx};
 
-/// Merges `lose` into `keep`, both of one collection. A second time it changes nothing.
+/// Merges `lose` into `keep`, both of one collection; false where it was so already. Where `keep` has been merged into
+/// `lose` before, that merge is taken back: the newer decision counts.
 ///
 /// # Errors
-/// `merge_itself`; `unknown_collection`, `unknown_record`, a denial, and those of the store.
+/// `merge_with_itself`, `record_not_found`, `unknown_collection`, a denial, and those of the store.
 pub fn merge(replica: &Replica, collection: &str, keep: &RecordId, lose: &RecordId) -> Result<bool> {
-    if keep == lose {
-        return Err(Error::usage("merge-itself").with("id", keep.to_string()));
-    }
-    replica.record(collection, keep)?;
-    replica.transact(|tx| tx.merge_into(collection, lose, Some(*keep)))
+    replica.transact(|tx| {
+        if stands_behind(tx, collection, keep, lose)? {
+            tx.merge_into(collection, keep, None)?;
+        }
+        tx.merge_into(collection, lose, Some(*keep))
+    })
 }
 
 /// Takes a merge back: the record stands for itself again.
 ///
 /// # Errors
-/// `not_merged` where it is not merged into any; `unknown_collection`, `unknown_record`, a denial, and those of the
+/// `not_merged` where it is not merged into any; `record_not_found`, `unknown_collection`, a denial, and those of the
 /// store.
 pub fn unmerge(replica: &Replica, collection: &str, id: &RecordId) -> Result<()> {
     if replica.transact(|tx| tx.merge_into(collection, id, None))? {
         return Ok(());
     }
     Err(Error::invalid("not-merged").with("collection", collection).with("id", id.to_string()))
+}
+
+/// Whether the pointers from `record` lead to `other`.
+fn stands_behind(tx: &mut Tx<'_>, collection: &str, record: &RecordId, other: &RecordId) -> Result<bool> {
+    let mut seen = HashSet::new();
+    let mut at = *record;
+    while seen.insert(at) {
+        match tx.record(collection, &at)?.and_then(|r| r.merged_into) {
+            Some(next) if next == *other => return Ok(true),
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    Ok(false)
 }
