@@ -186,29 +186,24 @@ fn use_at(source: &Source, at: usize, open: usize, kind: Option<&'static str>) -
     let code = &source.production;
     let inside = open + 1 + code[open + 1..].len() - code[open + 1..].trim_start().len();
     let id = source.literal(inside).filter(|id| !id.is_empty())?.to_owned();
-    let (mut arguments, end) = chained(source, close(code, open)?)?;
-    let line_start = code[..at].rfind('\n').map_or(0, |n| n + 1);
-    if code[line_start..at].contains("let ") {
-        arguments.extend(added_later(source, end));
-    }
-    if let Some(bracket) = handed_on(&code[..at]) {
-        let function = code[..at].rfind("fn ").unwrap_or(0);
-        arguments.extend(given(source, function, at));
-        arguments.extend(chained(source, close(code, bracket)?)?.0);
+    let mut arguments = chained(source, close(code, open)?)?;
+    if !stands_alone(&code[..at]) {
+        // Kept, chosen or wrapped: what the function adds later counts, too.
+        let begin = words(&code[..at], "fn").last().unwrap_or(0);
+        let end = words(&code[at..], "fn").next().map_or(code.len(), |n| at + n);
+        arguments.extend(given(source, begin, end));
     }
     Some(Use { place: format!("{}:{}", source.path, source.line(at)), kind, id, arguments })
 }
 
-/// The open bracket, where what follows is the argument of a function or closure of the file's own, which may add
-/// arguments.
-fn handed_on(before: &str) -> Option<usize> {
-    let callee = before.trim_end().strip_suffix('(')?;
-    let name: String = callee.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    name.chars().last().is_some_and(char::is_lowercase).then_some(callee.len())
+/// Whether the expression that follows is an error on its way out, with nobody left to add arguments.
+fn stands_alone(before: &str) -> bool {
+    let before = before.trim_end();
+    before.ends_with("Err(") || (before.ends_with("||") && before[..before.len() - 2].trim_end().ends_with('('))
 }
 
-/// The names that `.with(…)` calls give from here on, and where their chain ends.
-fn chained(source: &Source, mut end: usize) -> Option<(BTreeSet<String>, usize)> {
+/// The names that the `.with(…)` calls give that follow at once.
+fn chained(source: &Source, mut end: usize) -> Option<BTreeSet<String>> {
     let code = &source.production;
     let mut arguments = BTreeSet::new();
     loop {
@@ -221,13 +216,7 @@ fn chained(source: &Source, mut end: usize) -> Option<(BTreeSet<String>, usize)>
         }
         end = close(code, bracket)?;
     }
-    Some((arguments, end))
-}
-
-/// The names given to a value that was kept in a variable: all `.with(…)` up to the next function.
-fn added_later(source: &Source, from: usize) -> Vec<String> {
-    let next = words(&source.production[from..], "fn").next();
-    given(source, from, next.map_or(source.production.len(), |n| from + n))
+    Some(arguments)
 }
 
 /// The names that the `.with(…)` calls of a piece of code give.
