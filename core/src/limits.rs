@@ -52,8 +52,8 @@ pub const TX_CHANGES_MAX: usize = 1_000;
 /// Most raw change bytes in one transaction.
 pub const TX_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Largest frame of the link, in bytes, on the wire.
-pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Largest frame of the link, in bytes, on the wire: any one transaction fits, however badly it compresses.
+pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Size at which a batch is closed, in compressed bytes.
 pub const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes that a batch may inflate to.
@@ -81,3 +81,8 @@ pub const BATCH_COLUMNS_MAX: usize = 4_096;
 pub const BATCH_OPS_MAX: usize = 500_000;
 /// Most dependencies of changes that a batch carries apart from their bytes.
 pub const BATCH_DEPS_MAX: usize = 20_000;
+
+/// Largest attachment, in bytes.
+pub const BLOB_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// A piece of an attachment, in bytes: a few seconds of a slow line.
+pub const BLOB_PIECE_BYTES: usize = 32 * 1024;

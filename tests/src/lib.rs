@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod generator;
 pub mod process;
 pub mod reference;
+pub mod sim;
 pub mod source;
 
 use std::path::{Path, PathBuf};

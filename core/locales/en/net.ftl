@@ -1,1 +1,19 @@
 # Texts of the room `net`.
+upstream-unreachable = The upstream cannot be reached ({ $reason }).
+    .do = Local work is safe and waits; check the line, or the address with “branchline upstream”.
+upstream-is-no-branchline = What answers at this address is no Branchline server.
+    .do = Check the address: “branchline upstream”.
+upstream-key-differs = The server at this address shows another key than the invitation named; nothing was sent to it.
+    .do = Ask the administrator whether the server’s certificate was replaced; then ask for a new invitation.
+upstream-key-unknown = There is no pinned key for this server, so its identity cannot be checked.
+    .do = Ask for an invitation made while the server serves with TLS.
+protocol-version-differs = The server at this address speaks no protocol version that this program knows.
+    .do = Update the older of the two; local work is safe and waits.
+address-malformed = “{ $url }” is no address of a server.
+    .do = Write it as http://host:port or https://host:port.
+line-lost = The line was cut.
+    .do = Local work is safe and waits; try again.
+link-paused = The link was paused by hand.
+    .do = Run “branchline resume”.
+sync-deadline = The exchange did not finish within { $seconds } s.
+    .do = Run it again: it goes on where it was; local work is safe.

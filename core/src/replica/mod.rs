@@ -10,11 +10,13 @@
 //! What is absent: no socket (that is `net`), no SQL (that is `store`), no knowledge of any particular collection but
 //! `user`, whose records are the people who act, and `role`, which says what they may.
 
+mod blobs;
 mod deciding;
 mod environment;
 pub mod identity;
 mod inner;
 mod keeping;
+pub mod link;
 mod opening;
 mod reading;
 mod record;
@@ -58,10 +60,5 @@ impl Replica {
     /// Its key.
     pub fn identity(&self) -> &Identity {
         &self.inner.identity
-    }
-
-    /// What the link's driver works on.
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
     }
 }

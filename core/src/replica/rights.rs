@@ -37,15 +37,23 @@ pub(super) fn person(view: &View<'_>) -> Result<Person> {
 /// # Errors
 /// `unknown_role` where the role is neither built in nor one of the workspace's own.
 pub(super) fn grants(view: &View<'_>, person: &Person) -> Result<Grants> {
-    let role = match Role::builtin(&person.role) {
-        Some(role) => role,
-        None => own_role(view, &person.role)?,
-    };
+    let role = role(view, &person.role)?;
     let mut scopes = view.assigned()?.scopes;
     if scopes.is_empty() && role == Role::owner() {
         scopes.push(Scope::Workspace);
     }
     Ok(Grants { role, scopes })
+}
+
+/// The role of a name: built in, or one of the workspace's own.
+///
+/// # Errors
+/// `unknown_role`.
+pub(super) fn role(view: &View<'_>, name: &str) -> Result<Role> {
+    match Role::builtin(name) {
+        Some(role) => Ok(role),
+        None => own_role(view, name),
+    }
 }
 
 fn own_role(view: &View<'_>, name: &str) -> Result<Role> {

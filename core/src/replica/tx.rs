@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::inner::{Acting, Inner, lock};
 use super::reading::{label_of, page_of, record_of};
 use super::{Page, Person, Query, Record, Replica, rights};
-use crate::access::{Act, Action, Grants, may};
+use crate::access::{Act, Action, Grants, Role, Scope, may};
 use crate::document::{self, Author, Edit, State};
 use crate::error::{Error, Result};
 use crate::id::{ActorId, BatchId, ChangeHash, RecordId};
@@ -57,7 +57,14 @@ impl Replica {
     /// What `work` answers; `denied_…` where the acting person may not do it; `transaction_too_large`; whatever SQLite
     /// says. Nothing of the transaction stays then.
     pub fn transact<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        self.transact_by(None, work)
+        self.transact_by(None, None, work)
+    }
+
+    /// Like [`Replica::transact`], for what a replica does as an upstream, whoever it acts for: enrolments, which are
+    /// judged by `access::may_enrol` before.
+    pub(super) fn transact_as_upstream<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let everything = Grants { role: Role::owner(), scopes: vec![Scope::Workspace] };
+        self.transact_by(None, Some(everything), work)
     }
 
     /// Like [`Replica::transact`], but the import `batch` is the author: its values lose to concurrent edits by hand,
@@ -66,14 +73,19 @@ impl Replica {
     /// # Errors
     /// As [`Replica::transact`].
     pub fn transact_as_import<T>(&self, batch: BatchId, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        self.transact_by(Some(batch), work)
+        self.transact_by(Some(batch), None, work)
     }
 
-    fn transact_by<T>(&self, batch: Option<BatchId>, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    fn transact_by<T>(
+        &self,
+        batch: Option<BatchId>,
+        grants: Option<Grants>,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
         let (value, _) = self.inner.write_owned(Origin::Local, |mut writer| {
             let (person, grants) = writer.view(|view| {
                 let person = rights::person(view)?;
-                let grants = rights::grants(view, &person)?;
+                let grants = grants.map_or_else(|| rights::grants(view, &person), Ok)?;
                 Ok((person, grants))
             })?;
             let mut tx = Tx { inner: self.inner.clone(), writer, person, grants, batch, actor: None };

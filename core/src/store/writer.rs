@@ -51,6 +51,8 @@ pub struct Writer<'s> {
     changes: usize,
     bytes: usize,
     last_row_ends_tx: bool,
+    // Records of which rows went: what was read of them before must not be remembered.
+    forgotten: HashSet<RecordId>,
     pub(super) dirty: bool,
     ended: bool,
 }
@@ -111,6 +113,7 @@ impl<'s> Writer<'s> {
             changes: 0,
             bytes: 0,
             last_row_ends_tx: true,
+            forgotten: HashSet::new(),
             dirty: false,
             ended: false,
         };
@@ -295,6 +298,17 @@ impl<'s> Writer<'s> {
         })
     }
 
+    /// Nothing that this transaction remembers of a record holds any longer.
+    pub(super) fn forget(&mut self, id: &RecordId) {
+        if let Some(touched) = self.index.remove(id).and_then(|at| self.touched.get_mut(at)) {
+            touched.seqs.clear();
+            touched.body = Body::Unread;
+            self.store.cache.states.pop(&touched.row.n);
+        }
+        self.store.cache.records.pop(id);
+        self.forgotten.insert(*id);
+    }
+
     /// Gives the log a sequence that no change stands under, for what a scope log must say without one.
     pub(crate) fn advance(&mut self) -> u64 {
         self.dirty = true;
@@ -319,7 +333,7 @@ impl<'s> Writer<'s> {
     }
 
     /// The place of a held record among the touched ones.
-    fn look(&mut self, id: &RecordId) -> Result<Option<usize>> {
+    pub(super) fn look(&mut self, id: &RecordId) -> Result<Option<usize>> {
         if let Some(at) = self.index.get(id) {
             return Ok(Some(*at));
         }
@@ -396,7 +410,7 @@ impl<'s> Writer<'s> {
             if let Body::Folded(state) = touched.body {
                 cache.states.put(touched.row.n, *state);
             }
-            if !touched.is_new {
+            if !touched.is_new && !self.forgotten.contains(&touched.id) {
                 cache.records.put(touched.id, touched.row);
             }
         }

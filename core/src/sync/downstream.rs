@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::blobs::{self, BlobReply, BlobRequest};
 use super::pace::{Budget, GREETING_MS_MAX, Pace};
-use super::{End, Event, Input, Output, Pulse, failure};
+use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
 use crate::time::Millis;
@@ -99,32 +99,11 @@ pub struct Session {
     error: Option<Error>,
 }
 
-impl Session {
-    /// A session whose socket is about to open.
-    pub fn new(now: Millis) -> Self {
-        Self {
-            phase: Phase::Opened,
-            pulse: Pulse::new(now),
-            pace: Pace::default(),
-            outputs: VecDeque::new(),
-            requests: VecDeque::new(),
-            busy: false,
-            greeted_at: now,
-            next_push: 1,
-            push_in_flight: None,
-            applying: None,
-            outbox_empty: false,
-            upstream_done: false,
-            blobs_done: false,
-            blob_in_flight: false,
-            told: None,
-            quiet_told: false,
-            error: None,
-        }
-    }
+impl Machine for Session {
+    type Request = Request;
+    type Reply = Reply;
 
-    /// Takes one input. Call [`poll`](Self::poll) until it returns `None` afterwards.
-    pub fn handle(&mut self, now: Millis, input: Input<Reply>) {
+    fn handle(&mut self, now: Millis, input: Input<Reply>) {
         if self.phase == Phase::Closed {
             return;
         }
@@ -157,16 +136,43 @@ impl Session {
         self.plan();
     }
 
-    /// What to do next; `None`: wait for an input.
-    pub fn poll(&mut self) -> Option<Output<Request>> {
+    fn poll(&mut self) -> Option<Output<Request>> {
         self.outputs.pop_front()
     }
 
-    /// When to come back with [`Input::Timer`].
-    pub fn timeout(&self) -> Millis {
+    fn timeout(&self) -> Millis {
         match self.phase {
             Phase::Live => self.pulse.next(),
             _ => self.greeted_at.plus(GREETING_MS_MAX),
+        }
+    }
+
+    fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+}
+
+impl Session {
+    /// A session whose socket is about to open.
+    pub fn new(now: Millis) -> Self {
+        Self {
+            phase: Phase::Opened,
+            pulse: Pulse::new(now),
+            pace: Pace::default(),
+            outputs: VecDeque::new(),
+            requests: VecDeque::new(),
+            busy: false,
+            greeted_at: now,
+            next_push: 1,
+            push_in_flight: None,
+            applying: None,
+            outbox_empty: false,
+            upstream_done: false,
+            blobs_done: false,
+            blob_in_flight: false,
+            told: None,
+            quiet_told: false,
+            error: None,
         }
     }
 
@@ -180,11 +186,6 @@ impl Session {
             && !self.blob_in_flight
             && !self.busy
             && self.requests.is_empty()
-    }
-
-    /// The error that ended the session, where it was ours.
-    pub fn error(&self) -> Option<&Error> {
-        self.error.as_ref()
     }
 
     fn message(&mut self, now: Millis, message: Message) {
@@ -364,13 +365,13 @@ impl Session {
 /// A failure that the other end reported, as the error of whoever waits for this link.
 pub fn error_of(failure: &Failure) -> Error {
     match failure.code.as_str() {
-        "revoked" => Error::refused("link-revoked"),
+        "link_revoked" => Error::refused("link-revoked"),
         "history_differs" => Error::refused("history-differs"),
         "invitation_expired" => Error::refused("invitation-expired"),
         "invitation_used" => Error::refused("invitation-used"),
         "invitation_unknown" => Error::refused("invitation-unknown"),
         "unknown_device" => Error::refused("unknown-device"),
-        "replaced" => Error::busy("link-replaced"),
+        "link_replaced" => Error::busy("link-replaced"),
         code if failure.retryable => Error::unreachable("upstream-failed").with("code", code),
         code => Error::refused("upstream-refused").with("code", code),
     }

@@ -6,9 +6,9 @@
 //!                                      (downstream or upstream)
 //! ```
 //!
-//! A driver owns the socket, the clock and the store. It calls [`downstream::Session::handle`] (or the upstream's) with
-//! whatever happened, then `poll` until it returns `None`: each [`Output::Send`] goes to the socket, each
-//! [`Output::Do`] to the store, whose answer comes back as [`Input::Done`]. [`timeout`](downstream::Session::timeout)
+//! A driver owns the socket, the clock and the store. It calls [`Machine::handle`] with whatever
+//! happened, then [`Machine::poll`] until it returns `None`: each [`Output::Send`] goes to the socket, each
+//! [`Output::Do`] to the store, whose answer comes back as [`Input::Done`]. [`Machine::timeout`]
 //! says when to come back with [`Input::Timer`] if nothing happens. The same machine runs in the device, in the server and
 //! in the simulator.
 //!
@@ -23,10 +23,43 @@
 pub mod blobs;
 pub mod downstream;
 pub mod pace;
+pub mod position;
 pub mod upstream;
 
+use crate::error::Error;
 use crate::time::Millis;
 use crate::wire::message::{Failure, Nonce};
+
+/// One end of a link, as a driver sees it.
+pub trait Machine {
+    /// What it asks of the store.
+    type Request: Send + 'static;
+    /// The store's answers.
+    type Reply: Send + 'static;
+
+    /// Takes one input. Call [`poll`](Self::poll) until it returns `None` afterwards.
+    fn handle(&mut self, now: Millis, input: Input<Self::Reply>);
+
+    /// What to do next; `None`: wait for an input.
+    fn poll(&mut self) -> Option<Output<Self::Request>>;
+
+    /// When to come back with [`Input::Timer`] if nothing happens before.
+    fn timeout(&self) -> Millis;
+
+    /// The error that ended the session, where it was ours.
+    fn error(&self) -> Option<&Error>;
+}
+
+/// The store's side of one end: carries out requests, one at a time.
+pub trait Executor: Send + 'static {
+    /// The requests of its machine.
+    type Request: Send + 'static;
+    /// The answers.
+    type Reply: Send + 'static;
+
+    /// Carries out one request; may block on the disk.
+    fn execute(&mut self, request: Self::Request) -> Self::Reply;
+}
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq)]

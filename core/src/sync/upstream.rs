@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::blobs::{self, BlobReply, BlobRequest};
 use super::pace::{Budget, GREETING_MS_MAX, Pace};
-use super::{End, Event, Input, Output, Pulse, failure};
+use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
 use crate::time::Millis;
@@ -88,29 +88,11 @@ pub struct Session {
 /// Requests of one downstream that may wait here; a downstream that keeps the protocol never has more.
 const REQUESTS_MAX: usize = 8;
 
-impl Session {
-    /// A session for a socket that was just upgraded with this nonce.
-    pub fn new(now: Millis, nonce: Nonce) -> Self {
-        Self {
-            phase: Phase::Opened,
-            nonce,
-            pulse: Pulse::new(now),
-            pace: Pace::default(),
-            opened_at: now,
-            outputs: VecDeque::new(),
-            requests: VecDeque::new(),
-            busy: false,
-            next_batch: 1,
-            in_flight: None,
-            more: false,
-            stale: false,
-            fed_last: false,
-            error: None,
-        }
-    }
+impl Machine for Session {
+    type Request = Request;
+    type Reply = Reply;
 
-    /// Takes one input. Call [`poll`](Self::poll) until it returns `None` afterwards.
-    pub fn handle(&mut self, now: Millis, input: Input<Reply>) {
+    fn handle(&mut self, now: Millis, input: Input<Reply>) {
         if self.phase == Phase::Closed {
             return;
         }
@@ -140,22 +122,41 @@ impl Session {
         self.plan();
     }
 
-    /// What to do next; `None`: wait for an input.
-    pub fn poll(&mut self) -> Option<Output<Request>> {
+    fn poll(&mut self) -> Option<Output<Request>> {
         self.outputs.pop_front()
     }
 
-    /// When to come back with [`Input::Timer`].
-    pub fn timeout(&self) -> Millis {
+    fn timeout(&self) -> Millis {
         match self.phase {
             Phase::Live => self.pulse.next(),
             _ => self.opened_at.plus(GREETING_MS_MAX),
         }
     }
 
-    /// The error that ended the session, where it was ours.
-    pub fn error(&self) -> Option<&Error> {
+    fn error(&self) -> Option<&Error> {
         self.error.as_ref()
+    }
+}
+
+impl Session {
+    /// A session for a socket that was just upgraded with this nonce.
+    pub fn new(now: Millis, nonce: Nonce) -> Self {
+        Self {
+            phase: Phase::Opened,
+            nonce,
+            pulse: Pulse::new(now),
+            pace: Pace::default(),
+            opened_at: now,
+            outputs: VecDeque::new(),
+            requests: VecDeque::new(),
+            busy: false,
+            next_batch: 1,
+            in_flight: None,
+            more: false,
+            stale: false,
+            fed_last: false,
+            error: None,
+        }
     }
 
     fn message(&mut self, now: Millis, message: Message) {

@@ -4,7 +4,7 @@
 //! knows what a record means. A chunk is read and written by its published format, without Automerge; whether a
 //! well-formed change may enter a record is for [`document`](crate::document) to say.
 
-mod bytes;
+pub(crate) mod bytes;
 pub mod chunk;
 pub mod codec;
 pub mod message;

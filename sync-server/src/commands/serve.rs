@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
+use branchline_core::message::Language;
+use branchline_core::net::{Following, follow};
 use branchline_core::replica::Replica;
 use branchline_core::{Error, Result};
 use clap::Args;
@@ -16,6 +19,7 @@ use crate::cli::wrong_usage;
 use crate::context::Context;
 use crate::output::Answer;
 use crate::runtime::{block_on, stop_signal};
+use crate::server::tls::{Identity, TlsListener};
 use crate::server::{Node, router};
 
 /// How long open connections may take to end after a stop signal.
@@ -70,20 +74,59 @@ impl Serve {
         let taken = |e: std::io::Error| Error::usage("listen-failed").with("detail", e.to_string()).at(&self.listen);
         let listener = TcpListener::bind(address).await.map_err(taken)?;
         let address = listener.local_addr().map_err(taken)?;
-        let scheme = if self.needs_tls(&address) { "https" } else { "http" };
+        let tls = if self.needs_tls(&address) { Some(self.identity(&replica)?) } else { None };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        replica.announce(&url, tls.as_ref().map(|identity| identity.pin))?;
         let (stop, stopping) = watch::channel(false);
-        let app = router(Node::new(replica, stopping.clone()));
+        let app = router(Node::new(replica.clone(), stopping.clone()));
+        let following =
+            replica.settings()?.role.has_upstream().then(|| tokio::spawn(keep_link(replica, stopping.clone())));
         announce(context, scheme, &address);
         tokio::spawn(async move {
             stop_signal().await;
             let _ = stop.send(true);
         });
-        let serving = axum::serve(listener, app).with_graceful_shutdown(stopped(stopping.clone()));
+        let lost = |e: std::io::Error| Error::storage("server-task").with("detail", e.to_string());
+        let ending = stopped(stopping.clone());
+        let serving: Pin<Box<dyn Future<Output = Result<()>> + Send>> = match tls {
+            None => {
+                let serving = axum::serve(listener, app).with_graceful_shutdown(ending);
+                Box::pin(async move { serving.await.map_err(lost) })
+            }
+            Some(identity) => {
+                let listener = TlsListener::new(listener, &identity).map_err(lost)?;
+                let serving = axum::serve(listener, app).with_graceful_shutdown(ending);
+                Box::pin(async move { serving.await.map_err(lost) })
+            }
+        };
         let outcome = tokio::select! {
-            served = serving => served.map_err(|e| Error::storage("server-task").with("detail", e.to_string())),
+            served = serving => served,
             () = async { stopped(stopping).await; tokio::time::sleep(STOP_GRACE).await } => Ok(()),
         };
+        if let Some(following) = following {
+            let _ = tokio::time::timeout(STOP_GRACE, following).await;
+        }
         outcome
+    }
+
+    fn identity(&self, replica: &Replica) -> Result<Identity> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Identity::from_files(cert, key),
+            _ => Identity::own(replica.dir()),
+        }
+    }
+}
+
+// A branch's own upstream link, beside serving its downstreams.
+async fn keep_link(replica: Replica, stopping: watch::Receiver<bool>) {
+    let report = |following| match following {
+        Following::Online => tracing::info!("upstream link is up"),
+        Following::Offline { error, retry_ms } => tracing::warn!(%error, retry_ms, "upstream link is down"),
+        Following::Paused | Following::Event(_) => {}
+    };
+    if let Err(error) = follow(replica, stopping, report).await {
+        tracing::error!(%error, advice = error.advice(Language::En), "upstream link has ended for good");
     }
 }
 

@@ -1,11 +1,15 @@
 //! A hub or branch as a process: the HTTP side of a replica.
 //!
-//! `/` is the status page, `/events` its live feed, `/health` the health document; `/link`, where downstreams connect,
-//! is added by the link endpoint. The store works in blocking threads, never on the async workers. On a stop signal
+//! `/` is the status page, `/events` its live feed, `/health` the health document, `/link` where downstreams connect. A
+//! branch keeps its own upstream link in the same process. The store works in blocking threads, never on the async workers. On a stop signal
 //! streams end first, so that the listener can close without cutting an answer short.
 
 mod events;
+mod link;
 mod page;
+pub mod tls;
+
+pub use link::Links;
 
 use std::sync::Arc;
 
@@ -15,6 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use branchline_core::message::Language;
+use branchline_core::net::local_commits;
 use branchline_core::replica::Replica;
 use branchline_core::{Error, Result};
 use serde_json::json;
@@ -29,12 +34,17 @@ pub struct Node {
     pub replica: Replica,
     stopping: watch::Receiver<bool>,
     live: Arc<watch::Sender<Option<Arc<State>>>>,
+    /// The downstreams that are connected now.
+    pub links: Links,
+    /// Changes whenever the store has something new.
+    local: watch::Receiver<u64>,
 }
 
 impl Node {
-    /// A node over this replica; its streams end when `stopping` turns true.
+    /// A node over this replica; its streams end when `stopping` turns true. Must be called on a runtime.
     pub fn new(replica: Replica, stopping: watch::Receiver<bool>) -> Self {
-        Self { replica, stopping, live: Arc::new(watch::channel(None).0) }
+        let local = local_commits(replica.clone());
+        Self { replica, stopping, live: Arc::new(watch::channel(None).0), links: Links::default(), local }
     }
 
     /// Becomes true when the process is asked to stop: long answers and sockets should end then.
@@ -58,7 +68,7 @@ impl Node {
     }
 }
 
-/// The routes of a node, without `/link`.
+/// The routes of a node.
 pub fn router(node: Node) -> Router {
     let refresher = node.clone();
     tokio::spawn(async move { events::refresh(refresher).await });
@@ -66,6 +76,7 @@ pub fn router(node: Node) -> Router {
         .route("/", get(status_page))
         .route("/events", get(events::stream))
         .route("/health", get(health))
+        .route("/link", get(link::link))
         .with_state(node)
 }
 

@@ -1,0 +1,217 @@
+//! Opening the socket: TCP, TLS with a pinned certificate beyond loopback, the WebSocket upgrade and its nonce.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message as Ws;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use super::drive::Frames;
+use crate::error::{Error, Result};
+use crate::limits::FRAME_BYTES_MAX;
+use crate::wire::message::{NONCE_HEADER, Nonce, SUBPROTOCOL};
+
+/// How long connecting may take: several round trips of a bad line.
+const CONNECT_MAX: Duration = Duration::from_secs(30);
+
+/// Where an upstream is and how it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// `http://host:port` or `https://host:port`.
+    pub url: String,
+    /// SHA-256 of the certificate (DER) that the server must show.
+    pub tls_pin: Option<[u8; 32]>,
+}
+
+/// The messages of an open link.
+pub(super) type Line =
+    Frames<Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>, Pin<Box<dyn Sink<Vec<u8>, Error = Error> + Send>>>;
+
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+
+/// Opens the link's socket and returns it with the upstream's nonce.
+///
+/// # Errors
+/// `upstream_unreachable` (retryable), `upstream_is_no_branchline`, `upstream_key_differs`, `address_malformed`,
+/// `protocol_version_differs`.
+pub async fn connect(address: &Address) -> Result<(Line, Nonce)> {
+    tokio::time::timeout(CONNECT_MAX, open(address))
+        .await
+        .map_err(|_| unreachable_at(address).with("reason", "timeout"))?
+}
+
+async fn open(address: &Address) -> Result<(Line, Nonce)> {
+    let target = Target::parse(&address.url)?;
+    let tcp = TcpStream::connect((target.host.as_str(), target.port))
+        .await
+        .map_err(|e| unreachable_at(address).with("reason", e.to_string()))?;
+    let _ = tcp.set_nodelay(true);
+    if !target.tls {
+        return upgrade(Box::new(tcp), address, &target).await;
+    }
+    let name = ServerName::try_from(target.host.clone()).map_err(|_| malformed(&address.url))?;
+    let connector = tokio_rustls::TlsConnector::from(tls_config(address.tls_pin)?);
+    let tls = connector.connect(name, tcp).await.map_err(|e| {
+        if e.to_string().contains(PIN_DIFFERS) {
+            Error::refused("upstream-key-differs").at(address.url.clone())
+        } else {
+            unreachable_at(address).with("reason", e.to_string())
+        }
+    })?;
+    upgrade(Box::new(tls), address, &target).await
+}
+
+async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) -> Result<(Line, Nonce)> {
+    let no_branchline = || Error::refused("upstream-is-no-branchline").at(address.url.clone());
+    let scheme = if target.tls { "wss" } else { "ws" };
+    let mut request = format!("{scheme}://{}:{}/link", target.host, target.port)
+        .into_client_request()
+        .map_err(|_| malformed(&address.url))?;
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let agent = concat!("branchline/", env!("CARGO_PKG_VERSION"));
+    request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(agent));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX))
+        .write_buffer_size(0)
+        .read_buffer_size(64 * 1024);
+    let (stream, response) =
+        tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await.map_err(|e| match e {
+            tokio_tungstenite::tungstenite::Error::Io(e) => unreachable_at(address).with("reason", e.to_string()),
+            _ => no_branchline(),
+        })?;
+    let spoken = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
+    if spoken.and_then(|v| v.to_str().ok()) != Some(SUBPROTOCOL) {
+        return Err(Error::version("protocol-version-differs").at(address.url.clone()));
+    }
+    let nonce: Nonce = response
+        .headers()
+        .get(NONCE_HEADER)
+        .and_then(|v| data_encoding::BASE64URL_NOPAD.decode(v.as_bytes()).ok())
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(no_branchline)?;
+    let (sink, stream) = stream.split();
+    let incoming = stream.filter_map(|message| {
+        std::future::ready(match message {
+            Ok(Ws::Binary(bytes)) => Some(Some(Vec::from(bytes))),
+            Ok(Ws::Close(_)) | Err(_) => Some(None),
+            Ok(_) => None,
+        })
+    });
+    // An error or a close frame ends the stream: whatever follows says nothing.
+    let incoming = incoming.take_while(|m| std::future::ready(m.is_some())).filter_map(std::future::ready);
+    let outgoing = sink
+        .sink_map_err(|_| Error::unreachable("line-lost"))
+        .with(|frame: Vec<u8>| std::future::ready(Ok::<_, Error>(Ws::Binary(frame.into()))));
+    Ok((Frames { incoming: Box::pin(incoming), outgoing: Box::pin(outgoing), client: true }, nonce))
+}
+
+struct Target {
+    tls: bool,
+    host: String,
+    port: u16,
+}
+
+impl Target {
+    fn parse(url: &str) -> Result<Self> {
+        let (tls, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
+            _ => return Err(malformed(url)),
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| malformed(url))?),
+            _ => (authority, if tls { 443 } else { 80 }),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() {
+            return Err(malformed(url));
+        }
+        Ok(Self { tls, host: host.to_owned(), port })
+    }
+}
+
+fn malformed(url: &str) -> Error {
+    Error::invalid("address-malformed").with("url", url)
+}
+
+fn unreachable_at(address: &Address) -> Error {
+    Error::unreachable("upstream-unreachable").at(address.url.clone())
+}
+
+const PIN_DIFFERS: &str = "branchline: another certificate";
+
+fn tls_config(pin: Option<[u8; 32]>) -> Result<Arc<ClientConfig>> {
+    // Without a pinned certificate there is nobody to vouch for the server.
+    let pin = pin.ok_or_else(|| Error::refused("upstream-key-unknown"))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Arc::new(Pinned { pin, provider: provider.clone() });
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Error::refused("upstream-key-unknown"))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Accepts exactly one certificate, whoever signed it: the invitation carried its hash.
+#[derive(Debug)]
+struct Pinned {
+    pin: [u8; 32],
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let shown: [u8; 32] = Sha256::digest(end_entity.as_ref()).into();
+        if shown == self.pin {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(rustls::Error::General(PIN_DIFFERS.to_owned()))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

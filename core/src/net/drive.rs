@@ -1,0 +1,197 @@
+//! The loop between a socket, a session and the store.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::error::Error;
+use crate::replica::Environment;
+use crate::sync::{End, Event, Executor, Input, Machine, Output};
+
+/// A socket's binary messages: what comes in, and where to put what goes out.
+pub struct Frames<I, O> {
+    /// Messages of the other end; the stream ends with the connection.
+    pub incoming: I,
+    /// Messages to the other end.
+    pub outgoing: O,
+    /// Whether this end masks its frames (the client does).
+    pub client: bool,
+}
+
+/// What a link cost so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes sent, with the framing of the WebSocket.
+    pub sent_bytes: u64,
+    /// Bytes received, with the framing.
+    pub received_bytes: u64,
+    /// How often this end spoke and then heard an answer.
+    pub round_trips: u64,
+}
+
+impl Traffic {
+    /// What was added since an earlier moment of the same connection.
+    #[must_use]
+    pub fn since(self, earlier: Traffic) -> Traffic {
+        Traffic {
+            sent_bytes: self.sent_bytes.saturating_sub(earlier.sent_bytes),
+            received_bytes: self.received_bytes.saturating_sub(earlier.received_bytes),
+            round_trips: self.round_trips.saturating_sub(earlier.round_trips),
+        }
+    }
+}
+
+/// How a link ended and what it cost.
+#[derive(Debug)]
+pub struct Outcome<E> {
+    /// How it ended; `None`: the connection was lost.
+    pub end: Option<End>,
+    /// Our own error, where it ended because of one.
+    pub error: Option<Error>,
+    /// What it cost.
+    pub traffic: Traffic,
+    /// The executor, given back; `None` only where a blocking task was cancelled with the runtime.
+    pub executor: Option<E>,
+}
+
+/// Runs a session until it closes, the connection is lost, or `stop` completes.
+///
+/// `local` changes whenever the store has something new. Events go to `on_event` as they happen.
+pub async fn drive<M, E, I, O>(
+    mut machine: M,
+    executor: E,
+    frames: Frames<I, O>,
+    first: Input<M::Reply>,
+    env: &dyn Environment,
+    mut local: watch::Receiver<u64>,
+    mut on_event: impl FnMut(Event, Traffic),
+    stop: impl Future<Output = ()>,
+) -> Outcome<E>
+where
+    M: Machine,
+    E: Executor<Request = M::Request, Reply = M::Reply>,
+    I: Stream<Item = Vec<u8>> + Unpin,
+    O: Sink<Vec<u8>> + Unpin + Send + 'static,
+{
+    let Frames { mut incoming, outgoing, client } = frames;
+    let (writer, written) = spawn_writer(outgoing);
+    let mut traffic = Traffic::default();
+    let mut spoke = false;
+    let mut store = StoreTask { executor: Some(executor), running: None };
+    let mut inputs = VecDeque::from([first]);
+    let mut local_open = true;
+    tokio::pin!(stop);
+    let end = loop {
+        while let Some(input) = inputs.pop_front() {
+            machine.handle(env.now(), input);
+        }
+        let mut closed = None;
+        while let Some(output) = machine.poll() {
+            match output {
+                Output::Send(frame) => {
+                    traffic.sent_bytes += framed(frame.len(), client);
+                    spoke = true;
+                    // A writer that is gone shows as the end of `incoming`.
+                    let _ = writer.send(frame);
+                }
+                Output::Do(request) => store.start(request),
+                Output::Event(event) => on_event(event, traffic),
+                Output::Close(end) => closed = Some(end),
+            }
+        }
+        if let Some(end) = closed {
+            break Some(end);
+        }
+        let wait = Duration::from_millis(machine.timeout().0.saturating_sub(env.now().0).clamp(0, 60_000) as u64);
+        tokio::select! {
+            frame = incoming.next() => match frame {
+                Some(frame) => {
+                    traffic.received_bytes += framed(frame.len(), !client);
+                    traffic.round_trips += u64::from(spoke);
+                    spoke = false;
+                    inputs.push_back(Input::Frame(frame));
+                }
+                None => break None,
+            },
+            reply = store.finish() => match reply {
+                Some(reply) => inputs.push_back(Input::Done(reply)),
+                None => break None,
+            },
+            changed = local.changed(), if local_open => match changed {
+                Ok(()) => inputs.push_back(Input::Local),
+                Err(_) => local_open = false,
+            },
+            () = tokio::time::sleep(wait) => inputs.push_back(Input::Timer),
+            () = &mut stop => inputs.push_back(Input::Stop),
+        }
+    };
+    drop(writer);
+    let _ = tokio::time::timeout(Duration::from_secs(5), written).await;
+    Outcome { end, error: machine.error().cloned(), traffic, executor: store.give_back().await }
+}
+
+// Frames leave from a task of their own: an end that only wrote could not read, and two such ends would wait for ever.
+fn spawn_writer<O>(mut outgoing: O) -> (mpsc::UnboundedSender<Vec<u8>>, JoinHandle<()>)
+where
+    O: Sink<Vec<u8>> + Unpin + Send + 'static,
+{
+    // Unbounded in type, bounded by the session: one batch or push, one acknowledgement, heartbeats.
+    let (sender, mut frames) = mpsc::unbounded_channel::<Vec<u8>>();
+    let task = tokio::spawn(async move {
+        while let Some(frame) = frames.recv().await {
+            if outgoing.send(frame).await.is_err() {
+                return;
+            }
+        }
+        let _ = outgoing.close().await;
+    });
+    (sender, task)
+}
+
+struct StoreTask<E: Executor> {
+    executor: Option<E>,
+    running: Option<JoinHandle<(E, E::Reply)>>,
+}
+
+impl<E: Executor> StoreTask<E> {
+    fn start(&mut self, request: E::Request) {
+        // The session asks for one thing at a time, so the executor is here.
+        if let Some(mut executor) = self.executor.take() {
+            self.running = Some(tokio::task::spawn_blocking(move || {
+                let reply = executor.execute(request);
+                (executor, reply)
+            }));
+        }
+    }
+
+    // The answer of what runs; never ready while nothing does. `None`: the task panicked or the runtime ends.
+    async fn finish(&mut self) -> Option<E::Reply> {
+        let Some(running) = self.running.as_mut() else { return std::future::pending().await };
+        let done = running.await;
+        self.running = None;
+        let (executor, reply) = done.ok()?;
+        self.executor = Some(executor);
+        Some(reply)
+    }
+
+    async fn give_back(mut self) -> Option<E> {
+        if self.running.is_some() {
+            let _ = self.finish().await;
+        }
+        self.executor
+    }
+}
+
+/// The size of a message on the wire: payload, header, and the mask of a client's frames.
+fn framed(payload: usize, masked: bool) -> u64 {
+    let length = match payload {
+        0..=125 => 0,
+        126..=65_535 => 2,
+        _ => 8,
+    };
+    (payload + 2 + length + if masked { 4 } else { 0 }) as u64
+}

@@ -1,0 +1,322 @@
+//! The upstream link of a device or branch: enrolling, one exchange, and following for ever.
+//!
+//! One process of a folder holds the link at a time (a lock on `link.lock`); another process that wants an exchange waits
+//! until the first has gone quiet, so that both cannot present one link epoch.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::connect::{Address, connect};
+use super::drive::{Outcome, Traffic, drive};
+use crate::error::{Error, Result};
+use crate::replica::link::{Downstream, InvitationCode, Joiner};
+use crate::replica::{Environment, Replica};
+use crate::schema::Schema;
+use crate::sync::pace::Backoff;
+use crate::sync::{End, Event, Input, downstream};
+
+/// How often the store is asked whether another process has committed.
+const LOCAL_POLL: Duration = Duration::from_millis(100);
+/// How often a paused link looks whether it may go on.
+const PAUSE_POLL: Duration = Duration::from_millis(500);
+
+/// What an exchange moved and what it cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Changes that the upstream acknowledged.
+    pub pushed: u64,
+    /// Changes that became durable here.
+    pub pulled: u64,
+    /// Changes that the upstream refused.
+    pub refused: u64,
+    /// What the line carried.
+    pub traffic: Traffic,
+}
+
+impl Exchange {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Pulled(changes) => self.pulled += changes,
+            Event::Pushed(changes) => self.pushed += changes,
+            Event::Refused(changes) => self.refused += changes,
+            Event::Connected | Event::Progress { .. } | Event::Blob(_) | Event::Quiet => {}
+        }
+    }
+}
+
+/// Enrols the folder `dir` with an invitation; afterwards it is a replica that has not synced yet.
+///
+/// # Errors
+/// `replica_exists`, `invitation_*`, `certificate_invalid`, and whatever connecting can fail with. The folder is no
+/// replica then, and the same code works again unless the upstream said otherwise.
+pub async fn join(dir: &Path, code: &InvitationCode, schema: Schema, env: Arc<dyn Environment>) -> Result<Replica> {
+    let joiner = Joiner::new(dir, code.clone(), schema, env.clone())?;
+    let address = Address { url: code.address.clone(), tls_pin: code.tls_pin };
+    let (frames, nonce) = connect(&address).await?;
+    let session = downstream::Session::new(env.now());
+    let (_, never) = watch::channel(0);
+    let outcome =
+        drive(session, joiner, frames, Input::Opened(nonce), &*env, never, |_, _| (), std::future::pending()).await;
+    end_of(&outcome)?;
+    let joiner = outcome.executor.ok_or_else(|| Error::unreachable("line-lost"))?;
+    joiner.replica().ok_or_else(|| Error::unreachable("line-lost").at(address.url))
+}
+
+/// One exchange with the upstream until both ends are quiet.
+///
+/// # Errors
+/// `no_upstream`, `link_paused`, `sync_deadline` (local work is safe), and whatever connecting can fail with.
+pub async fn sync_once(replica: &Replica, deadline: Duration, mut on_event: impl FnMut(Event)) -> Result<Exchange> {
+    let address = address_of(replica)?;
+    if replica.is_paused()? {
+        return Err(Error::unreachable("link-paused"));
+    }
+    let work = async {
+        match Lock::try_hold(replica)? {
+            Some(_lock) => exchange(replica, &address, &mut on_event).await,
+            None => wait_for_other(replica).await,
+        }
+    };
+    match tokio::time::timeout(deadline, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Error::unreachable("sync-deadline").with("seconds", deadline.as_secs())),
+    }
+}
+
+async fn exchange(replica: &Replica, address: &Address, on_event: &mut impl FnMut(Event)) -> Result<Exchange> {
+    let (frames, nonce) = connect(address).await?;
+    let env = replica.environment();
+    let session = downstream::Session::new(env.now());
+    let local = local_commits(replica.clone());
+    let mut done = Exchange::default();
+    let (quiet, mut is_quiet) = watch::channel(false);
+    let outcome = drive(
+        session,
+        Downstream::new(replica.clone())?,
+        frames,
+        Input::Opened(nonce),
+        env,
+        local,
+        |event, _| {
+            done.note(&event);
+            if event == Event::Quiet {
+                let _ = quiet.send(true);
+            }
+            on_event(event);
+        },
+        async {
+            let _ = is_quiet.wait_for(|quiet| *quiet).await;
+        },
+    )
+    .await;
+    done.traffic = outcome.traffic;
+    note_traffic(replica, outcome.traffic)?;
+    end_of(&outcome)?;
+    replica.note_quiet()?;
+    Ok(done)
+}
+
+// Another process of this folder keeps the link: its next moment of quiet, with nothing left to send, is ours.
+async fn wait_for_other(replica: &Replica) -> Result<Exchange> {
+    let began = replica.environment().now();
+    let before = replica.link_counters()?;
+    loop {
+        tokio::time::sleep(LOCAL_POLL).await;
+        if replica.last_quiet()?.is_some_and(|at| at > began) && replica.outbox_len()? == 0 {
+            let after = replica.link_counters()?;
+            return Ok(Exchange {
+                pushed: after.pushed.saturating_sub(before.pushed),
+                pulled: after.pulled.saturating_sub(before.pulled),
+                refused: after.refused.saturating_sub(before.refused),
+                traffic: Traffic::default(),
+            });
+        }
+    }
+}
+
+/// What a follower reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Following {
+    /// The line is up.
+    Online,
+    /// The line is down; the next try is after this many ms.
+    Offline {
+        /// Why.
+        error: Error,
+        /// The wait.
+        retry_ms: i64,
+    },
+    /// Paused by hand.
+    Paused,
+    /// Something happened on the link.
+    Event(Event),
+}
+
+/// Keeps the upstream link for ever: connects, exchanges as changes happen, waits out failures with back-off and
+/// jitter, obeys `pause`. Returns when `stop` becomes true or the upstream refuses this replica for good.
+///
+/// # Errors
+/// A refusal that waiting cannot mend, such as `link_revoked`.
+pub async fn follow(
+    replica: Replica,
+    mut stop: watch::Receiver<bool>,
+    mut report: impl FnMut(Following),
+) -> Result<()> {
+    let mut backoff = Backoff::default();
+    let local = local_commits(replica.clone());
+    while !*stop.borrow() {
+        if replica.is_paused()? {
+            report(Following::Paused);
+            pause(&mut stop, PAUSE_POLL).await;
+            continue;
+        }
+        let ended = match follow_one(&replica, &local, &mut stop, &mut report, &mut backoff).await {
+            Ok(()) => continue,
+            Err(error) => error,
+        };
+        let retry_ms = backoff.next_ms(random(replica.environment()));
+        if !ended.retryable() {
+            return Err(ended);
+        }
+        report(Following::Offline { error: ended, retry_ms });
+        pause(&mut stop, Duration::from_millis(retry_ms as u64)).await;
+    }
+    Ok(())
+}
+
+async fn follow_one(
+    replica: &Replica,
+    local: &watch::Receiver<u64>,
+    stop: &mut watch::Receiver<bool>,
+    report: &mut impl FnMut(Following),
+    backoff: &mut Backoff,
+) -> Result<()> {
+    let Some(_lock) = Lock::try_hold(replica)? else { return Err(Error::busy("link-replaced")) };
+    let (frames, nonce) = connect(&address_of(replica)?).await?;
+    let env = replica.environment();
+    let session = downstream::Session::new(env.now());
+    let noted = replica.clone();
+    let mut noted_traffic = Traffic::default();
+    let stopped = async {
+        loop {
+            tokio::select! {
+                () = pause(stop, PAUSE_POLL) => {}
+            }
+            if *stop.borrow() || replica.is_paused().unwrap_or(false) {
+                return;
+            }
+        }
+    };
+    let outcome = drive(
+        session,
+        Downstream::new(replica.clone())?,
+        frames,
+        Input::Opened(nonce),
+        env,
+        local.clone(),
+        |event, traffic| {
+            match &event {
+                Event::Connected => {
+                    backoff.reset();
+                    let _ = noted.note_line(true);
+                    report(Following::Online);
+                }
+                Event::Quiet => {
+                    let _ = noted.note_quiet();
+                    let _ = note_traffic(&noted, traffic.since(noted_traffic));
+                    noted_traffic = traffic;
+                }
+                _ => {}
+            }
+            report(Following::Event(event));
+        },
+        stopped,
+    )
+    .await;
+    note_traffic(replica, outcome.traffic.since(noted_traffic))?;
+    replica.note_line(false)?;
+    end_of(&outcome)
+}
+
+fn note_traffic(replica: &Replica, traffic: Traffic) -> Result<()> {
+    replica.note_traffic(traffic.sent_bytes, traffic.received_bytes)
+}
+
+fn address_of(replica: &Replica) -> Result<Address> {
+    let (url, tls_pin) = replica.upstream()?;
+    Ok(Address { url, tls_pin })
+}
+
+async fn pause(stop: &mut watch::Receiver<bool>, how_long: Duration) {
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = tokio::time::sleep(how_long) => {}
+    }
+}
+
+fn random(env: &dyn Environment) -> u32 {
+    let mut bytes = [0u8; 4];
+    env.fill_random(&mut bytes);
+    u32::from_le_bytes(bytes)
+}
+
+fn end_of<E>(outcome: &Outcome<E>) -> Result<()> {
+    match (&outcome.end, &outcome.error) {
+        (_, Some(error)) => Err(error.clone()),
+        (Some(End::Stopped), _) => Ok(()),
+        (Some(End::Theirs(failure)), _) => Err(downstream::error_of(failure)),
+        (Some(End::Ours(failure)), _) => Err(downstream::error_of(failure)),
+        (Some(End::Silence) | None, _) => Err(Error::unreachable("line-lost")),
+    }
+}
+
+/// A number that changes whenever any process has committed something new to the replica's log.
+pub fn local_commits(replica: Replica) -> watch::Receiver<u64> {
+    let (sender, receiver) = watch::channel(replica.log_end().unwrap_or_default());
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOCAL_POLL).await;
+            let asked = replica.clone();
+            let end = tokio::task::spawn_blocking(move || asked.log_end()).await;
+            if let Ok(Ok(end)) = end {
+                sender.send_if_modified(|known| std::mem::replace(known, end) != end);
+            }
+            if sender.is_closed() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Whether some process keeps the replica's link and the line is up.
+///
+/// # Errors
+/// Whatever reading the store can fail with.
+pub fn is_online(replica: &Replica) -> Result<bool> {
+    Ok(replica.is_line_up()? && Lock::try_hold(replica)?.is_none())
+}
+
+/// Held while a process keeps the link; freed by the system when the process dies.
+struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    fn try_hold(replica: &Replica) -> Result<Option<Self>> {
+        let path = replica.dir().join("link.lock");
+        let failed = |e: std::io::Error| {
+            Error::storage("file-failed").with("detail", e.to_string()).with("path", path.display().to_string())
+        };
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(e)) => Err(failed(e)),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Attachments by content: files under `blobs/`, named by their SHA-256, arriving piece by piece.
+//!
+//! A file that is still arriving ends in `.part`; it gets its name only when its bytes hash to it, after a sync. What is
+//! here is therefore whole, and what was cut goes on where it stopped.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::Replica;
+use crate::error::{Error, Result};
+use crate::id::BlobHash;
+use crate::limits::{BLOB_BYTES_MAX, BLOB_PIECE_BYTES};
+use crate::schema::Attachment;
+use crate::store::{blob_rows, file_fault};
+use crate::sync::blobs::BlobReply;
+
+impl Replica {
+    /// Takes a file in as an attachment; its bytes go up when everything smaller has.
+    ///
+    /// # Errors
+    /// `file_not_found`, `attachment_too_large`, and whatever writing the folder can fail with.
+    pub fn attach_file(&self, file: &Path, media: &str) -> Result<Attachment> {
+        let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut source = File::open(file).map_err(|e| file_fault(&e, file))?;
+        let dir = self.blob_dir()?;
+        let mut random = [0u8; 8];
+        self.environment().fill_random(&mut random);
+        let part = dir.join(format!("{}.new", data_encoding::HEXLOWER.encode(&random)));
+        let copied = copy_hashed(&mut source, &part).map_err(|e| file_fault(&e, &part));
+        let (hash, size) = match copied {
+            Ok(copied) if copied.1 <= BLOB_BYTES_MAX => copied,
+            other => {
+                let _ = fs::remove_file(&part);
+                let (_, size) = other?;
+                return Err(Error::limit("attachment-too-large").with("bytes", size).with("limit", BLOB_BYTES_MAX));
+            }
+        };
+        keep(&part, &self.blob_path(&hash)?)?;
+        self.note(|conn| blob_rows::held(conn, &hash, size))?;
+        Ok(Attachment { hash, size, media: media.to_owned(), name })
+    }
+
+    /// The file of an attachment, if all of it is here.
+    ///
+    /// # Errors
+    /// Whatever reading the folder can fail with.
+    pub fn blob_file(&self, hash: &BlobHash) -> Result<Option<PathBuf>> {
+        let path = self.blob_path(hash)?;
+        Ok(path.is_file().then_some(path))
+    }
+
+    /// Asks for an attachment that is not here: it comes with the next exchanges.
+    ///
+    /// # Errors
+    /// Whatever writing the store can fail with.
+    pub fn want_blob(&self, hash: &BlobHash) -> Result<()> {
+        self.note(|conn| blob_rows::want(conn, hash))
+    }
+
+    pub(super) fn blob_next(&self) -> Result<BlobReply> {
+        if let Some((hash, size)) = self.read(blob_rows::next_unsent)? {
+            return Ok(BlobReply::Offer { hash, size });
+        }
+        match self.read(blob_rows::next_wanted)? {
+            Some(hash) => Ok(BlobReply::Want { hash, offset: self.part_len(&hash)?, done: false }),
+            None => Ok(BlobReply::Nothing),
+        }
+    }
+
+    pub(super) fn blob_offered(&self, hash: &BlobHash, size: u64) -> Result<BlobReply> {
+        if size > BLOB_BYTES_MAX {
+            return Err(Error::limit("attachment-too-large").with("bytes", size).with("limit", BLOB_BYTES_MAX));
+        }
+        let here = self.blob_file(hash)?.is_some();
+        let offset = if here { size } else { self.part_len(hash)? };
+        Ok(BlobReply::Want { hash: *hash, offset, done: here })
+    }
+
+    pub(super) fn blob_read(&self, hash: &BlobHash, offset: u64) -> Result<BlobReply> {
+        let Some(path) = self.blob_file(hash)? else {
+            // Asked for from below: get it from above, for the next time.
+            if self.settings()?.role.has_upstream() {
+                self.want_blob(hash)?;
+            }
+            return Ok(BlobReply::Piece { hash: *hash, offset, size: 0, bytes: Vec::new() });
+        };
+        let size = path.metadata().map_err(|e| file_fault(&e, &path))?.len();
+        if offset >= size {
+            self.note(|conn| blob_rows::sent(conn, hash))?;
+            return Ok(BlobReply::Finished);
+        }
+        let mut file = File::open(&path).map_err(|e| file_fault(&e, &path))?;
+        file.seek(SeekFrom::Start(offset)).map_err(|e| file_fault(&e, &path))?;
+        let mut bytes = Vec::new();
+        file.take(BLOB_PIECE_BYTES as u64).read_to_end(&mut bytes).map_err(|e| file_fault(&e, &path))?;
+        Ok(BlobReply::Piece { hash: *hash, offset, size, bytes })
+    }
+
+    pub(super) fn blob_write(&self, hash: &BlobHash, offset: u64, size: u64, bytes: &[u8]) -> Result<BlobReply> {
+        if size == 0 {
+            self.note(|conn| blob_rows::give_up(conn, hash))?;
+            return Ok(BlobReply::Finished);
+        }
+        let part = self.part_path(hash)?;
+        let have = self.part_len(hash)?;
+        let end = offset.saturating_add(bytes.len() as u64);
+        if offset != have || end > size || size > BLOB_BYTES_MAX {
+            return Ok(BlobReply::Want { hash: *hash, offset: have, done: false });
+        }
+        let append = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().create(true).append(true).open(&part)?;
+            file.write_all(bytes)?;
+            file.sync_data()
+        };
+        append().map_err(|e| file_fault(&e, &part))?;
+        if end < size {
+            return Ok(BlobReply::Want { hash: *hash, offset: end, done: false });
+        }
+        self.finish_blob(hash, &part, size)
+    }
+
+    fn finish_blob(&self, hash: &BlobHash, part: &Path, size: u64) -> Result<BlobReply> {
+        let mut file = File::open(part).map_err(|e| file_fault(&e, part))?;
+        if hash_of(&mut file).map_err(|e| file_fault(&e, part))? != *hash {
+            // Nothing of it is true: begin anew.
+            fs::remove_file(part).map_err(|e| file_fault(&e, part))?;
+            return Err(Error::protocol("attachment-differs").with("hash", hash.to_string()));
+        }
+        keep(part, &self.blob_path(hash)?)?;
+        let upwards = self.settings()?.role.has_upstream();
+        self.note(|conn| match blob_rows::is_wanted(conn, hash)? || !upwards {
+            // It came from above, or there is no above.
+            true => blob_rows::arrived(conn, hash, size),
+            false => blob_rows::held(conn, hash, size),
+        })?;
+        Ok(BlobReply::Want { hash: *hash, offset: size, done: true })
+    }
+
+    fn part_len(&self, hash: &BlobHash) -> Result<u64> {
+        Ok(self.part_path(hash)?.metadata().map(|m| m.len()).unwrap_or(0))
+    }
+
+    fn part_path(&self, hash: &BlobHash) -> Result<PathBuf> {
+        Ok(self.blob_dir()?.join(format!("{hash}.part")))
+    }
+
+    fn blob_path(&self, hash: &BlobHash) -> Result<PathBuf> {
+        Ok(self.blob_dir()?.join(hash.to_string()))
+    }
+
+    fn blob_dir(&self) -> Result<PathBuf> {
+        let dir = self.dir().join("blobs");
+        fs::create_dir_all(&dir).map_err(|e| file_fault(&e, &dir))?;
+        Ok(dir)
+    }
+}
+
+fn hash_of(file: &mut File) -> std::io::Result<BlobHash> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0u8; BLOB_PIECE_BYTES];
+    loop {
+        let read = file.read(&mut buffer)?;
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+        digest.update(piece);
+    }
+    Ok(BlobHash(digest.finalize().into()))
+}
+
+fn copy_hashed(source: &mut impl Read, to: &Path) -> std::io::Result<(BlobHash, u64)> {
+    let mut file = File::create(to)?;
+    let mut digest = Sha256::new();
+    let mut size = 0u64;
+    let mut buffer = vec![0u8; BLOB_PIECE_BYTES];
+    loop {
+        let read = source.read(&mut buffer)?;
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+        digest.update(piece);
+        file.write_all(piece)?;
+        size += read as u64;
+        if size > BLOB_BYTES_MAX {
+            break;
+        }
+    }
+    file.sync_all()?;
+    Ok((BlobHash(digest.finalize().into()), size))
+}
+
+fn keep(part: &Path, path: &Path) -> Result<()> {
+    fs::rename(part, path).map_err(|e| file_fault(&e, path))?;
+    // The name is durable once its folder is.
+    if let Some(dir) = path.parent() {
+        File::open(dir).and_then(|d| d.sync_all()).map_err(|e| file_fault(&e, dir))?;
+    }
+    Ok(())
+}

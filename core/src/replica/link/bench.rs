@@ -1,0 +1,146 @@
+//! Whether the author of a change that came up a link had the right to write it.
+//!
+//! A device's change is judged by its person's role within the device's scopes. A branch has judged its devices itself:
+//! its change is judged by the branch's scopes alone, but for what administers the company, where the author's own role
+//! counts, and enrolments, where the certificate does.
+
+use super::certificate::Certificate;
+use super::ingest::{Author, Refused};
+use crate::access::{ADMINISTRATION, Act, Action, Grants, Place, Role, Scope, covers, may, may_enrol};
+use crate::document::{State, Vetted};
+use crate::id::RecordId;
+use crate::replica::rights::place_of;
+use crate::schema::Collection;
+use crate::store::link_rows::DeviceRow;
+use crate::wire::chunk::Scalar;
+
+/// What judging needs beside the change.
+pub(super) struct Bench<'a> {
+    /// The device at the other end.
+    pub(super) peer: &'a DeviceRow,
+    /// What it may do and hold.
+    pub(super) grants: Grants,
+    /// The role of a person, by the person's record; `None`: unknown here.
+    pub(super) role_of: &'a dyn Fn(&RecordId) -> Option<Role>,
+    /// The branch of a team or person.
+    pub(super) branch_of: &'a dyn Fn(&Scope) -> Option<RecordId>,
+}
+
+impl Bench<'_> {
+    /// Judges one vetted change of a record as it stood before.
+    pub(super) fn judge(
+        &self,
+        author: &Author,
+        collection: &Collection,
+        before: Option<&State>,
+        change: &Vetted,
+    ) -> Result<(), Refused> {
+        let there = before.filter(|state| !state.is_empty()).map(|state| place_of(state));
+        let after = place_after(there.as_ref(), change);
+        let administers = ADMINISTRATION.contains(&&*collection.name);
+        if !self.peer.branch {
+            return may_all(&self.grants, author, collection, there.as_ref(), &after, change);
+        }
+        let held = |place: &Place| covers(&self.grants.scopes, &place.scopes(collection.kind));
+        if !there.as_ref().is_none_or(held) || !held(&after) {
+            return Err(Refused::new("denied_scope", &*collection.name));
+        }
+        match &*collection.name {
+            "device" if there.is_none() => self.enrolment(change),
+            "user" if there.is_none() => self.new_person(author, collection, &after, change),
+            _ if administers => self.by_author(author, collection, there.as_ref(), &after, change),
+            _ => Ok(()),
+        }
+    }
+
+    fn by_author(
+        &self,
+        author: &Author,
+        collection: &Collection,
+        before: Option<&Place>,
+        after: &Place,
+        change: &Vetted,
+    ) -> Result<(), Refused> {
+        let role = (self.role_of)(&author.person).ok_or_else(|| Refused::new("unknown_person", ""))?;
+        let grants = Grants { role, scopes: self.grants.scopes.clone() };
+        may_all(&grants, author, collection, before, after, change)
+    }
+
+    // A branch may make a person for a device that it enrols, at most a seller.
+    fn new_person(
+        &self,
+        author: &Author,
+        collection: &Collection,
+        after: &Place,
+        change: &Vetted,
+    ) -> Result<(), Refused> {
+        let seller = Role::builtin("seller");
+        let asked = text_of(change, "role").and_then(Role::builtin);
+        match (asked, seller) {
+            (Some(asked), Some(seller)) if asked.within(&seller) => Ok(()),
+            _ => self.by_author(author, collection, None, after, change),
+        }
+    }
+
+    // The branch signed the device's certificate, and grants nothing that it has not itself.
+    fn enrolment(&self, change: &Vetted) -> Result<(), Refused> {
+        let invalid = || Refused::new("certificate_invalid", "");
+        let signed = text_of(change, "certificate").and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
+        let certificate =
+            Certificate::verify(&signed.ok_or_else(invalid)?, &self.peer.public_key).map_err(|_| invalid())?;
+        if text_of(change, "device_id") != Some(certificate.device().to_string().as_str()) {
+            return Err(invalid());
+        }
+        let scopes = certificate.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
+        let role = Role::builtin(&certificate.role).ok_or_else(invalid)?;
+        let enrolled = Grants { role, scopes };
+        may_enrol(&self.grants, &enrolled, false, self.branch_of).map_err(Refused::from)
+    }
+}
+
+fn may_all(
+    grants: &Grants,
+    author: &Author,
+    collection: &Collection,
+    before: Option<&Place>,
+    after: &Place,
+    change: &Vetted,
+) -> Result<(), Refused> {
+    let act = |action, before, after| Act { person: author.person, action, collection, before, after };
+    if change.actor().is_import() {
+        may(grants, &act(Action::Import, None, Some(after)))?;
+    }
+    let archives = change.ops().len() == 1 && change.ops().all(|op| op.key == "~archived");
+    let action = match (before, archives) {
+        (None, _) => Action::Create,
+        (Some(_), true) => Action::Archive,
+        (Some(_), false) => Action::Edit,
+    };
+    may(grants, &act(action, before, Some(after)))?;
+    Ok(())
+}
+
+fn text_of<'c>(change: &'c Vetted, key: &str) -> Option<&'c str> {
+    change.ops().find(|op| op.key == key).and_then(|op| match op.value {
+        Scalar::Str(text) => Some(text),
+        _ => None,
+    })
+}
+
+// Where the change puts the record: what it sets replaces what was there.
+fn place_after(before: Option<&Place>, change: &Vetted) -> Place {
+    let mut place = before.cloned().unwrap_or_default();
+    for op in change.ops() {
+        let ids = match op.key {
+            "branch" => &mut place.branches,
+            "team" => &mut place.teams,
+            "owner" => &mut place.owners,
+            _ => continue,
+        };
+        *ids = match op.value {
+            Scalar::Bytes(bytes) => RecordId::from_slice(bytes).into_iter().collect(),
+            _ => Vec::new(),
+        };
+    }
+    place
+}

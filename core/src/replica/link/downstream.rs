@@ -1,0 +1,303 @@
+//! The lower end's requests on a replica: greeting, applying, pushing, hearing acknowledgements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::batch::{Item, RAW_PER_COMPRESSED, Told, digest, encode, fits};
+use super::replay::Replay;
+use super::state::{add, key};
+use crate::document::{Foreign, Refusal, vet};
+use crate::error::{Error, Result};
+use crate::id::{ChangeHash, DeviceId, RecordId};
+use crate::replica::Replica;
+use crate::store::link_rows::{self, RefusedRow};
+use crate::store::{Appended, Origin, Writer, meta};
+use crate::sync::Executor;
+use crate::sync::blobs::{BlobReply, BlobRequest};
+use crate::sync::downstream::{Reply, Request};
+use crate::sync::pace::Budget;
+use crate::time::Millis;
+use crate::wire::codec;
+use crate::wire::message::{Ack, Batch, Hello, Nonce, RefusedChange, Welcome};
+
+/// Answers a downstream session's requests for one connection.
+pub struct Downstream {
+    replica: Replica,
+    upstream: DeviceId,
+    told: Told,
+    // The push that waits for its acknowledgement: sequences and names of its changes, in their order.
+    pushed: Vec<(u64, RecordId, ChangeHash)>,
+}
+
+impl Downstream {
+    /// For one connection to the replica's upstream.
+    ///
+    /// # Errors
+    /// `no_upstream` on a hub.
+    pub fn new(replica: Replica) -> Result<Self> {
+        let upstream = replica.upstream_device()?.ok_or_else(|| Error::usage("no-upstream"))?;
+        Ok(Self { replica, upstream, told: Told::default(), pushed: Vec::new() })
+    }
+
+    fn answer(&mut self, request: Request) -> Result<Reply> {
+        match request {
+            Request::Greet(nonce) => self.greet(&nonce).map(Reply::Hello),
+            Request::Enrolled(_) => Err(Error::protocol("unexpected-message")),
+            Request::Welcome(welcome, round_trip_ms) => self.welcome(&welcome, round_trip_ms).map(|()| Reply::Done),
+            Request::Apply(batch) => self.apply(&batch),
+            Request::Push(budget) => self.push(budget).map(Reply::Push),
+            Request::Acknowledged(ack) => self.acknowledged(&ack),
+            Request::Reset(record, heads) => self.reset(&record, &heads).map(|()| Reply::Done),
+            Request::Summary => self.summary(),
+            Request::Blob(request) => self.blob(request).map(Reply::Blob),
+        }
+    }
+
+    fn greet(&self, nonce: &Nonce) -> Result<Hello> {
+        let (epoch, position, witness, outbox) = self.replica.read(|conn| {
+            Ok((
+                meta::integer(conn, key::EPOCH)?.unwrap_or(0) as u32,
+                meta::bytes(conn, key::POSITION)?.unwrap_or_default(),
+                meta::bytes(conn, key::WITNESS)?.unwrap_or_default(),
+                link_rows::outbox_len(conn)?,
+            ))
+        })?;
+        let device = self.replica.device();
+        let mut hello = Hello { device, signature: [0; 64], epoch, position, witness, outbox };
+        hello.signature = self.replica.identity().sign(&hello.signed(nonce, &self.upstream));
+        Ok(hello)
+    }
+
+    fn welcome(&self, welcome: &Welcome, round_trip_ms: i64) -> Result<()> {
+        let now = self.replica.environment().now();
+        // The upstream's clock when its answer arrived, less ours.
+        let offset = welcome.now.0.saturating_add(round_trip_ms / 2).saturating_sub(now.0);
+        self.replica.write(Origin::Upstream, |writer| {
+            meta::set_integer(writer.connection(), key::EPOCH, i64::from(welcome.epoch))?;
+            writer.set_clock_offset(offset)
+        })?;
+        self.replica.inner.set_clock_offset(offset);
+        Ok(())
+    }
+
+    fn apply(&mut self, batch: &Batch) -> Result<Reply> {
+        let mut want: Vec<RecordId> = Vec::new();
+        let (changes, _) = self.replica.write(Origin::Upstream, |writer| {
+            let decoded = match batch.changes.as_slice() {
+                [] => codec::Decoded::default(),
+                bytes => codec::decode(bytes, &mut |id, actor, seq| writer.change_of(id, actor, seq).ok().flatten())?,
+            };
+            for binding in &decoded.bindings {
+                writer.bind_actor(binding)?;
+            }
+            want.extend(decoded.missing.iter().filter_map(|m| decoded.records.get(m.record)).map(|(id, _)| *id));
+            let mut new = 0;
+            for change in &decoded.changes {
+                let Some((record, collection)) = decoded.records.get(change.record) else { continue };
+                let collection = writer.collection(collection);
+                let held = writer.held(record)?;
+                if held.as_ref().is_some_and(|held| held.hidden) {
+                    writer.come_back(record)?;
+                }
+                let state = match held {
+                    Some(_) => writer.state(record)?,
+                    None => None,
+                };
+                let foreign =
+                    Foreign { record: *record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
+                match vet(foreign, state) {
+                    Ok(vetted) => {
+                        if let Appended::Logged(_) = writer.append(*record, &collection, &vetted, change.tx_end)? {
+                            new += 1;
+                        }
+                    }
+                    Err(Refusal::Missing { .. }) => want.push(*record),
+                    Err(refusal) => return Err(Error::from(refusal).at(record.to_string())),
+                }
+            }
+            for record in &batch.purge {
+                writer.leave(record)?;
+            }
+            if !batch.position.is_empty() {
+                meta::set(writer.connection(), key::POSITION, &batch.position)?;
+                // The witness says what the position does not: it is kept only while it is the newer of the two.
+                meta::clear(writer.connection(), key::WITNESS)?;
+                writer.mark_dirty();
+            }
+            add(writer.connection(), key::PULLED, new)?;
+            Ok(new)
+        })?;
+        want.sort_unstable();
+        want.dedup();
+        Ok(Reply::Applied { changes, want })
+    }
+
+    fn push(&mut self, budget: Budget) -> Result<Option<(Vec<u8>, u64)>> {
+        let replica = self.replica.clone();
+        let told = &mut self.told;
+        let (waiting, changes) = replica.read(|conn| {
+            let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
+            loop {
+                let waiting = link_rows::outbox(conn, raw_budget)?;
+                if waiting.is_empty() {
+                    return Ok((waiting, Vec::new()));
+                }
+                let items: Vec<Item> = waiting.iter().map(Item::of).collect();
+                let changes = encode(conn, &replica.schema(), told, &items, budget.level)?;
+                if fits(&changes) || raw_budget == 0 {
+                    return Ok((waiting, changes));
+                }
+                raw_budget /= 2;
+            }
+        })?;
+        if waiting.is_empty() {
+            return Ok(None);
+        }
+        self.pushed = waiting.iter().map(|w| (w.seq, w.record, w.hash)).collect();
+        Ok(Some((changes, self.pushed.len() as u64)))
+    }
+
+    fn acknowledged(&mut self, ack: &Ack) -> Result<Reply> {
+        let pushed = std::mem::take(&mut self.pushed);
+        let refused: BTreeMap<usize, &RefusedChange> =
+            ack.refused.iter().filter_map(|r| Some((usize::try_from(r.index).ok()?, r))).collect();
+        let accepted: Vec<&(u64, RecordId, ChangeHash)> =
+            pushed.iter().enumerate().filter(|(at, _)| !refused.contains_key(at)).map(|(_, p)| p).collect();
+        if digest(accepted.iter().map(|(_, record, hash)| (record, hash))) != ack.digest {
+            return Err(Error::protocol("acknowledgement-differs"));
+        }
+        let now = self.replica.corrected_now();
+        let seqs: Vec<u64> = accepted.iter().map(|(seq, ..)| *seq).collect();
+        let (replays, _) = self.replica.write(Origin::Upstream, |writer| {
+            link_rows::delivered(writer.connection(), &seqs)?;
+            let gone: Vec<Gone<'_>> = refused
+                .iter()
+                .filter_map(|(at, why)| pushed.get(*at).map(|(seq, record, hash)| (*seq, *record, *hash, *why)))
+                .collect();
+            let replays = refuse(writer, &gone, now)?;
+            meta::set(writer.connection(), key::WITNESS, &ack.witness)?;
+            add(writer.connection(), key::PUSHED, seqs.len() as u64)?;
+            add(writer.connection(), key::REFUSED, gone.len() as u64)?;
+            if link_rows::outbox_len(writer.connection())? == 0 {
+                meta::set_integer(writer.connection(), key::COMPLETE, now.0)?;
+            }
+            for record in hidden_and_delivered(writer, &accepted)? {
+                writer.leave(&record)?;
+            }
+            writer.mark_dirty();
+            Ok(replays)
+        })?;
+        for replay in replays {
+            replay.run(&self.replica)?;
+        }
+        Ok(Reply::Acknowledged(seqs.len() as u64, ack.refused.len() as u64))
+    }
+
+    // Keeps of a record only what leads to these heads; own changes beyond them go to quarantine.
+    fn reset(&self, record: &RecordId, heads: &[[u8; 32]]) -> Result<()> {
+        let heads: Vec<ChangeHash> = heads.iter().map(|h| ChangeHash(*h)).collect();
+        let now = self.replica.corrected_now();
+        self.replica.write(Origin::Upstream, |writer| writer.reset(record, &heads, now))?;
+        Ok(())
+    }
+
+    fn summary(&self) -> Result<Reply> {
+        let now = self.replica.corrected_now();
+        let (outbox, through) = self.replica.read(|conn| {
+            let outbox = link_rows::outbox_len(conn)?;
+            let own = match outbox {
+                0 => Some(now),
+                _ => meta::integer(conn, key::COMPLETE)?.map(Millis),
+            };
+            let mut through = own;
+            for device in link_rows::devices(conn)? {
+                if !device.revoked && device.enroller == self.replica.device() {
+                    let said = link_rows::link(conn, &device.id)?.and_then(|row| row.complete_through);
+                    through = through.min(said);
+                }
+            }
+            Ok((outbox, through))
+        })?;
+        Ok(Reply::Summary(outbox, through))
+    }
+
+    fn blob(&self, request: BlobRequest) -> Result<BlobReply> {
+        match request {
+            BlobRequest::Next => self.replica.blob_next(),
+            BlobRequest::Offered { hash, size } => self.replica.blob_offered(&hash, size),
+            BlobRequest::Read { hash, offset } => self.replica.blob_read(&hash, offset),
+            BlobRequest::Write { hash, offset, size, bytes } => self.replica.blob_write(&hash, offset, size, &bytes),
+        }
+    }
+}
+
+impl Executor for Downstream {
+    type Request = Request;
+    type Reply = Reply;
+
+    fn execute(&mut self, request: Request) -> Reply {
+        self.answer(request).unwrap_or_else(Reply::Failed)
+    }
+}
+
+type Gone<'a> = (u64, RecordId, ChangeHash, &'a RefusedChange);
+
+// Moves refused changes and what descends from them to quarantine, and says what to write again without them.
+fn refuse(writer: &mut Writer<'_>, gone: &[Gone<'_>], now: Millis) -> Result<Vec<Replay>> {
+    let mut by_record: BTreeMap<RecordId, Vec<ChangeHash>> = BTreeMap::new();
+    for (seq, record, hash, why) in gone {
+        let Some((collection, actor, raw)) = link_rows::waiting(writer.connection(), *seq)? else { continue };
+        link_rows::quarantine(
+            writer.connection(),
+            &RefusedRow {
+                record: *record,
+                collection: link_rows::collection_name(writer.connection(), collection)?,
+                hash: *hash,
+                actor,
+                raw,
+                tx: *seq,
+                code: why.code.clone(),
+                detail: why.detail.clone(),
+                at: now,
+            },
+        )?;
+        by_record.entry(*record).or_default().push(*hash);
+    }
+    let mut replays = Vec::new();
+    for (record, hashes) in by_record {
+        let Some(held) = writer.held(&record)? else { continue };
+        let retracted = writer.retract(&record, &hashes)?;
+        for change in &retracted.descendants {
+            link_rows::quarantine(
+                writer.connection(),
+                &RefusedRow {
+                    record,
+                    collection: held.collection.to_string(),
+                    hash: change.hash(),
+                    actor: change.actor(),
+                    raw: change.raw().to_vec(),
+                    tx: 0,
+                    code: "follows_refused".to_owned(),
+                    detail: String::new(),
+                    at: now,
+                },
+            )?;
+        }
+        if retracted.stays {
+            let collection = writer.collection(&held.collection);
+            replays.extend(Replay::of(record, &collection, &retracted.descendants, &retracted.keys));
+        }
+    }
+    Ok(replays)
+}
+
+// Records that left our scopes while something typed here waited, and of which nothing waits any more.
+fn hidden_and_delivered(writer: &mut Writer<'_>, accepted: &[&(u64, RecordId, ChangeHash)]) -> Result<Vec<RecordId>> {
+    let records: BTreeSet<RecordId> = accepted.iter().map(|(_, record, _)| *record).collect();
+    let mut out = Vec::new();
+    for record in records {
+        if writer.held(&record)?.is_some_and(|held| held.hidden) {
+            out.push(record);
+        }
+    }
+    Ok(out)
+}

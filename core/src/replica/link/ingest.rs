@@ -1,0 +1,302 @@
+//! What comes up a link: vetted, judged by rights, made durable, acknowledged; what is refused is kept for review.
+//!
+//! The unit of refusal is the transaction: one bad change refuses all of it, and what descends from it is refused for
+//! lack of it. Rights are judged once, by the first upstream: a device's changes by its person's role, a branch's by
+//! the branch's grants alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::batch::digest;
+use super::bench::Bench;
+use super::upstream::Upstream;
+use crate::document::{Foreign, Refusal, State, Vetted, vet};
+use crate::error::Result;
+use crate::id::{ActorId, ChangeHash, RecordId, WorkspaceId};
+use crate::message::Language;
+use crate::replica::identity::is_binding_genuine;
+use crate::schema::Collection;
+use crate::store::link_rows::{self, DeviceRow, RefusedRow};
+use crate::store::{Appended, Origin, Writer};
+use crate::sync::position::Position;
+use crate::wire::codec::{self, Decoded, DecodedChange};
+use crate::wire::message::{Ack, RefusedChange};
+
+/// Why a change was not taken in.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Refused {
+    pub(super) code: String,
+    pub(super) detail: String,
+}
+
+impl Refused {
+    pub(super) fn new(code: &str, detail: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), detail: detail.into() }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { code: refusal.code(), detail: refusal.message().render(Language::En) }
+    }
+}
+
+impl From<crate::error::Error> for Refused {
+    fn from(error: crate::error::Error) -> Self {
+        Self { code: error.code(), detail: error.what(Language::En) }
+    }
+}
+
+impl Upstream {
+    /// Takes in a push. Returns the acknowledgement and how many changes were new here.
+    pub(super) fn ingest(&mut self, number: u64, bytes: &[u8]) -> Result<(Ack, u64)> {
+        let replica = self.replica.clone();
+        let seal = self.seal.clone();
+        let peer = self.admitted()?.device.clone();
+        let now = replica.corrected_now();
+        let timeline = replica.timeline()?;
+        let workspace = replica.settings()?.workspace;
+        replica
+            .write(Origin::Downstream(peer.id), |writer| {
+                let peer = super::upstream::current(writer.connection(), &peer.id)?;
+                let decoded =
+                    codec::decode(bytes, &mut |id, actor, seq| writer.change_of(id, actor, seq).ok().flatten())?;
+                let authors = bind(writer, &workspace, &peer, &decoded)?;
+                let bench = Bench {
+                    peer: &peer,
+                    grants: replica.grants_of(&peer)?,
+                    role_of: &|person| replica.role_of_person(person),
+                    branch_of: &|scope| replica.branch_of(scope),
+                };
+                let mut intake = Intake { writer, bench: &bench, authors, refused: Vec::new(), new: 0, now };
+                intake.missing(&decoded);
+                for transaction in transactions(&decoded) {
+                    intake.transaction(&decoded, transaction)?;
+                }
+                let Intake { mut refused, new, .. } = intake;
+                refused.sort_by_key(|r| r.index);
+                let accepted = decoded.changes.iter().filter(|c| !refused.iter().any(|r| r.index == c.index as u64));
+                let names: Vec<(RecordId, ChangeHash)> =
+                    accepted.filter_map(|c| Some((decoded.records.get(c.record)?.0, c.hash))).collect();
+                let digest = digest(names.iter().map(|(record, hash)| (record, hash)));
+                Ok((digest, refused, new))
+            })
+            .map(|((digest, refused, new), committed)| {
+                let at =
+                    Position { timeline, seq: committed.last_seq, rolling: committed.rolling, ..Position::default() };
+                (Ack { number, digest, witness: seal.seal(&at), refused }, new)
+            })
+    }
+}
+
+// The author of each actor of the push that may be believed: bound by a signature of a device that we know, which is
+// the peer itself or, where the peer is a branch, any device beneath it.
+fn bind(
+    writer: &mut Writer<'_>,
+    workspace: &WorkspaceId,
+    peer: &DeviceRow,
+    decoded: &Decoded,
+) -> Result<HashMap<ActorId, Author>> {
+    let mut authors = HashMap::new();
+    for binding in &decoded.bindings {
+        if binding.device != peer.id && !peer.branch {
+            continue;
+        }
+        // Enrolments precede the first batch of their device, so its record is here.
+        let Some(device) = link_rows::device(writer.connection(), &binding.device)? else { continue };
+        if is_binding_genuine(workspace, binding, &device.public_key) {
+            writer.bind_actor(binding)?;
+            authors.insert(binding.actor, Author { person: binding.person });
+        }
+    }
+    Ok(authors)
+}
+
+/// Who wrote a change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Author {
+    pub(super) person: RecordId,
+}
+
+// Places in `changes` of each transaction's changes.
+fn transactions(decoded: &Decoded) -> Vec<std::ops::Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    for (at, change) in decoded.changes.iter().enumerate() {
+        if change.tx_end {
+            ranges.push(start..at + 1);
+            start = at + 1;
+        }
+    }
+    if start < decoded.changes.len() {
+        ranges.push(start..decoded.changes.len());
+    }
+    ranges
+}
+
+struct Intake<'i, 'w> {
+    writer: &'i mut Writer<'w>,
+    bench: &'i Bench<'i>,
+    authors: HashMap<ActorId, Author>,
+    refused: Vec<RefusedChange>,
+    new: u64,
+    now: crate::time::Millis,
+}
+
+/// A change that may be appended.
+struct Judged {
+    record: RecordId,
+    collection: Arc<Collection>,
+    change: Vetted,
+    tx_end: bool,
+}
+
+impl Intake<'_, '_> {
+    // Changes whose dependencies are not here: the downstream must keep them.
+    fn missing(&mut self, decoded: &Decoded) {
+        for missing in &decoded.missing {
+            self.refused.push(RefusedChange {
+                index: missing.index as u64,
+                code: "change_missing".to_owned(),
+                detail: String::new(),
+            });
+        }
+    }
+
+    fn transaction(&mut self, decoded: &Decoded, range: std::ops::Range<usize>) -> Result<()> {
+        let changes = decoded.changes.get(range).unwrap_or_default();
+        let broken = decoded.missing.iter().any(|m| {
+            changes.first().is_some_and(|f| m.index > f.index) && changes.last().is_some_and(|l| m.index < l.index)
+        });
+        let judged =
+            if broken { Err(Refused::new("transaction_incomplete", "")) } else { self.judge_all(decoded, changes)? };
+        match judged {
+            Ok(judged) => self.append(judged),
+            Err(refused) => self.refuse(decoded, changes, &refused),
+        }
+    }
+
+    fn judge_all(
+        &mut self,
+        decoded: &Decoded,
+        changes: &[DecodedChange],
+    ) -> Result<std::result::Result<Vec<Judged>, Refused>> {
+        // States of records that this transaction touches more than once, as they will be after its earlier changes.
+        let mut ahead: HashMap<RecordId, State> = HashMap::new();
+        let mut judged = Vec::with_capacity(changes.len());
+        for change in changes {
+            let Some((record, collection)) = decoded.records.get(change.record) else { continue };
+            let again = changes.iter().filter(|c| c.record == change.record).take(2).count() > 1;
+            match self.judge(decoded, change, *record, collection, ahead.get(record))? {
+                Ok(one) => {
+                    if again {
+                        let known = match ahead.remove(record) {
+                            Some(state) => Some(state),
+                            None => self.writer.state(record)?.cloned(),
+                        };
+                        let mut state = known.unwrap_or_else(|| State::new(*record));
+                        if state.change(&one.change.hash()).is_none() {
+                            state.apply(&one.change)?;
+                        }
+                        ahead.insert(*record, state);
+                    }
+                    judged.push(one);
+                }
+                Err(refused) => return Ok(Err(refused)),
+            }
+        }
+        Ok(Ok(judged))
+    }
+
+    fn judge(
+        &mut self,
+        decoded: &Decoded,
+        change: &DecodedChange,
+        record: RecordId,
+        collection: &str,
+        ahead: Option<&State>,
+    ) -> Result<std::result::Result<Judged, Refused>> {
+        if link_rows::in_review(self.writer.connection(), &record, &change.hash)? {
+            return Ok(Err(Refused::new("in_review", "")));
+        }
+        let model = self.writer.model();
+        let Some(collection) = model.schema.collection(collection).cloned() else {
+            return Ok(Err(Refused::new("unknown_collection", collection)));
+        };
+        let held = self.writer.held(&record)?;
+        if held.as_ref().is_some_and(|held| held.collection != collection.name) {
+            return Ok(Err(Refused::new("record_other_collection", &*collection.name)));
+        }
+        let before = match (ahead, &held) {
+            (Some(state), _) => Some(state),
+            (None, Some(_)) => self.writer.state(&record)?,
+            (None, None) => None,
+        };
+        let foreign = Foreign { record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
+        let vetted = match vet(foreign, before) {
+            Ok(vetted) => vetted,
+            Err(refusal) => return Ok(Err(refusal.into())),
+        };
+        let verdict = match self.authors.get(&vetted.actor()) {
+            Some(author) => Some(*author),
+            None => self.known_author(&vetted)?,
+        };
+        let Some(author) = verdict else { return Ok(Err(Refused::new("actor_unbound", ""))) };
+        let before = match (ahead, &held) {
+            (Some(state), _) => Some(state),
+            (None, Some(_)) => self.writer.state(&record)?,
+            (None, None) => None,
+        };
+        if let Err(refused) = self.bench.judge(&author, &collection, before, &vetted) {
+            return Ok(Err(refused));
+        }
+        Ok(Ok(Judged { record, collection, change: vetted, tx_end: change.tx_end }))
+    }
+
+    fn known_author(&self, change: &Vetted) -> Result<Option<Author>> {
+        let binding = link_rows::binding(self.writer.connection(), change.actor())?;
+        Ok(binding
+            .filter(|b| self.bench.peer.branch || b.device == self.bench.peer.id)
+            .map(|b| Author { person: b.person }))
+    }
+
+    fn append(&mut self, judged: Vec<Judged>) -> Result<()> {
+        for one in judged {
+            if let Appended::Logged(_) = self.writer.append(one.record, &one.collection, &one.change, one.tx_end)? {
+                self.new += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, decoded: &Decoded, changes: &[DecodedChange], refused: &Refused) -> Result<()> {
+        let tx = changes.first().map_or(0, |c| c.index as u64) + (self.writer.log_end() << 16);
+        for change in changes {
+            let Some((record, collection)) = decoded.records.get(change.record) else { continue };
+            let actor = crate::wire::chunk::parse(decoded.raw(change))
+                .ok()
+                .and_then(|chunk| ActorId::from_slice(chunk.actor))
+                .unwrap_or_default();
+            let row = RefusedRow {
+                record: *record,
+                collection: collection.clone(),
+                hash: change.hash,
+                actor,
+                raw: decoded.raw(change).to_vec(),
+                tx,
+                code: refused.code.clone(),
+                detail: refused.detail.clone(),
+                at: self.now,
+            };
+            let person = self.authors.get(&actor).map(|a| a.person);
+            link_rows::review(self.writer.connection(), &row, &self.bench.peer.id, person.as_ref())?;
+            self.refused.push(RefusedChange {
+                index: change.index as u64,
+                code: refused.code.clone(),
+                detail: refused.detail.clone(),
+            });
+        }
+        self.writer.mark_dirty();
+        Ok(())
+    }
+}

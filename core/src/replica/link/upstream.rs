@@ -1,0 +1,276 @@
+//! The upper end's requests on a replica: admitting, feeding, taking in, hearing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use super::batch::{Item, RAW_PER_COMPRESSED, Told, encode, fits};
+use super::enrol;
+use crate::error::{Error, Result};
+use crate::id::{DeviceId, RecordId, Timeline};
+use crate::replica::Replica;
+use crate::schema::Kind;
+use crate::store::feed::{self, CLASS_SHARED_MAX, Fed, Viewer};
+use crate::store::link_rows::{self, DeviceRow, LinkRow};
+use crate::store::{Opened, Origin};
+use crate::sync::Executor;
+use crate::sync::blobs::{BlobReply, BlobRequest};
+use crate::sync::pace::Budget;
+use crate::sync::position::{Position, Seal};
+use crate::sync::upstream::{Reply, Request};
+use crate::time::Millis;
+use crate::wire::message::{Batch, Hello, Nonce, Welcome};
+
+/// Answers an upstream session's requests for one connection.
+pub struct Upstream {
+    pub(super) replica: Replica,
+    pub(super) seal: Seal,
+    version: Option<String>,
+    pub(super) peer: Option<Peer>,
+    admitted: Arc<OnceLock<DeviceId>>,
+}
+
+/// The downstream of this connection.
+pub(super) struct Peer {
+    pub(super) device: DeviceRow,
+    told: Told,
+    position: Position,
+    // Where the downstream will be once it has confirmed the batch in flight.
+    pending: Option<Position>,
+}
+
+impl Upstream {
+    /// For a connection whose program said this version of itself.
+    pub fn new(replica: Replica, version: Option<String>) -> Self {
+        let seal = Seal::of_secret(&replica.identity().secret());
+        Self { replica, seal, version, peer: None, admitted: Arc::default() }
+    }
+
+    /// Where the device at the other end will stand once it was let in.
+    pub fn admitted_device(&self) -> Arc<OnceLock<DeviceId>> {
+        self.admitted.clone()
+    }
+
+    fn answer(&mut self, request: Request) -> Result<Reply> {
+        match request {
+            Request::Admit(hello, nonce) => self.admit(&hello, &nonce).map(Reply::Welcome),
+            Request::Enrol(enrol, nonce) => enrol::enrol(&self.replica, &enrol, &nonce).map(Reply::Enrolled),
+            Request::Feed(budget) => self.feed(budget).map(Reply::Batch),
+            Request::Confirmed => {
+                let peer = self.admitted()?;
+                if let Some(position) = peer.pending.take() {
+                    peer.position = position;
+                }
+                Ok(Reply::Done)
+            }
+            Request::Ingest(number, changes) => self.ingest(number, &changes).map(|(ack, new)| Reply::Ack(ack, new)),
+            Request::Whole(records) => self.whole(&records).map(|batch| Reply::Batch(Some(batch))),
+            Request::Heard(outbox, complete) => self.heard(outbox, complete).map(|()| Reply::Done),
+            Request::Blob(request) => self.blob(request).map(Reply::Blob),
+        }
+    }
+
+    pub(super) fn admitted(&mut self) -> Result<&mut Peer> {
+        self.peer.as_mut().ok_or_else(|| Error::protocol("unexpected-message"))
+    }
+
+    fn admit(&mut self, hello: &Hello, nonce: &Nonce) -> Result<Welcome> {
+        let device = self
+            .replica
+            .read(|conn| link_rows::device(conn, &hello.device))?
+            .ok_or_else(|| Error::refused("unknown-device"))?;
+        check_signature(&device.public_key, &hello.signed(nonce, &self.replica.device()), &hello.signature)?;
+        let active = self.replica.read(|conn| link_rows::person_active(conn, &device.person))?;
+        if device.revoked || !active {
+            return Err(Error::refused("link-revoked"));
+        }
+        let offered = self.replica.random_u32().max(1);
+        let now = self.replica.environment().now();
+        let version = self.version.clone();
+        let seal = self.seal.clone();
+        let replica = self.replica.clone();
+        let timeline = self.replica.timeline()?;
+        let (position, quiet) = self.replica.note(|conn| {
+            let row = link_rows::link(conn, &device.id)?.unwrap_or_default();
+            let first = row.epoch == 0 && row.offered == 0;
+            if !first && hello.epoch != row.epoch && hello.epoch != row.offered {
+                return Err(Error::refused("history-differs"));
+            }
+            let end = feed::log_end(conn)?;
+            let position = if hello.position.is_empty() {
+                Position { timeline, seq: end, rolling: feed::rolling_at(conn, end)?, ..Position::default() }
+            } else {
+                known(conn, timeline, &seal, &hello.position, end)?
+            };
+            if !hello.witness.is_empty() {
+                known(conn, timeline, &seal, &hello.witness, end)?;
+            }
+            let viewer = viewer(conn, &replica, &device)?;
+            let quiet = feed::is_quiet(conn, &viewer, &position)?;
+            let row = LinkRow {
+                epoch: hello.epoch,
+                offered,
+                last_seen: Some(now),
+                position: position.seq,
+                outbox: Some(hello.outbox),
+                version: version.or(row.version),
+                ..row
+            };
+            link_rows::set_link(conn, &device.id, &row)?;
+            Ok((position, quiet))
+        })?;
+        let _ = self.admitted.set(device.id);
+        self.peer = Some(Peer { device, told: Told::default(), position, pending: None });
+        Ok(Welcome { now: self.replica.corrected_now(), epoch: offered, quiet })
+    }
+
+    fn feed(&mut self, budget: Budget) -> Result<Option<Batch>> {
+        let replica = self.replica.clone();
+        let seal = self.seal.clone();
+        let peer = self.admitted()?;
+        let (device, told, from) = (peer.device.id, &mut peer.told, &peer.position);
+        let (fed, changes) = replica.read(|conn| {
+            let device = current(conn, &device)?;
+            let viewer = viewer(conn, &replica, &device)?;
+            let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
+            loop {
+                let mut fed = feed::feed(conn, &viewer, from, raw_budget)?;
+                let changes = encode_fed(conn, &replica, told, &mut fed, budget.level)?;
+                // What hardly compresses goes in smaller batches; one transaction always fits.
+                if fits(&changes) || raw_budget == 0 {
+                    return Ok((fed, changes));
+                }
+                raw_budget /= 2;
+            }
+        })?;
+        if !fed.moved {
+            return Ok(None);
+        }
+        let position = seal.seal(&fed.position);
+        peer.pending = Some(fed.position);
+        Ok(Some(Batch {
+            number: 0,
+            position,
+            done: fed.done,
+            total: fed.total,
+            last: fed.last,
+            purge: fed.purge,
+            changes,
+        }))
+    }
+
+    fn whole(&mut self, records: &[RecordId]) -> Result<Batch> {
+        let replica = self.replica.clone();
+        let peer = self.admitted()?;
+        let (device, told, held) = (peer.device.id, &mut peer.told, &peer.position);
+        let changes = replica.read(|conn| {
+            let device = current(conn, &device)?;
+            let viewer = viewer(conn, &replica, &device)?;
+            let mut fed = feed::whole(conn, &viewer, held, records)?;
+            encode_fed(conn, &replica, told, &mut fed, 3)
+        })?;
+        // The position stays: it already covers these records' changes, or will.
+        Ok(Batch { changes, ..Batch::default() })
+    }
+
+    fn heard(&mut self, outbox: u64, complete: Option<Millis>) -> Result<()> {
+        let now = self.replica.environment().now();
+        let replica = self.replica.clone();
+        let peer = self.admitted()?;
+        let (device, position) = (peer.device.id, peer.position.seq);
+        replica.write(Origin::Local, |writer| {
+            let row = link_rows::link(writer.connection(), &device)?.unwrap_or_default();
+            let row = LinkRow {
+                last_seen: Some(now),
+                position,
+                outbox: Some(outbox),
+                complete_through: complete.max(row.complete_through),
+                ..row
+            };
+            writer.mark_dirty();
+            link_rows::set_link(writer.connection(), &device, &row)?;
+            let confirmed = link_rows::confirmed_by_all(writer.connection())?;
+            writer.sweep_hidden(confirmed)
+        })?;
+        Ok(())
+    }
+
+    fn blob(&mut self, request: BlobRequest) -> Result<BlobReply> {
+        self.admitted()?;
+        match request {
+            BlobRequest::Next => Ok(BlobReply::Nothing),
+            BlobRequest::Offered { hash, size } => self.replica.blob_offered(&hash, size),
+            BlobRequest::Read { hash, offset } => self.replica.blob_read(&hash, offset),
+            BlobRequest::Write { hash, offset, size, bytes } => self.replica.blob_write(&hash, offset, size, &bytes),
+        }
+    }
+}
+
+impl Executor for Upstream {
+    type Request = Request;
+    type Reply = Reply;
+
+    fn execute(&mut self, request: Request) -> Reply {
+        self.answer(request).unwrap_or_else(Reply::Failed)
+    }
+}
+
+/// Checks an Ed25519 signature.
+pub(super) fn check_signature(public_key: &[u8; 32], signed: &[u8], signature: &[u8; 64]) -> Result<()> {
+    let invalid = || Error::refused("signature-invalid");
+    let key = VerifyingKey::from_bytes(public_key).map_err(|_| invalid())?;
+    key.verify_strict(signed, &Signature::from_bytes(signature)).map_err(|_| invalid())
+}
+
+// A position or witness that this log confirms.
+fn known(conn: &Opened, timeline: Timeline, seal: &Seal, token: &[u8], end: u64) -> Result<Position> {
+    let position = seal.open(token)?;
+    let same = position.timeline == timeline
+        && position.seq <= end
+        && feed::rolling_at(conn, position.seq)? == position.rolling;
+    if same { Ok(position) } else { Err(Error::refused("history-differs")) }
+}
+
+// The device as its record now says: a revocation or another grant holds from the next batch on.
+pub(super) fn current(conn: &Opened, device: &DeviceId) -> Result<DeviceRow> {
+    let row = link_rows::device(conn, device)?.ok_or_else(|| Error::refused("unknown-device"))?;
+    let active = link_rows::person_active(conn, &row.person)?;
+    if row.revoked || !active { Err(Error::refused("link-revoked")) } else { Ok(row) }
+}
+
+fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow) -> Result<Viewer> {
+    let schema = replica.schema();
+    let mut shared = HashMap::new();
+    for collection in schema.collections().iter().filter(|c| c.kind == Kind::Shared) {
+        if let Some(n) = link_rows::collection_number(conn, &collection.name)? {
+            shared.insert(n, collection.priority.min(CLASS_SHARED_MAX));
+        }
+    }
+    // A scope without a number has no record yet; once it has one, the grant is noticed like a new one.
+    let mut scopes = Vec::from_iter(link_rows::scope_number(conn, "shared")?);
+    let mut teams = Vec::new();
+    for scope in &device.scopes {
+        let Some(n) = link_rows::scope_number(conn, scope)? else { continue };
+        scopes.push(n);
+        if scope.starts_with("team:") {
+            teams.push(n);
+        }
+    }
+    scopes.sort_unstable();
+    scopes.dedup();
+    let own = link_rows::scope_number(conn, &format!("user:{}", device.person))?;
+    Ok(Viewer { device: device.id, own, teams, scopes, shared })
+}
+
+fn encode_fed(conn: &Opened, replica: &Replica, told: &mut Told, fed: &mut Fed, level: i32) -> Result<Vec<u8>> {
+    if fed.changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let items: Vec<Item> = fed
+        .changes
+        .drain(..)
+        .map(|c| Item { record: c.record, collection: c.collection, hash: c.hash, raw: c.raw, tx_end: c.tx_end })
+        .collect();
+    encode(conn, &replica.schema(), told, &items, level)
+}

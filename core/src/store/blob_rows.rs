@@ -1,0 +1,62 @@
+//! Which attachments are here, which the upstream lacks, which somebody asked for.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::Result;
+use crate::id::BlobHash;
+
+/// The attachment is here and the upstream may lack it.
+pub(crate) fn held(conn: &Connection, hash: &BlobHash, size: u64) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO blob (hash, size, have) VALUES (?1, ?2, ?2) ON CONFLICT (hash) DO UPDATE SET have = ?2, size = ?2",
+    )?
+    .execute(params![hash.as_bytes(), size as i64])?;
+    Ok(())
+}
+
+/// The attachment came from the upstream.
+pub(crate) fn arrived(conn: &Connection, hash: &BlobHash, size: u64) -> Result<()> {
+    held(conn, hash, size)?;
+    conn.prepare_cached("UPDATE blob SET sent = 1, wanted = 0 WHERE hash = ?")?.execute([hash.as_bytes()])?;
+    Ok(())
+}
+
+/// The upstream has all of it.
+pub(crate) fn sent(conn: &Connection, hash: &BlobHash) -> Result<()> {
+    conn.prepare_cached("UPDATE blob SET sent = 1 WHERE hash = ?")?.execute([hash.as_bytes()])?;
+    Ok(())
+}
+
+/// Somebody here asks for it.
+pub(crate) fn want(conn: &Connection, hash: &BlobHash) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO blob (hash, size, have, wanted) VALUES (?, 0, 0, 1)
+         ON CONFLICT (hash) DO UPDATE SET wanted = 1 WHERE have = 0",
+    )?
+    .execute([hash.as_bytes()])?;
+    Ok(())
+}
+
+/// The upstream has none of it: it is asked again only when somebody asks here again.
+pub(crate) fn give_up(conn: &Connection, hash: &BlobHash) -> Result<()> {
+    conn.prepare_cached("UPDATE blob SET wanted = 0 WHERE hash = ?")?.execute([hash.as_bytes()])?;
+    Ok(())
+}
+
+/// Whether somebody here asked for it.
+pub(crate) fn is_wanted(conn: &Connection, hash: &BlobHash) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM blob WHERE hash = ? AND wanted")?.exists([hash.as_bytes()])?)
+}
+
+/// The next attachment that the upstream may lack, with its size.
+pub(crate) fn next_unsent(conn: &Connection) -> Result<Option<(BlobHash, u64)>> {
+    let mut next =
+        conn.prepare_cached("SELECT hash, size FROM blob WHERE have > 0 AND NOT sent ORDER BY size LIMIT 1")?;
+    Ok(next.query_row([], |r| Ok((BlobHash(r.get(0)?), r.get::<_, i64>(1)? as u64))).optional()?)
+}
+
+/// The next attachment that somebody here asked for.
+pub(crate) fn next_wanted(conn: &Connection) -> Result<Option<BlobHash>> {
+    let mut next = conn.prepare_cached("SELECT hash FROM blob WHERE wanted AND have = 0 LIMIT 1")?;
+    Ok(next.query_row([], |r| Ok(BlobHash(r.get(0)?))).optional()?)
+}

@@ -1,0 +1,394 @@
+//! What a replica remembers of its links: downstreams and their epochs, invitations, the outbox, refused changes.
+//!
+//! Rows only this replica knows; none of them can be rebuilt from the log, all of them are written in the transaction of
+//! what they belong to.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::Result;
+use crate::id::{ActorId, ChangeHash, DeviceId, RecordId};
+use crate::limits::BATCH_CHANGES_MAX;
+use crate::time::Millis;
+
+/// The number of the scope that means everything; SQLite numbers the others from 1.
+pub(crate) const WORKSPACE: u64 = 0;
+
+/// What is remembered of a downstream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct LinkRow {
+    /// The epoch that it presented last.
+    pub epoch: u32,
+    /// The epoch that was issued in answer.
+    pub offered: u32,
+    /// When it was last heard.
+    pub last_seen: Option<Millis>,
+    /// Up to which sequence it has confirmed the log.
+    pub position: u64,
+    /// Changes that waited there when it was last heard.
+    pub outbox: Option<u64>,
+    /// Up to when it and everything beneath it is complete here.
+    pub complete_through: Option<Millis>,
+    /// The version of its program.
+    pub version: Option<String>,
+}
+
+/// What is remembered of a downstream; `None` before its first connection.
+pub(crate) fn link(conn: &Connection, device: &DeviceId) -> Result<Option<LinkRow>> {
+    let mut row = conn.prepare_cached(
+        "SELECT epoch, epoch_offered, last_seen, position_seq, outbox, complete_through, version FROM link WHERE device = ?",
+    )?;
+    Ok(row
+        .query_row([device.as_bytes()], |r| {
+            Ok(LinkRow {
+                epoch: r.get::<_, i64>(0)? as u32,
+                offered: r.get::<_, i64>(1)? as u32,
+                last_seen: r.get::<_, Option<i64>>(2)?.map(Millis),
+                position: r.get::<_, i64>(3)? as u64,
+                outbox: r.get::<_, Option<i64>>(4)?.map(|n| n as u64),
+                complete_through: r.get::<_, Option<i64>>(5)?.map(Millis),
+                version: r.get(6)?,
+            })
+        })
+        .optional()?)
+}
+
+/// Stores what is remembered of a downstream.
+pub(crate) fn set_link(conn: &Connection, device: &DeviceId, row: &LinkRow) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO link (device, epoch, epoch_offered, last_seen, position_seq, outbox, complete_through,
+             version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        device.as_bytes(),
+        i64::from(row.epoch),
+        i64::from(row.offered),
+        row.last_seen.map(|t| t.0),
+        row.position as i64,
+        row.outbox.map(|n| n as i64),
+        row.complete_through.map(|t| t.0),
+        row.version,
+    ])?;
+    Ok(())
+}
+
+/// Up to which sequence every downstream that is not revoked has confirmed the log; everything where there is none.
+pub(crate) fn confirmed_by_all(conn: &Connection) -> Result<u64> {
+    let mut least = conn.prepare_cached(
+        "SELECT min(l.position_seq) FROM link l
+         JOIN device d ON d.device_id = lower(hex(l.device)) WHERE d.revoked_at IS NULL",
+    )?;
+    let least: Option<i64> = least.query_row([], |r| r.get(0))?;
+    Ok(least.map_or(u64::MAX, |seq| seq as u64))
+}
+
+/// A one-time code that was issued here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Invitation {
+    /// Hash of its secret.
+    pub secret_hash: [u8; 32],
+    /// Whether a branch may join with it, not a device.
+    pub branch: bool,
+    /// The name of the new replica.
+    pub name: String,
+    /// The person it will act for; `None`: a person of its own, made when it joins.
+    pub person: Option<RecordId>,
+    /// The role it will have.
+    pub role: String,
+    /// What it may hold, in the stable text of a scope, joined by blanks.
+    pub scopes: String,
+    /// The branch it belongs to.
+    pub home_branch: Option<RecordId>,
+    /// Until when it is good.
+    pub expires: Millis,
+    /// Who used it.
+    pub used_by: Option<DeviceId>,
+}
+
+/// Keeps a new invitation.
+pub(crate) fn add_invitation(conn: &Connection, invitation: &Invitation) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO invitation (secret_hash, kind, name, person, role, scopes, branch, expires)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        &invitation.secret_hash[..],
+        if invitation.branch { "branch" } else { "device" },
+        invitation.name,
+        invitation.person.as_ref().map(RecordId::as_bytes),
+        invitation.role,
+        invitation.scopes,
+        invitation.home_branch.as_ref().map(RecordId::as_bytes),
+        invitation.expires.0,
+    ])?;
+    Ok(())
+}
+
+/// The invitation with this hash of its secret.
+pub(crate) fn invitation(conn: &Connection, secret_hash: &[u8; 32]) -> Result<Option<Invitation>> {
+    let mut row = conn.prepare_cached(
+        "SELECT kind, name, person, role, scopes, branch, expires, used_by FROM invitation WHERE secret_hash = ?",
+    )?;
+    Ok(row
+        .query_row([&secret_hash[..]], |r| {
+            Ok(Invitation {
+                secret_hash: *secret_hash,
+                branch: r.get::<_, String>(0)? == "branch",
+                name: r.get(1)?,
+                person: r.get::<_, Option<[u8; 16]>>(2)?.map(RecordId),
+                role: r.get(3)?,
+                scopes: r.get(4)?,
+                home_branch: r.get::<_, Option<[u8; 16]>>(5)?.map(RecordId),
+                expires: Millis(r.get(6)?),
+                used_by: r.get::<_, Option<[u8; 8]>>(7)?.map(DeviceId),
+            })
+        })
+        .optional()?)
+}
+
+/// Notes who used an invitation.
+pub(crate) fn use_invitation(conn: &Connection, secret_hash: &[u8; 32], device: &DeviceId, now: Millis) -> Result<()> {
+    conn.prepare_cached("UPDATE invitation SET used_by = ?, used_at = ? WHERE secret_hash = ?")?.execute(params![
+        device.as_bytes(),
+        now.0,
+        &secret_hash[..]
+    ])?;
+    Ok(())
+}
+
+/// A log row that waits for the upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub seq: u64,
+    pub record: RecordId,
+    pub collection: i64,
+    pub hash: ChangeHash,
+    pub raw: Vec<u8>,
+    pub tx_end: bool,
+}
+
+/// The next changes of the outbox, whole transactions, about `budget` raw bytes. A batch ends with an enrolment, so that
+/// the upstream knows a device before it judges what the device wrote.
+pub(crate) fn outbox(conn: &Connection, budget: usize) -> Result<Vec<Waiting>> {
+    let mut next = conn.prepare_cached(
+        "SELECT o.seq, r.id, r.collection, l.hash, l.raw, l.flags FROM outbox o
+         JOIN log l ON l.seq = o.seq JOIN record r ON r.n = l.record ORDER BY o.seq",
+    )?;
+    let enrolments = collection_number(conn, "device")?;
+    let mut rows = next.query([])?;
+    let (mut waiting, mut bytes): (Vec<Waiting>, usize) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let enrols = waiting.last().is_some_and(|w| Some(w.collection) == enrolments);
+        let full = enrols || bytes >= budget || waiting.len() >= BATCH_CHANGES_MAX / 2;
+        if full && waiting.last().is_some_and(|w| w.tx_end) {
+            break;
+        }
+        let raw: Vec<u8> = row.get(4)?;
+        bytes += raw.len();
+        waiting.push(Waiting {
+            seq: row.get::<_, i64>(0)? as u64,
+            record: RecordId(row.get(1)?),
+            collection: row.get(2)?,
+            hash: ChangeHash(row.get(3)?),
+            raw,
+            tx_end: row.get::<_, i64>(5)? & 1 == 1,
+        });
+    }
+    Ok(waiting)
+}
+
+/// One change of the outbox with its author.
+pub(crate) fn waiting(conn: &Connection, seq: u64) -> Result<Option<(i64, ActorId, Vec<u8>)>> {
+    let mut row = conn.prepare_cached(
+        "SELECT r.collection, a.actor, l.raw FROM outbox o JOIN log l ON l.seq = o.seq
+         JOIN record r ON r.n = l.record JOIN actor a ON a.n = l.actor WHERE o.seq = ?",
+    )?;
+    Ok(row.query_row([seq as i64], |r| Ok((r.get(0)?, ActorId(r.get(1)?), r.get(2)?))).optional()?)
+}
+
+/// How many changes wait.
+pub(crate) fn outbox_len(conn: &Connection) -> Result<u64> {
+    Ok(conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |r| r.get::<_, i64>(0))? as u64)
+}
+
+/// Whether changes of this record wait.
+pub(crate) fn outbox_has(conn: &Connection, record: &RecordId) -> Result<bool> {
+    let mut waits = conn.prepare_cached(
+        "SELECT 1 FROM outbox o JOIN log l ON l.seq = o.seq WHERE l.record = (SELECT n FROM record WHERE id = ?) LIMIT 1",
+    )?;
+    Ok(waits.exists([record.as_bytes()])?)
+}
+
+/// These changes were delivered.
+pub(crate) fn delivered(conn: &Connection, seqs: &[u64]) -> Result<()> {
+    let mut gone = conn.prepare_cached("DELETE FROM outbox WHERE seq = ?")?;
+    for seq in seqs {
+        gone.execute([*seq as i64])?;
+    }
+    Ok(())
+}
+
+/// A refused change, as both ends keep it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RefusedRow {
+    pub record: RecordId,
+    pub collection: String,
+    pub hash: ChangeHash,
+    pub actor: ActorId,
+    pub raw: Vec<u8>,
+    /// Changes with the same number were one transaction.
+    pub tx: u64,
+    pub code: String,
+    pub detail: String,
+    pub at: Millis,
+}
+
+/// Keeps an own change that the upstream refused.
+pub(crate) fn quarantine(conn: &Connection, row: &RefusedRow) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO quarantine (record, collection, hash, actor, raw, tx, code, detail, at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        row.record.as_bytes(),
+        row.collection,
+        row.hash.as_bytes(),
+        row.actor.as_bytes(),
+        row.raw,
+        row.tx as i64,
+        row.code,
+        row.detail,
+        row.at.0
+    ])?;
+    Ok(())
+}
+
+/// Keeps a downstream's change that was refused here, for a person to judge.
+pub(crate) fn review(conn: &Connection, row: &RefusedRow, device: &DeviceId, person: Option<&RecordId>) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO review (record, collection, hash, actor, raw, device, person, tx, code, detail, at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        row.record.as_bytes(),
+        row.collection,
+        row.hash.as_bytes(),
+        row.actor.as_bytes(),
+        row.raw,
+        device.as_bytes(),
+        person.map(RecordId::as_bytes),
+        row.tx as i64,
+        row.code,
+        row.detail,
+        row.at.0
+    ])?;
+    Ok(())
+}
+
+/// Whether a change waits for review here already.
+pub(crate) fn in_review(conn: &Connection, record: &RecordId, hash: &ChangeHash) -> Result<bool> {
+    let mut waits = conn.prepare_cached("SELECT 1 FROM review WHERE record = ? AND hash = ?")?;
+    Ok(waits.exists(params![record.as_bytes(), hash.as_bytes()])?)
+}
+
+/// A device as its record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeviceRow {
+    pub id: DeviceId,
+    /// Its record.
+    pub record: RecordId,
+    pub name: String,
+    pub public_key: [u8; 32],
+    /// The person it acts for.
+    pub person: RecordId,
+    pub role: String,
+    /// In the stable text of a scope.
+    pub scopes: Vec<String>,
+    pub home_branch: Option<RecordId>,
+    /// Whether it serves downstreams of its own.
+    pub branch: bool,
+    pub enroller: DeviceId,
+    pub revoked: bool,
+}
+
+const DEVICE_COLUMNS: &str =
+    "device_id, id, name, public_key, person, role, scopes, branch, serves, enroller, revoked_at FROM device";
+
+/// The device of this id, as the projection of its record says.
+pub(crate) fn device(conn: &Connection, id: &DeviceId) -> Result<Option<DeviceRow>> {
+    let mut row = conn.prepare_cached(&format!("SELECT {DEVICE_COLUMNS} WHERE device_id = ? AND NOT archived"))?;
+    Ok(row.query_row([id.to_string()], device_of).optional()?.flatten())
+}
+
+/// Every enrolled device, revoked ones too.
+pub(crate) fn devices(conn: &Connection) -> Result<Vec<DeviceRow>> {
+    let mut rows = conn.prepare_cached(&format!("SELECT {DEVICE_COLUMNS} WHERE NOT archived ORDER BY n"))?;
+    let found = rows.query_map([], device_of)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+// A record that lacks what a device must have is none.
+fn device_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<DeviceRow>> {
+    let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+    let key = data_encoding::HEXLOWER.decode(text(3)?.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    let (Some(id), Some(record), Some(public_key), Some(person)) =
+        (DeviceId::parse(&text(0)?), RecordId::parse(&text(1)?), key, RecordId::parse(&text(4)?))
+    else {
+        return Ok(None);
+    };
+    Ok(Some(DeviceRow {
+        id,
+        record,
+        name: text(2)?,
+        public_key,
+        person,
+        role: text(5)?,
+        scopes: serde_json::from_str(&text(6)?).unwrap_or_default(),
+        home_branch: RecordId::parse(&text(7)?),
+        branch: row.get::<_, Option<bool>>(8)?.unwrap_or_default(),
+        enroller: DeviceId::parse(&text(9)?).unwrap_or_default(),
+        revoked: row.get::<_, Option<String>>(10)?.is_some(),
+    }))
+}
+
+/// Whether a person may act: known and not disabled. A person whose record has not arrived yet may.
+pub(crate) fn person_active(conn: &Connection, person: &RecordId) -> Result<bool> {
+    let mut row = conn.prepare_cached("SELECT active FROM user WHERE id = ?")?;
+    let active: Option<Option<bool>> = row.query_row([person.to_string()], |r| r.get(0)).optional()?;
+    Ok(active.flatten().unwrap_or(true))
+}
+
+/// Who wrote a change: its actor and the actor's sequence.
+pub(crate) fn author_of(conn: &Connection, record: &RecordId, hash: &ChangeHash) -> Result<Option<(ActorId, u64)>> {
+    let mut row = conn.prepare_cached(
+        "SELECT a.actor, l.aseq FROM log l JOIN actor a ON a.n = l.actor
+         WHERE l.record = (SELECT n FROM record WHERE id = ?) AND l.hash = ?",
+    )?;
+    Ok(row
+        .query_row(params![record.as_bytes(), hash.as_bytes()], |r| {
+            Ok((ActorId(r.get(0)?), r.get::<_, i64>(1)? as u64))
+        })
+        .optional()?)
+}
+
+/// The number of a scope by its name; none while no record is in it.
+pub(crate) fn scope_number(conn: &Connection, name: &str) -> Result<Option<u64>> {
+    if name == "workspace" {
+        return Ok(Some(WORKSPACE));
+    }
+    let mut known = conn.prepare_cached("SELECT n FROM scope WHERE name = ?")?;
+    Ok(known.query_row([name], |r| r.get::<_, i64>(0)).optional()?.map(|n| n as u64))
+}
+
+/// The number of a collection by its name; none while it has no record.
+pub(crate) fn collection_number(conn: &Connection, name: &str) -> Result<Option<i64>> {
+    let mut known = conn.prepare_cached("SELECT n FROM projection WHERE name = ?")?;
+    Ok(known.query_row([name], |r| r.get(0)).optional()?)
+}
+
+/// The name of a collection's number.
+pub(crate) fn collection_name(conn: &Connection, n: i64) -> Result<String> {
+    super::record::collection_name(conn, n).map(|name| name.to_string())
+}
+
+pub(crate) use super::actor::binding;
+pub(crate) use super::feed::log_end;
