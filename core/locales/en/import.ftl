@@ -130,3 +130,13 @@ export-cell-max = Row { $row } holds a text that is too long for a spreadsheet.
     .do = Export as CSV or JSON.
 export-rows-max = A sheet cannot hold so many rows.
     .do = Export as CSV or JSON, or fewer records with --where.
+import-map-template = The template { $field } = “{ $template }” cannot be used.
+    .do = Write column headings in braces, as in "{"{"}product{"}"} · {"{"}account{"}"}", for a field that is no reference.
+import-batch-unknown = No import { $batch } is known here.
+    .do = Take the batch that “branchline import --json” printed; a replica undoes only what it holds.
+import-name-otherwise = The name is empty; the record goes by its { $field }.
+    .do = Fill the name in the file, or in the record.
+demo-office-unknown = The made-up company has no office “{ $office }”.
+    .do = Its offices are riga, almaty and kyiv.
+demo-people-missing = The office “{ $office }” has no sellers here yet.
+    .do = Let the company's people arrive first: sync, then try again.

@@ -4,8 +4,8 @@ use super::reading::{conflicts_of, whole};
 use super::{Conflict, HistoryEntry, Replica};
 use crate::document::Edit;
 use crate::error::{Error, Result};
-use crate::id::RecordId;
-use crate::schema::{Field, FieldType, ParseContext, Value, format_value, parse_value};
+use crate::id::{BatchId, RecordId};
+use crate::schema::{Field, FieldType, Name, ParseContext, Value, format_value, parse_value};
 use crate::store::flag;
 
 impl Replica {
@@ -32,6 +32,14 @@ impl Replica {
             }
             Ok(history)
         })
+    }
+
+    /// The records that the import `batch` has written to, whoever ran it, in the order in which they came here.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn imported(&self, batch: &BatchId) -> Result<Vec<(Name, RecordId)>> {
+        self.inner.read(|view| view.imported(batch))
     }
 
     /// Every open conflict of every record held, with all its values.

@@ -274,7 +274,9 @@ impl Tx<'_> {
                 Some(owner) => self.home_branch(&owner)?,
                 None => None,
             };
-            values.extend(home.or(self.person.home_branch).map(|branch| ("branch".into(), Value::Reference(branch))));
+            // Replicas of several branches that import one file must make the same records.
+            let own = self.person.home_branch.filter(|_| self.batch.is_none());
+            values.extend(home.or(own).map(|branch| ("branch".into(), Value::Reference(branch))));
         }
         Ok(values)
     }

@@ -4,8 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::Cache;
 use super::fault::damaged;
+use super::flag;
 use crate::error::Result;
 use crate::id::{ActorId, BatchId, DeviceId, RecordId};
+use crate::schema::Name;
 use crate::wire::codec::Binding;
 
 /// What is remembered of an actor.
@@ -84,6 +86,22 @@ pub(crate) fn binding(conn: &Connection, actor: ActorId) -> Result<Option<Bindin
     };
     let batch = batch.and_then(|id| BatchId::from_slice(&id));
     Ok(Some(Binding { actor, device, device_name: row.get(1)?, person, batch, signature }))
+}
+
+/// The records that an import has written to, under whichever of its actors, in the order in which they came.
+pub(crate) fn imported(conn: &Connection, batch: &BatchId) -> Result<Vec<(Name, RecordId)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT c.name, r.id FROM record r JOIN projection c ON c.n = r.collection WHERE r.flags & ?2 = 0 AND r.n IN
+         (SELECT l.record FROM log l JOIN actor a ON a.n = l.actor WHERE a.batch = ?1) ORDER BY r.n",
+    )?;
+    let mut rows = statement.query(params![batch.as_bytes(), flag::HIDDEN])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let id = RecordId::from_slice(id).ok_or_else(|| damaged("a record's id"))?;
+        found.push((Name::from(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?), id));
+    }
+    Ok(found)
 }
 
 /// What is known of an actor.

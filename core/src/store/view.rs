@@ -16,7 +16,7 @@ use super::{Model, adhoc, custom, damaged, flag, lookup, meta, record, verify};
 use crate::access::Scope;
 use crate::document::State;
 use crate::error::Result;
-use crate::id::{ActorId, RecordId};
+use crate::id::{ActorId, BatchId, RecordId};
 use crate::schema::{Name, Schema};
 
 /// Reading connections kept open between calls.
@@ -113,6 +113,11 @@ impl View<'_> {
             found.push(RecordId::from_slice(id).ok_or_else(|| damaged("a record's id"))?);
         }
         Ok(found)
+    }
+
+    /// The records that an import has written to.
+    pub(crate) fn imported(&self, batch: &BatchId) -> Result<Vec<(Name, RecordId)>> {
+        actor::imported(self.conn, batch)
     }
 
     /// What is known of an actor.

@@ -5,7 +5,7 @@
 use chrono::format::{Parsed, StrftimeItems, parse};
 use rust_decimal::Decimal;
 
-use super::plan::{Column, Plan, Target};
+use super::plan::{Column, Part, Plan, Target};
 use super::table::Row;
 use crate::error::{Error, Result};
 use crate::id::RecordId;
@@ -21,7 +21,26 @@ pub(super) fn text<'r>(plan: &'r Plan, column: &'r Column, row: &'r Row<'_>) -> 
     replaced(plan, column, cell)
 }
 
-pub(super) fn replaced<'r>(plan: &'r Plan, column: &'r Column, cell: &'r str) -> &'r str {
+/// The text that a template makes of a row: empty where all its cells are, without what joined an empty one.
+pub(super) fn joined(plan: &Plan, parts: &[Part], row: &Row<'_>) -> String {
+    let mut text = String::new();
+    let mut filled = false;
+    for part in parts {
+        match part {
+            Part::Text(fixed) => text.push_str(fixed),
+            Part::Cell(at) => {
+                let cell = row.cells.get(*at).map(|c| c.trim()).filter(|c| !plan.empty.iter().any(|e| e == c));
+                let cell = cell.unwrap_or_default();
+                filled |= !cell.is_empty();
+                text.push_str(cell);
+            }
+        }
+    }
+    let joint = |c: char| c.is_whitespace() || "·–—-,;:/|".contains(c);
+    if filled { text.trim_matches(joint).to_owned() } else { String::new() }
+}
+
+fn replaced<'r>(plan: &'r Plan, column: &'r Column, cell: &'r str) -> &'r str {
     let trimmed = cell.trim();
     if trimmed.is_empty() || plan.empty.iter().any(|e| e == trimmed) {
         return "";

@@ -52,15 +52,24 @@ impl Held {
             by_id: HashMap::new(),
         };
         let keys = plan.key_fields();
-        let mut put_away = HashSet::new();
+        let (mut put_away, mut merged) = (HashSet::new(), Vec::new());
         let query = Query::of(&plan.collection.name).with_archived().fields(plan.fields_read());
         replica.each(&query, &mut |record| {
+            if record.merged_into.is_some() {
+                merged.push(record);
+                return Ok(());
+            }
             if record.archived {
                 put_away.insert(record.id);
             }
-            held.index(plan, &keys, &record);
+            held.index(plan, &keys, &record, record.id);
             Ok(())
         })?;
+        // A record that was merged away stands for the one that was kept.
+        for record in merged {
+            let root = replica.root(&plan.collection.name, &record.id)?;
+            held.index(plan, &keys, &record, root);
+        }
         for id in put_away {
             let state = match undone(replica, &plan.collection.name, &id)? {
                 true => State::Undone,
@@ -71,14 +80,13 @@ impl Held {
         Ok(held)
     }
 
-    fn index(&mut self, plan: &Plan, keys: &[Field], record: &Record) {
-        // A record that was merged away stands for the one it was merged into.
-        let id = record.merged_into.unwrap_or(record.id);
+    fn index(&mut self, plan: &Plan, keys: &[Field], record: &Record, id: RecordId) {
         let held = HeldRecord { id, digest: digest(plan, |field| record.value(field)), state: State::Live };
         let branch = record.reference("branch").filter(|_| self.by_branch);
         let values =
             keys.iter().map(|field| (field.name.clone(), record.value(&field.name).clone())).collect::<Vec<_>>();
         self.add(branch, &key_text(keys, &values), held);
+        self.by_id.insert(record.id, held);
     }
 
     /// Adds a record that the import made.
@@ -210,7 +218,8 @@ impl Plan {
     /// The fields that rows fill, constants first.
     pub(super) fn mapped_fields(&self) -> impl Iterator<Item = &Field> {
         let constants = self.constants.iter().map(|(column, _)| column);
-        constants.chain(&self.columns).filter_map(|column| match &column.target {
+        let templates = self.templates.iter().map(|template| &template.column);
+        constants.chain(&self.columns).chain(templates).filter_map(|column| match &column.target {
             Target::Field(field) => Some(field),
             _ => None,
         })

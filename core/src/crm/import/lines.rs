@@ -82,6 +82,14 @@ pub(super) fn run(run: &mut Run<'_, '_>, engine: &mut Engine<'_>, table: &Table)
     Ok(())
 }
 
+/// A cell of a lines value.
+pub(super) fn cell_of<'v>(lines: &'v Value, line: &str, sub: &str) -> Option<&'v Value> {
+    match lines {
+        Value::Lines(lines) => lines.get(line)?.get(sub),
+        _ => None,
+    }
+}
+
 pub(super) fn bytes_of(row: &Row<'_>) -> usize {
     // What a change costs beside its texts.
     const CHANGE_BYTES: usize = 128;
@@ -176,7 +184,7 @@ impl Engine<'_> {
             Value::Lines(held) => held.clone(),
             _ => BTreeMap::new(),
         };
-        let (mut edits, mut steps) = (Vec::new(), Vec::new());
+        let (mut edits, mut steps, mut imported) = (Vec::new(), Vec::new(), None);
         for line in lines {
             let own = held.get(&line.id);
             let before = edits.len();
@@ -186,9 +194,12 @@ impl Engine<'_> {
                     continue;
                 }
                 // As with plain fields: what the last import said already was changed by somebody since.
-                let path = format!("{field}/{}/{sub}", line.id);
-                let last = if own.is_some() { tx.last_imported(&plan.collection.name, parent, &path)? } else { None };
-                if last.is_none_or(|last| !same(&last, value)) {
+                if imported.is_none() {
+                    let last = tx.last_imported(&plan.collection.name, parent, &field)?;
+                    imported = Some(last.unwrap_or(Value::Null));
+                }
+                let last = imported.as_ref().and_then(|last| cell_of(last, &line.id, sub));
+                if last.is_none_or(|last| !same(last, value)) {
                     let (field, line, value) = (field.clone(), line.id.clone(), value.clone());
                     edits.push(Edit::SetLine { field, line, sub: sub.clone(), value });
                 }

@@ -60,22 +60,32 @@ impl Lookup {
             by_branch: plan.collection.kind == Kind::Branch,
         };
         let wanted = plan.by.iter().chain(&plan.take).map(|name| &**name).chain(lookup.by_branch.then_some("branch"));
-        let query = Query::of(&plan.collection.name).fields(wanted);
+        let query = Query::of(&plan.collection.name).with_archived().fields(wanted);
+        let mut merged = Vec::new();
         replica.each(&query, &mut |record| {
-            let id = match &plan.take {
-                None => Some(record.merged_into.unwrap_or(record.id)),
-                Some(take) => record.reference(take),
-            };
-            if let Some(id) = id {
-                lookup.ids.insert(id);
-                lookup.index(&plan.by, &record, id);
+            match (record.merged_into, &plan.take) {
+                (Some(_), None) => merged.push(record),
+                (Some(_), Some(_)) => {}
+                (None, _) if record.archived => {}
+                (None, None) => lookup.index(&plan.by, &record, record.id),
+                (None, Some(take)) => {
+                    if let Some(taken) = record.reference(take) {
+                        lookup.index(&plan.by, &record, taken);
+                    }
+                }
             }
             Ok(())
         })?;
+        // Another spelling that a merge has settled leads to the record that was kept.
+        for record in merged {
+            let root = replica.root(&plan.collection.name, &record.id)?;
+            lookup.index(&plan.by, &record, root);
+        }
         Ok(lookup)
     }
 
     fn index(&mut self, by: &[Name], record: &Record, id: RecordId) {
+        self.ids.insert(id);
         let entry = Entry { id, branch: record.reference("branch").filter(|_| self.by_branch) };
         for name in by {
             match record.value(name) {

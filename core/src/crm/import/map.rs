@@ -24,6 +24,8 @@ pub struct ImportMap {
     pub empty: Vec<String>,
     /// Fields with the same value in every row.
     pub constants: BTreeMap<String, Constant>,
+    /// Fields made of several cells: `name = "{product} · {account}"`, each brace a column heading.
+    pub templates: BTreeMap<String, String>,
     /// Column heading to its use.
     pub columns: BTreeMap<String, ColumnMap>,
     /// Set where the rows are lines of parent records.

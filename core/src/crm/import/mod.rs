@@ -20,6 +20,7 @@ mod run;
 mod sheet;
 mod table;
 mod text;
+mod undo;
 
 pub use issue::{Issue, Outcome, Progress, Reason};
 pub(super) use lookup::{Found, Lookup};
@@ -28,3 +29,4 @@ pub(super) use plan::LookupPlan;
 pub use run::Import;
 pub(super) use table::FORMULA_STARTS;
 pub use table::{Row, Rows, Table};
+pub use undo::{Undone, undo};

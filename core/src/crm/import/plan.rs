@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub columns: Vec<Column>,
     /// Fields with one value for all rows, as text, read like cells.
     pub constants: Vec<(Column, String)>,
+    /// Fields made of several cells.
+    pub templates: Vec<Template>,
     pub key: Key,
     pub lines: Option<LinesPlan>,
     pub lookups: Vec<LookupPlan>,
@@ -52,6 +54,21 @@ pub(super) struct Column {
     pub scale: Option<Decimal>,
     /// Its place in [`Plan::lookups`].
     pub lookup: Option<usize>,
+}
+
+/// A field made of several cells.
+#[derive(Debug)]
+pub(super) struct Template {
+    pub column: Column,
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    Text(String),
+    /// The cell at this place in the file.
+    Cell(usize),
 }
 
 /// Where a cell goes.
@@ -112,6 +129,7 @@ impl Plan {
             collection: collection.clone(),
             columns: Vec::with_capacity(map.columns.len()),
             constants: Vec::new(),
+            templates: Vec::new(),
             key: Key::Row,
             lines: None,
             lookups: Vec::new(),
@@ -139,6 +157,15 @@ impl Plan {
             let wanted = ColumnMap { field: name.clone(), ..ColumnMap::default() };
             let column = plan.column(usize::MAX, name, &wanted, &collection.fields, schema)?;
             plan.constants.push((column, constant.text()));
+        }
+        for (name, text) in &map.templates {
+            let wanted = ColumnMap { field: name.clone(), ..ColumnMap::default() };
+            let column = plan.column(usize::MAX, name, &wanted, &fields, schema)?;
+            if column.lookup.is_some() {
+                return Err(Error::invalid("import-map-template").with("field", name).with("template", text));
+            }
+            let parts = template_parts(name, text, headings)?;
+            plan.templates.push(Template { column, parts });
         }
         plan.key = plan.key_of(map)?;
         Ok(plan)
@@ -267,10 +294,29 @@ impl Plan {
         Ok(if places.is_empty() { Key::Row } else { Key::Columns(places) })
     }
 
+    /// Whether columns of the file identify a row.
+    pub(super) fn key_is_columns(&self) -> bool {
+        matches!(self.key, Key::Columns(_))
+    }
+
     /// Whether rows have a branch.
     pub(super) fn of_branch(&self) -> bool {
         self.collection.kind == Kind::Branch
     }
+}
+
+fn template_parts(field: &str, text: &str, headings: &[String]) -> Result<Vec<Part>> {
+    let malformed = || Error::invalid("import-map-template").with("field", field).with("template", text);
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (heading, after) = after.split_once('}').ok_or_else(malformed)?;
+        parts.push(Part::Text(before.to_owned()));
+        parts.push(Part::Cell(place_of(heading, headings)?));
+        rest = after;
+    }
+    parts.push(Part::Text(rest.to_owned()));
+    if parts.iter().any(|part| matches!(part, Part::Cell(_))) { Ok(parts) } else { Err(malformed()) }
 }
 
 /// Whether a value of this type can be part of a key: it has one text.

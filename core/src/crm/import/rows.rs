@@ -4,21 +4,25 @@
 //! there yet is put off, because a later row may bring it. A record that is here is changed only in the cells that
 //! differ from what the last import brought, so that an old file overwrites nothing.
 
+mod references;
+mod update;
+
+pub(super) use update::same;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::cell;
-use super::guess::normal;
 use super::held::{Held, HeldRecord, State, digest, key_text};
 use super::issue::{Issue, Outcome, Reason};
 use super::lookup::{Found, Lookup};
 use super::map::Missing;
-use super::plan::{Column, LookupPlan, Plan, Target};
+use super::plan::{Column, Plan, Target};
 use super::table::Row;
 use crate::error::{Error, Result};
 use crate::id::{BatchId, RecordId};
 use crate::message::Message;
-use crate::replica::{Edit, Query, Record, Replica, Tx};
-use crate::schema::{Currency, Field, FieldType, Kind, Name, SetOf, Value, require_all};
+use crate::replica::{Query, Replica, Tx};
+use crate::schema::{Currency, Field, FieldType, Name, Value, require_all};
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub(super) struct Draft {
     branch: Option<RecordId>,
     /// The branch stands in the row or the map, and does not follow from the owner.
     branch_given: bool,
+    /// It has no key of its own and is known by its place in the batch.
+    by_place: bool,
 }
 
 /// Why a row does not come in now.
@@ -174,6 +180,7 @@ impl<'a> Engine<'a> {
             id: None,
             branch: None,
             branch_given: false,
+            by_place: false,
         };
         draft.values.extend(self.constants.iter().cloned());
         let plan = self.plan;
@@ -193,6 +200,14 @@ impl<'a> Engine<'a> {
                 Target::CurrencyOf(_) => {}
             }
         }
+        for template in &plan.templates {
+            if let Target::Field(field) = &template.column.target {
+                let text = cell::joined(plan, &template.parts, row);
+                let value = self.plain(&template.column, field, &text, row)?;
+                draft.values.push((field.name.clone(), value));
+            }
+        }
+        self.name_otherwise(&mut draft);
         let early =
             |c: &&Column| c.lookup.and_then(|at| plan.lookups.get(at)).is_some_and(|l| l.missing != Missing::Create);
         for column in plan.columns.iter().filter(early) {
@@ -206,7 +221,23 @@ impl<'a> Engine<'a> {
         Ok(draft)
     }
 
+    /// A row without its name goes by another name that it has, such as the legal one.
+    fn name_otherwise(&mut self, draft: &mut Draft) {
+        let Some(field) = self.plan.collection.field("name").filter(|field| field.required) else { return };
+        let mapped = draft.values.iter().position(|(name, value)| *name == field.name && *value == Value::Null);
+        let other = |(name, value): &(Name, Value)| name.ends_with("_name") && *value != Value::Null;
+        let Some((at, (other, value))) = mapped.zip(draft.values.iter().find(|pair| other(pair)).cloned()) else {
+            return;
+        };
+        if let Some((_, name)) = draft.values.get_mut(at) {
+            *name = value;
+            let message = Message::new("import-name-otherwise").with("field", &*other);
+            self.warn(draft.line, "", "", message, None);
+        }
+    }
+
     fn key_by_place(&self, draft: &mut Draft) {
+        draft.by_place = true;
         let place = Value::Text(format!("{}/{}", self.batch, draft.line));
         match draft.values.iter_mut().find(|(name, _)| &**name == "external_id") {
             Some((_, value)) => *value = place,
@@ -223,142 +254,12 @@ impl<'a> Engine<'a> {
             currency = own;
         }
         let (plan, lookups) = (self.plan, &mut self.lookups);
-        let mut resolve = |collection: &str, text: &str| in_lines(plan, lookups, collection, text);
+        let mut resolve = |collection: &str, text: &str| references::in_lines(plan, lookups, collection, text);
         let value = cell::value(column, field, text, currency, &mut resolve).map_err(halt)?;
         if let Some((message, nearest)) = cell::choice_warning(field, &value) {
             self.warn(row.line, &column.heading, text, message, nearest);
         }
         Ok(value)
-    }
-
-    fn reference(
-        &mut self,
-        tx: &mut Tx<'_>,
-        column: &Column,
-        row: &Row<'_>,
-        draft: &mut Draft,
-        last: bool,
-    ) -> Read<()> {
-        let Target::Field(field) = &column.target else { return Ok(()) };
-        let text = cell::text(self.plan, column, row).trim();
-        let value = match &field.ty {
-            FieldType::Set(SetOf::Reference(_)) => {
-                let mut items = BTreeSet::new();
-                for item in text.split(';').map(str::trim).filter(|item| !item.is_empty()) {
-                    items.extend(self.record_of(tx, column, item, draft, last)?.map(|id| id.to_string()));
-                }
-                if items.is_empty() { Value::Null } else { Value::Set(items) }
-            }
-            _ if text.is_empty() => {
-                self.tell_empty(column, field, draft.line);
-                Value::Null
-            }
-            _ => self.record_of(tx, column, text, draft, last)?.map_or(Value::Null, Value::Reference),
-        };
-        draft.values.push((field.name.clone(), value));
-        Ok(())
-    }
-
-    /// The top of a tree has no parent, so only references to other collections are missed.
-    fn tell_empty(&mut self, column: &Column, field: &Field, line: u64) {
-        let own = FieldType::Reference(self.plan.collection.name.clone());
-        if field.ty != own {
-            let message = Message::new("import-reference-empty").with("field", &*field.name);
-            self.warn(line, &column.heading, "", message, None);
-        }
-    }
-
-    /// The record that a cell means, made if the map says so; none leaves the field empty.
-    fn record_of(
-        &mut self,
-        tx: &mut Tx<'_>,
-        column: &Column,
-        text: &str,
-        draft: &Draft,
-        last: bool,
-    ) -> Read<Option<RecordId>> {
-        let plan = self.plan;
-        let Some((at, wanted)) = column.lookup.and_then(|at| plan.lookups.get(at).map(|l| (at, l))) else {
-            return Ok(None);
-        };
-        let Some(lookup) = self.lookups.get_mut(at) else { return Ok(None) };
-        let named = |message: Message| message.with("collection", &*wanted.collection.name).with("value", text);
-        let (message, nearest) = match lookup.find(text, draft.branch) {
-            Found::Exact(id) => return Ok(Some(id)),
-            Found::Near(id, known) => {
-                let message = named(Message::new("import-reference-near")).with("known", &*known);
-                self.warn(draft.line, &column.heading, text, message, Some(known.to_string()));
-                return Ok(Some(id));
-            }
-            Found::Several(count) => (named(Message::new("import-reference-several")).with("count", count), None),
-            Found::None(_) if wanted.own && !last => return Err(Halt::PutOff),
-            Found::None(nearest) if wanted.missing == Missing::Create => {
-                return self.make(tx, column, text, draft, nearest.as_deref()).map(Some);
-            }
-            Found::None(nearest) => {
-                let near = nearest.as_deref().unwrap_or_default();
-                let message = named(Message::new("import-reference-missing"));
-                (message.with("near", usize::from(!near.is_empty())).with("nearest", near), nearest)
-            }
-        };
-        let nearest = nearest.map(|n| n.to_string());
-        let reason = Reason::Message(message);
-        let issue = Issue { row: draft.line, column: column.heading.clone(), value: text.to_owned(), reason, nearest };
-        if wanted.missing == Missing::Refuse {
-            return Err(Halt::Refused(issue));
-        }
-        self.outcome.warn(issue);
-        Ok(None)
-    }
-
-    /// Makes the record that a cell names, under the id that every replica derives from the name.
-    fn make(
-        &mut self,
-        tx: &mut Tx<'_>,
-        column: &Column,
-        text: &str,
-        draft: &Draft,
-        near: Option<&str>,
-    ) -> Read<RecordId> {
-        let plan = self.plan;
-        let wanted = column.lookup.and_then(|at| plan.lookups.get(at));
-        let Some((wanted, by)) = wanted.and_then(|w| w.by.first().map(|by| (w, by))) else {
-            return Err(refused(draft.line, &column.heading, text, Message::new("import-id-malformed")));
-        };
-        let collection = &wanted.collection;
-        let halt = |e: Error| row_halt(draft.line, &column.heading, text, e);
-        let by_field = collection.require_field(by).map_err(halt)?;
-        let value =
-            cell::value(&plain_column(column), by_field, text, self.currency, &mut cell::no_reference).map_err(halt)?;
-        let mut values = vec![(by.clone(), value)];
-        // What else the collection requires is that text, too: a branch found by name gets a code, a team a name.
-        for field in collection.fields.iter().filter(|f| f.required && f.name != *by && f.ty == FieldType::Text) {
-            let text = if &*field.name == "code" { normal(text).replace(' ', "-") } else { text.to_owned() };
-            values.push((field.name.clone(), Value::Text(text)));
-        }
-        let branch = draft.branch.filter(|_| collection.kind == Kind::Branch);
-        values.extend(branch.map(|branch| ("branch".into(), Value::Reference(branch))));
-        let keyed = tx.create_keyed(&collection.name, values.clone(), std::slice::from_ref(by)).map_err(halt)?;
-        self.changes += 1;
-        self.outcome.looked_up += u64::from(keyed.created);
-        if wanted.own {
-            self.made.insert(keyed.id);
-            let record = HeldRecord { id: keyed.id, digest: 0, state: State::Live };
-            self.held.add(branch, &key_text(&plan.key_fields(), &values), record);
-        }
-        for (lookup, other) in self.lookups.iter_mut().zip(&plan.lookups) {
-            if other.collection.name == collection.name && other.take.is_none() && other.by.contains(by) {
-                lookup.add(text, keyed.id, branch);
-            }
-        }
-        if let Some(near) = near {
-            let message = Message::new("import-reference-made")
-                .with("collection", &*collection.name)
-                .with("value", text)
-                .with("nearest", near);
-            self.warn(draft.line, &column.heading, text, message, Some(near.to_owned()));
-        }
-        Ok(keyed.id)
     }
 
     /// The branch of a row: its own or the map's, else its owner's home.
@@ -398,11 +299,10 @@ impl<'a> Engine<'a> {
 
     fn create(&mut self, tx: &mut Tx<'_>, row: &Row<'_>, mut draft: Draft, keys: &[Field], key: &str) -> Read<Step> {
         let digest = self.digest(&draft.values);
-        let by_place = key.is_empty() && draft.id.is_some();
-        if by_place {
+        if key.is_empty() && !draft.by_place {
             self.key_by_place(&mut draft);
         }
-        let names: Vec<Name> = match by_place {
+        let names: Vec<Name> = match draft.by_place {
             true => vec!["external_id".into()],
             // An empty part of a key names nothing.
             false => keys.iter().map(|f| f.name.clone()).filter(|name| filled(&draft.values, name)).collect(),
@@ -443,34 +343,6 @@ impl<'a> Engine<'a> {
         digest(self.plan, of)
     }
 
-    fn update(&mut self, tx: &mut Tx<'_>, row: &Row<'_>, draft: &Draft, held: HeldRecord) -> Read<Step> {
-        let made = self.made.remove(&held.id);
-        let unless_made = |step: Step| if made { Step::Created } else { step };
-        if held.state == State::Archived {
-            self.warn(draft.line, "", "", Message::new("import-record-archived"), None);
-            return Ok(Step::Unchanged);
-        }
-        if held.state == State::Live && held.digest == self.digest(&draft.values) {
-            return Ok(unless_made(Step::Unchanged));
-        }
-        let collection = self.plan.collection.name.clone();
-        let halt = |e: Error| row_halt(draft.line, "", "", e);
-        let Some(record) = tx.record(&collection, &held.id).map_err(halt)? else { return Ok(Step::Unchanged) };
-        let mut edits = Vec::new();
-        for (name, value) in &draft.values {
-            if let Some(field) = self.plan.collection.field(name) {
-                difference(tx, &record, field, value, &mut edits).map_err(halt)?;
-            }
-        }
-        let mut changed = held.state == State::Undone && tx.archive(&collection, &held.id, false).map_err(halt)?;
-        if !edits.is_empty() {
-            let edited = tx.edit(&collection, &held.id, edits);
-            changed |= edited.map_err(|error| self.blame(row, &draft.values, error))?;
-        }
-        self.changes += 2 * usize::from(changed);
-        Ok(if changed { unless_made(Step::Updated) } else { unless_made(Step::Unchanged) })
-    }
-
     /// Names the column whose value the replica did not take.
     fn blame(&self, row: &Row<'_>, values: &[(Name, Value)], error: Error) -> Halt {
         for column in &self.plan.columns {
@@ -487,17 +359,6 @@ impl<'a> Engine<'a> {
         let reason = Reason::Message(message);
         self.outcome.warn(Issue { row, column: column.to_owned(), value: value.to_owned(), reason, nearest });
     }
-}
-
-/// The record that a line of a lines cell refers to.
-fn in_lines(plan: &Plan, lookups: &mut [Lookup], collection: &str, text: &str) -> Result<RecordId> {
-    let wanted = |lookup: &LookupPlan| *lookup.collection.name == *collection && lookup.take.is_none();
-    for (lookup, _) in lookups.iter_mut().zip(&plan.lookups).filter(|(_, plan)| wanted(plan)) {
-        if let Found::Exact(id) | Found::Near(id, _) = lookup.find(text, None) {
-            return Ok(id);
-        }
-    }
-    cell::no_reference(collection, text)
 }
 
 pub(super) fn refused(row: u64, column: &str, value: &str, reason: impl Into<Reason>) -> Halt {
@@ -520,91 +381,6 @@ pub(super) fn row_halt(row: u64, column: &str, value: &str, error: Error) -> Hal
     }
 }
 
-/// The text by which a record is made is read without the replacements and formats of the reference's column.
-fn plain_column(column: &Column) -> Column {
-    Column {
-        at: column.at,
-        heading: column.heading.clone(),
-        target: Target::Id,
-        values: HashMap::new(),
-        currency: None,
-        format: None,
-        scale: None,
-        lookup: None,
-    }
-}
-
-/// The edits that bring a field to what the row says, unless the last import said the same: then somebody has changed
-/// it since, on purpose. An empty cell clears only what an import brought.
-fn difference(tx: &mut Tx<'_>, record: &Record, field: &Field, value: &Value, edits: &mut Vec<Edit>) -> Result<()> {
-    let current = record.value(&field.name);
-    if same(current, value) {
-        return Ok(());
-    }
-    match (&field.ty, value) {
-        // A counter only ever grows by what people count.
-        (FieldType::Counter, _) => return Ok(()),
-        (FieldType::Set(_), _) => {
-            let last = tx.last_imported(&record.collection, &record.id, &field.name)?;
-            set_difference(field, current, value, last.as_ref(), edits);
-            return Ok(());
-        }
-        (FieldType::Lines(_), Value::Lines(lines)) => {
-            let held = match current {
-                Value::Lines(held) => Some(held),
-                _ => None,
-            };
-            for (line, cells) in lines {
-                let own = held.and_then(|held| held.get(line));
-                for (sub, value) in cells {
-                    if !same(own.and_then(|own| own.get(sub)).unwrap_or(&Value::Null), value) {
-                        let (field, sub) = (field.name.clone(), Name::from(sub.as_str()));
-                        edits.push(Edit::SetLine { field, line: line.clone(), sub, value: value.clone() });
-                    }
-                }
-            }
-            return Ok(());
-        }
-        _ => {}
-    }
-    let last = tx.last_imported(&record.collection, &record.id, &field.name)?;
-    let write = match (&last, value) {
-        (Some(last), _) => !same(last, value),
-        (None, Value::Null) => false,
-        (None, _) => true,
-    };
-    if write {
-        edits.push(Edit::Set(field.name.clone(), value.clone()));
-    }
-    Ok(())
-}
-
-/// Items that the file adds to what the last import brought, and items of that import which the file lacks.
-fn set_difference(field: &Field, current: &Value, wanted: &Value, last: Option<&Value>, edits: &mut Vec<Edit>) {
-    let none = BTreeSet::new();
-    let items = |value: Option<&'_ Value>| match value {
-        Some(Value::Set(items)) => items.clone(),
-        _ => none.clone(),
-    };
-    let (current, wanted, last) = (items(Some(current)), items(Some(wanted)), items(last));
-    for item in wanted.difference(&current).filter(|item| !last.contains(*item)) {
-        edits.push(Edit::Add(field.name.clone(), item.clone()));
-    }
-    for item in last.difference(&wanted).filter(|item| current.contains(*item)) {
-        edits.push(Edit::Remove(field.name.clone(), item.clone()));
-    }
-}
-
 fn filled(values: &[(Name, Value)], name: &Name) -> bool {
     values.iter().any(|(n, value)| n == name && *value != Value::Null)
-}
-
-/// Equal but for blanks around a text, which no cell keeps.
-pub(super) fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Text(one), Value::Text(other)) => one.trim() == other.trim(),
-        (Value::Set(items), Value::Null) | (Value::Null, Value::Set(items)) => items.is_empty(),
-        (Value::Lines(lines), Value::Null) | (Value::Null, Value::Lines(lines)) => lines.is_empty(),
-        _ => one == other,
-    }
 }
