@@ -194,8 +194,8 @@ fn with_texts(record: RecordId, texts: &[(&str, &str)], puts: usize) -> (Automer
         doc.apply_changes([automerge::Change::from_bytes(raw).unwrap()]).unwrap();
     }
     doc.transact::<_, _, AutomergeError>(|tx| {
-        for i in 0..puts {
-            tx.put(ROOT, KEYS[i], i as i64)?;
+        for (i, key) in KEYS.iter().enumerate().take(puts) {
+            tx.put(ROOT, *key, i as i64)?;
         }
         for (field, text) in texts {
             let (_, object) = tx.get(ROOT, *field)?.unwrap();

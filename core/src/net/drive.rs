@@ -33,6 +33,14 @@ pub struct Traffic {
     pub round_trips: u64,
 }
 
+/// The replica around a link.
+pub struct Around<'a> {
+    /// Its clock.
+    pub env: &'a dyn Environment,
+    /// Changes whenever its store has something new.
+    pub local: watch::Receiver<u64>,
+}
+
 impl Traffic {
     /// What was added since an earlier moment of the same connection.
     #[must_use]
@@ -60,14 +68,13 @@ pub struct Outcome<E> {
 
 /// Runs a session until it closes, the connection is lost, or `stop` completes.
 ///
-/// `local` changes whenever the store has something new. Events go to `on_event` as they happen.
+/// Events go to `on_event` as they happen.
 pub async fn drive<M, E, I, O>(
     mut machine: M,
     executor: E,
     frames: Frames<I, O>,
     first: Input<M::Reply>,
-    env: &dyn Environment,
-    mut local: watch::Receiver<u64>,
+    around: Around<'_>,
     mut on_event: impl FnMut(Event, Traffic),
     stop: impl Future<Output = ()>,
 ) -> Outcome<E>
@@ -78,6 +85,7 @@ where
     O: Sink<Vec<u8>> + Unpin + Send + 'static,
 {
     let Frames { mut incoming, outgoing, client } = frames;
+    let Around { env, mut local } = around;
     let (writer, written) = spawn_writer(outgoing);
     let mut traffic = Traffic::default();
     let mut spoke = false;

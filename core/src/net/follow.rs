@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::connect::{Address, connect};
-use super::drive::{Outcome, Traffic, drive};
+use super::drive::{Around, Outcome, Traffic, drive};
 use crate::error::{Error, Result};
 use crate::replica::link::{Downstream, InvitationCode, Joiner};
 use crate::replica::{Environment, Replica};
@@ -59,8 +59,16 @@ pub async fn join(dir: &Path, code: &InvitationCode, schema: Schema, env: Arc<dy
     let (frames, nonce) = connect(&address).await?;
     let session = downstream::Session::new(env.now());
     let (_, never) = watch::channel(0);
-    let outcome =
-        drive(session, joiner, frames, Input::Opened(nonce), &*env, never, |_, _| (), std::future::pending()).await;
+    let outcome = drive(
+        session,
+        joiner,
+        frames,
+        Input::Opened(nonce),
+        Around { env: &*env, local: never },
+        |_, _| (),
+        std::future::pending(),
+    )
+    .await;
     end_of(&outcome)?;
     let joiner = outcome.executor.ok_or_else(|| Error::unreachable("line-lost"))?;
     joiner.replica().ok_or_else(|| Error::unreachable("line-lost").at(address.url))
@@ -99,8 +107,7 @@ async fn exchange(replica: &Replica, address: &Address, on_event: &mut impl FnMu
         Downstream::new(replica.clone())?,
         frames,
         Input::Opened(nonce),
-        env,
-        local,
+        Around { env, local },
         |event, _| {
             done.note(&event);
             if event == Event::Quiet {
@@ -216,8 +223,7 @@ async fn follow_one(
         Downstream::new(replica.clone())?,
         frames,
         Input::Opened(nonce),
-        env,
-        local.clone(),
+        Around { env, local: local.clone() },
         |event, traffic| {
             match &event {
                 Event::Connected => {

@@ -9,5 +9,5 @@ mod drive;
 mod follow;
 
 pub use connect::{Address, connect};
-pub use drive::{Frames, Outcome, Traffic, drive};
+pub use drive::{Around, Frames, Outcome, Traffic, drive};
 pub use follow::{Exchange, Following, follow, is_online, join, local_commits, sync_once};

@@ -44,7 +44,7 @@ fn run(conn: &Connection, select: &str) -> Result<Vec<Map<String, Json>>> {
     if !statement.readonly() {
         return Err(Error::usage("sql-not-reading").with("detail", ""));
     }
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([]).map_err(|failure| refused(&failure))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(|failure| refused(&failure))? {

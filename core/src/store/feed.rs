@@ -170,6 +170,9 @@ struct Happened {
     left: bool,
 }
 
+// What happened, by sequence and record.
+type Window = BTreeMap<(u64, u64), Happened>;
+
 impl Feeder<'_> {
     // ---- the log after the position
 
@@ -196,9 +199,9 @@ impl Feeder<'_> {
     }
 
     // What happened next in the viewer's scopes, by sequence and record, and up to where that is all of it.
-    fn window(&self, end: u64) -> Result<(BTreeMap<(u64, u64), Happened>, u64)> {
+    fn window(&self, end: u64) -> Result<(Window, u64)> {
         let from = self.fed.position.seq;
-        let mut rows: BTreeMap<(u64, u64), Happened> = BTreeMap::new();
+        let mut rows = Window::new();
         let mut upto = end;
         if self.fed.position.held.contains(&WORKSPACE) {
             let mut log = self.conn.prepare_cached("SELECT seq, record FROM log WHERE seq > ? ORDER BY seq LIMIT ?")?;

@@ -140,11 +140,6 @@ impl Store {
         &self.model
     }
 
-    /// The writing connection, for what the other parts of this room read and write.
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.conn
-    }
-
     /// A number that differs after another process has committed.
     pub(crate) fn foreign_commits(&self) -> Result<i64> {
         Ok(self.conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)

@@ -92,12 +92,6 @@ impl View<'_> {
 }
 
 impl Writer<'_> {
-    /// Changes for whom this replica acts: an upstream's new certificate says so.
-    pub(crate) fn assign(&mut self, assigned: &Assigned) -> Result<()> {
-        self.mark_dirty();
-        assign(self.connection(), assigned)
-    }
-
     /// Keeps the correction of the local clock.
     pub(crate) fn set_clock_offset(&mut self, offset_ms: i64) -> Result<()> {
         self.mark_dirty();

@@ -268,12 +268,10 @@ impl<'s> Writer<'s> {
     /// Whatever SQLite says; nothing of the transaction stays then.
     pub fn finish(mut self) -> Result<Committed> {
         self.project()?;
-        if self.changes > 0 {
-            if !self.last_row_ends_tx {
-                self.connection()
-                    .prepare_cached("UPDATE log SET flags = flags | 1 WHERE seq = ?")?
-                    .execute([self.tail.seq as i64])?;
-            }
+        if self.changes > 0 && !self.last_row_ends_tx {
+            self.connection()
+                .prepare_cached("UPDATE log SET flags = flags | 1 WHERE seq = ?")?
+                .execute([self.tail.seq as i64])?;
         }
         if self.tail.seq > self.begun_at.seq {
             let origin = match &self.origin {

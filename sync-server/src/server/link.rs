@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use branchline_core::id::DeviceId;
 use branchline_core::limits::FRAME_BYTES_MAX;
-use branchline_core::net::{Frames, drive};
+use branchline_core::net::{Around, Frames, drive};
 use branchline_core::replica::link::Upstream;
 use branchline_core::sync::{Event, Input, upstream};
 use branchline_core::wire::message::{NONCE_HEADER, Nonce, SUBPROTOCOL};
@@ -110,8 +110,7 @@ async fn serve(node: Node, socket: WebSocket, nonce: Nonce, version: Option<Stri
         executor,
         Frames { incoming, outgoing, client: false },
         Input::Opened(nonce),
-        env,
-        node.local.clone(),
+        Around { env, local: node.local.clone() },
         |event, _| {
             if event == Event::Connected
                 && let Some(device) = admitted.get()

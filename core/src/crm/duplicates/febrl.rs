@@ -50,7 +50,7 @@ pub fn measure_febrl(csv: &str, with_personal_id: bool, score_min: f64) -> Resul
     let right = found.iter().filter(|c| person_of(&c.a) == person_of(&c.b)).count();
     let persons: HashSet<&str> = people.iter().map(|p| p.person.as_str()).collect();
     let of_person = |person: &&str| people.iter().filter(|p| p.person == *person).count();
-    let truth = persons.iter().map(|p| of_person(p)).map(|n| n * n.saturating_sub(1) / 2).sum();
+    let truth = persons.iter().map(of_person).map(|n| n * n.saturating_sub(1) / 2).sum();
     Ok(Measured { truth, found: found.len(), right })
 }
 

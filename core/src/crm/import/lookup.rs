@@ -36,13 +36,16 @@ struct Entry {
     branch: Option<RecordId>,
 }
 
+// Known values by their folded text.
+type Folded = HashMap<String, Vec<(Entry, Arc<str>)>>;
+
 /// The index of one look-up.
 #[derive(Debug)]
 pub(in crate::crm) struct Lookup {
     exact: HashMap<Arc<str>, Vec<Entry>>,
     ids: HashSet<RecordId>,
     // Made at the first miss: most look-ups never need it.
-    folded: Option<HashMap<String, Vec<(Entry, Arc<str>)>>>,
+    folded: Option<Folded>,
     answers: HashMap<(Option<RecordId>, Box<str>), Found>,
     comparisons_left: usize,
     by_branch: bool,

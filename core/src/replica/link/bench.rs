@@ -35,7 +35,7 @@ impl Bench<'_> {
         before: Option<&State>,
         change: &Vetted,
     ) -> Result<(), Refused> {
-        let there = before.filter(|state| !state.is_empty()).map(|state| place_of(state));
+        let there = before.filter(|state| !state.is_empty()).map(place_of);
         let after = place_after(there.as_ref(), change);
         let administers = ADMINISTRATION.contains(&&*collection.name);
         if !self.peer.branch {

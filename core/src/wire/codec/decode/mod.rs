@@ -68,11 +68,10 @@ impl Receiver for Collected {
 
 type Lookup<'l> = dyn FnMut(&RecordId, &ActorId, u64) -> Option<ChangeHash> + 'l;
 
-pub(crate) fn rebuild(
-    bytes: &[u8],
-    lookup: &mut Lookup<'_>,
-    receiver: &mut dyn Receiver,
-) -> Result<(Vec<(RecordId, String)>, Vec<Binding>)> {
+/// The records of a batch with their collections, and the bindings that it introduces.
+type Named = (Vec<(RecordId, String)>, Vec<Binding>);
+
+pub(crate) fn rebuild(bytes: &[u8], lookup: &mut Lookup<'_>, receiver: &mut dyn Receiver) -> Result<Named> {
     let opened = Opened::new(bytes)?;
     let mut readers = opened.readers();
     let batch = Batch::read(&mut readers).ok_or_else(malformed)?;
