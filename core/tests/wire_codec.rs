@@ -86,9 +86,9 @@ fn fields(i: usize) -> Vec<(&'static str, Scalar<'static>)> {
         ("name", Scalar::Str(leak(format!("Заря {} {i:06}", i % 7)))),
         ("city", Scalar::Str(["Москва", "Lviv", "Tver"][i % 3])),
         ("size", Scalar::Int((i * i % 1000) as i64)),
-        ("active", Scalar::Bool(i % 5 == 0)),
+        ("active", Scalar::Bool(i.is_multiple_of(5))),
         ("closed", Scalar::Timestamp(1_500_000_000_000 + i as i64 * 86_400_000)),
-        ("owner", Scalar::Bytes(if i % 2 == 0 { &[1; 16] } else { &[9; 16] })),
+        ("owner", Scalar::Bytes(if i.is_multiple_of(2) { &[1; 16] } else { &[9; 16] })),
     ]
 }
 

@@ -53,7 +53,7 @@ impl Environment for Machine0 {
         let seed = self.random.fetch_add(1, Ordering::Relaxed);
         let mut random = Random::new(seed, "environment");
         for chunk in bytes.chunks_mut(8) {
-            let number = random.next().to_le_bytes();
+            let number = random.number().to_le_bytes();
             chunk.copy_from_slice(&number[..chunk.len()]);
         }
     }
@@ -273,7 +273,7 @@ impl World {
         if link.connection.is_some() || now < link.again_at {
             return;
         }
-        let nonce: Nonce = std::array::from_fn(|i| (self.fate.next() >> i) as u8);
+        let nonce: Nonce = std::array::from_fn(|i| (self.fate.number() >> i) as u8);
         let (lower, upper) = (&self.nodes[link.lower].replica, &self.nodes[link.upper].replica);
         let mut connection = Connection {
             down: Half {
@@ -293,7 +293,7 @@ impl World {
         };
         connection.up.give(now, Input::Opened(nonce));
         for frame in connection.down.give(now, Input::Opened(nonce)) {
-            connection.upwards.send(now, 1 + self.fate.next() % self.faults.delay_ms_max, frame);
+            connection.upwards.send(now, 1 + self.fate.number() % self.faults.delay_ms_max, frame);
         }
         link.connection = Some(connection);
     }
@@ -305,7 +305,7 @@ impl World {
         let delay = self.faults.delay_ms_max;
         let fate = &mut self.fate;
         let Some(c) = self.links[at].connection.as_mut() else { return };
-        let mut delayed = || 1 + fate.next() % delay;
+        let mut delayed = || 1 + fate.number() % delay;
         let mut out_up = Vec::new();
         let mut out_down = Vec::new();
         if c.down.seen != ends.0 {
