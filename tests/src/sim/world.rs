@@ -1,7 +1,9 @@
 //! A tree of replicas, their lines, and what people do at them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -9,17 +11,16 @@ use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
 use branchline_core::message::Language;
-use branchline_core::replica::link::{Downstream, Invitation, Upstream};
+use branchline_core::replica::link::{Downstream, Invitation, InvitationCode, Joiner, Upstream};
 use branchline_core::replica::{Environment, Init, Query, Replica};
 use branchline_core::schema::{Currency, Name, Value};
-use branchline_core::sync::{Input, Machine, downstream, upstream};
+use branchline_core::sync::{End, Executor, Input, Machine, Output, downstream, upstream};
 use branchline_core::time::Millis;
 use branchline_core::wire::message::Nonce;
 
 use super::Summary;
 use super::line::{Direction, Faults};
 use super::oracle::Ledger;
-use super::pair::{Half, enrol};
 use super::random::Random;
 
 /// What to play.
@@ -38,12 +39,12 @@ pub struct Plan {
 }
 
 /// The clock and randomness of all replicas of a world.
-struct Clockwork {
+struct Machine0 {
     now: Arc<AtomicI64>,
     random: AtomicU64,
 }
 
-impl Environment for Clockwork {
+impl Environment for Machine0 {
     fn now(&self) -> Millis {
         Millis(self.now.load(Ordering::Relaxed))
     }
@@ -61,7 +62,7 @@ impl Environment for Clockwork {
 struct Node {
     name: String,
     dir: PathBuf,
-    env: Arc<Clockwork>,
+    env: Arc<Machine0>,
     replica: Replica,
     upstream: Option<usize>,
 }
@@ -81,11 +82,18 @@ struct Connection {
     downwards: Direction,
 }
 
+struct Half<M, E> {
+    machine: M,
+    executor: E,
+    end: Option<End>,
+    seen: u64,
+}
+
 /// Everything of one run.
 pub struct World {
     plan: Plan,
     faults: Faults,
-    root: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     clock: Arc<AtomicI64>,
     nodes: Vec<Node>,
     links: Vec<Link>,
@@ -93,6 +101,7 @@ pub struct World {
     fate: Random,
     ledger: Ledger,
     summary: Summary,
+    resent: Rc<Cell<u64>>,
 }
 
 const STEP_MS: i64 = 50;
@@ -109,7 +118,7 @@ impl World {
         let mut world = Self {
             plan: plan.clone(),
             faults,
-            root: folder,
+            _folder: folder,
             clock,
             nodes: Vec::new(),
             links: Vec::new(),
@@ -117,6 +126,7 @@ impl World {
             fate,
             ledger: Ledger::default(),
             summary: Summary::default(),
+            resent: Rc::default(),
         };
         world.found();
         world
@@ -147,13 +157,13 @@ impl World {
         self.sync_all();
     }
 
-    fn machine(&self) -> Arc<Clockwork> {
+    fn machine(&self) -> Arc<Machine0> {
         let salt = self.plan.seed.wrapping_mul(1_000).wrapping_add(self.nodes.len() as u64) << 20;
-        Arc::new(Clockwork { now: self.clock.clone(), random: AtomicU64::new(salt) })
+        Arc::new(Machine0 { now: self.clock.clone(), random: AtomicU64::new(salt) })
     }
 
     fn folder(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
+        self._folder.path().join(name)
     }
 
     fn join(&mut self, upper: usize, name: &str, branch: bool) -> usize {
@@ -164,8 +174,34 @@ impl World {
             role: (!branch).then(|| "seller".to_owned()),
             ..Invitation::default()
         };
-        let (env, dir, now) = (self.machine(), self.folder(name), self.now());
-        let replica = enrol(&self.nodes[upper].replica, &dir, &invitation, env.clone());
+        let code = self.nodes[upper].replica.invite(&invitation).unwrap().code;
+        let code = InvitationCode::parse(&code).unwrap();
+        let env = self.machine();
+        let dir = self.folder(name);
+        let joiner = Joiner::new(&dir, code, crm::builtin().clone(), env.clone()).unwrap();
+        let now = self.now();
+        let nonce: Nonce = [7; 16];
+        let mut down = Half { machine: downstream::Session::new(now), executor: joiner, end: None, seen: 0 };
+        let mut up = Half {
+            machine: upstream::Session::new(now, nonce),
+            executor: Upstream::new(self.nodes[upper].replica.clone(), None),
+            end: None,
+            seen: 0,
+        };
+        let mut to_up = down.give(now, Input::Opened(nonce));
+        up.give(now, Input::Opened(nonce));
+        while down.end.is_none() {
+            let mut to_down = Vec::new();
+            for frame in to_up.drain(..) {
+                to_down.extend(up.give(now, Input::Frame(frame)));
+            }
+            assert!(!to_down.is_empty(), "the enrolment stands still");
+            for frame in to_down {
+                to_up.extend(down.give(now, Input::Frame(frame)));
+            }
+        }
+        assert_eq!(down.end, Some(End::Stopped), "{:?} {:?}", down.machine.error(), up.machine.error());
+        let replica = down.executor.replica().unwrap();
         self.nodes.push(Node { name: name.to_owned(), dir, env, replica, upstream: Some(upper) });
         let lower = self.nodes.len() - 1;
         self.links.push(Link { lower, upper, connection: None, again_at: now });
@@ -240,16 +276,18 @@ impl World {
         let nonce: Nonce = std::array::from_fn(|i| (self.fate.number() >> i) as u8);
         let (lower, upper) = (&self.nodes[link.lower].replica, &self.nodes[link.upper].replica);
         let mut connection = Connection {
-            down: Half::new(
-                downstream::Session::new(now),
-                Downstream::new(lower.clone()).unwrap(),
-                lower.log_end().unwrap(),
-            ),
-            up: Half::new(
-                upstream::Session::new(now, nonce),
-                Upstream::new(upper.clone(), None),
-                upper.log_end().unwrap(),
-            ),
+            down: Half {
+                machine: downstream::Session::new(now),
+                executor: Downstream::new(lower.clone()).unwrap(),
+                end: None,
+                seen: lower.log_end().unwrap(),
+            },
+            up: Half {
+                machine: upstream::Session::new(now, nonce),
+                executor: Upstream::new(upper.clone(), None),
+                end: None,
+                seen: upper.log_end().unwrap(),
+            },
             upwards: Direction::default(),
             downwards: Direction::default(),
         };
@@ -441,6 +479,7 @@ impl World {
         let named: BTreeMap<usize, (&str, &Replica)> =
             self.nodes.iter().enumerate().map(|(at, n)| (at, (n.name.as_str(), &n.replica))).collect();
         self.ledger.check(self.plan.seed, &named, &pairs);
+        self.summary.resent = self.resent.get();
         self.summary.conflicts = self.nodes[0].replica.status().unwrap().conflicts;
     }
 
@@ -453,5 +492,29 @@ impl World {
 impl Link {
     fn is_still(&self) -> bool {
         self.connection.as_ref().is_some_and(|c| c.upwards.next().is_none() && c.downwards.next().is_none())
+    }
+}
+
+impl<M, E> Half<M, E>
+where
+    M: Machine,
+    E: Executor<Request = M::Request, Reply = M::Reply>,
+{
+    // Gives an input, carries out what the machine asks of the store, returns the frames that it sends.
+    fn give(&mut self, now: Millis, input: Input<M::Reply>) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        self.machine.handle(now, input);
+        while let Some(output) = self.machine.poll() {
+            match output {
+                Output::Send(frame) => frames.push(frame),
+                Output::Do(request) => {
+                    let reply = self.executor.execute(request);
+                    self.machine.handle(now, Input::Done(reply));
+                }
+                Output::Event(_) => {}
+                Output::Close(end) => self.end = Some(end),
+            }
+        }
+        frames
     }
 }

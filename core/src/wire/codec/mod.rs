@@ -15,6 +15,7 @@
 mod decode;
 mod encode;
 mod interner;
+mod keys;
 mod numbers;
 mod records;
 mod sections;

@@ -66,6 +66,8 @@ impl Kind {
 pub(crate) struct Values {
     pub(crate) numbers: Vec<i64>,
     pub(crate) texts: TextColumn,
+    // Of keys with items: the item of each.
+    pub(crate) items: TextColumn,
     // Predecessors: counters, and actors by number (0: the genesis of this key, else the actor table from 1).
     pub(crate) pred_ctrs: Vec<i64>,
     pub(crate) pred_actors: Vec<i64>,

@@ -7,6 +7,7 @@ use crate::limits::{
     CHANGE_DEPS_MAX, TEXT_BYTES_MAX,
 };
 use crate::wire::codec::Binding;
+use crate::wire::codec::keys::has_items;
 use crate::wire::codec::numbers::read_numbers;
 use crate::wire::codec::records::{drawn_at, read_records};
 use crate::wire::codec::sections::Readers;
@@ -72,7 +73,8 @@ impl Batch {
         count_values(&heads, &shapes, &mut lens)?;
         let mut columns = Vec::with_capacity(column_count);
         for ((name, kind), (values, preds)) in column_names.into_iter().zip(kinds).zip(lens) {
-            columns.push((name, kind, read_values(readers, kind, values, preds, &mut budget)?));
+            let items = if names.get(name).is_some_and(|name| has_items(name)) { values } else { 0 };
+            columns.push((name, kind, read_values(readers, kind, [values, preds, items], &mut budget)?));
         }
         let opaque = heads.shapes.iter().filter(|shape| **shape < SHAPES_FROM).count();
         let opaque = read_texts(readers, opaque, Nature::Text, &mut budget)?;
@@ -221,13 +223,13 @@ fn count_values(heads: &Heads, shapes: &[Shape], lens: &mut [(usize, usize)]) ->
 fn read_values(
     readers: &mut Readers<'_>,
     kind: Kind,
-    count: usize,
-    preds: usize,
+    [count, preds, items]: [usize; 3],
     budget: &mut usize,
 ) -> Option<Values> {
     let mut values = Values {
         pred_actors: read_numbers(readers, preds)?,
         pred_ctrs: read_numbers(readers, preds)?,
+        items: read_texts(readers, items, Nature::Text, budget)?,
         ..Values::default()
     };
     match kind.nature() {

@@ -11,6 +11,7 @@ use crate::wire::chunk::leb::put_unsigned;
 use crate::wire::chunk::{
     CHANGE_TYPE, GenesisKind, InitialText, MAGIC, NewChange, Pred, RootOp, Scalar, build_genesis, genesis_actor, spec,
 };
+use crate::wire::codec::keys::{has_items, put_key};
 use crate::wire::codec::shape::{
     CHECK_BYTES, CHECKED_TOGETHER, HEADERLESS, Kind, SHAPES_FROM, Shape, Values, WHOLE, action_number, dep,
 };
@@ -68,8 +69,11 @@ impl Batch {
         progress: &mut Progress<'_>,
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        let Progress { places, metas, values: bytes, preds, .. } = progress;
         let Pattern { keys, insert, actions, pred_counts } = self.patterns.get(shape)?;
+        if keys.is_none() {
+            self.put_keys(shape, progress)?;
+        }
+        let Progress { places, keys: own_keys, metas, values: bytes, preds, .. } = progress;
         metas.clear();
         bytes.clear();
         preds.clear();
@@ -99,7 +103,7 @@ impl Batch {
             writer.finish();
         }
         let columns = [
-            (spec::KEY_STR, &keys[..]),
+            (spec::KEY_STR, keys.as_deref().unwrap_or(own_keys)),
             (spec::INSERT, insert),
             (spec::ACTION, actions),
             (spec::VALUE_META, metas),
@@ -112,7 +116,30 @@ impl Batch {
         Some(())
     }
 
-    // A change that fills long texts: rare enough to go through its operations.
+    // The key column of a change whose keys have items.
+    fn put_keys(&self, shape: usize, progress: &mut Progress<'_>) -> Option<()> {
+        let ops = &self.shapes.get(shape)?.ops;
+        let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(ops.len()));
+        // A column may stand several times in a change: each time its next item is due.
+        for (place, op) in ops.iter().enumerate() {
+            let (name, _, values) = self.columns.get(op.column)?;
+            let earlier = ops.get(..place)?.iter().filter(|other| other.column == op.column).count();
+            let item = progress.places.get(op.column)?.0 + earlier;
+            put_key(self.names.get(*name)?, values.items.value(item), &mut text);
+            ends.push(text.len());
+        }
+        progress.keys.clear();
+        let mut writer = RleWriter::new(&mut progress.keys);
+        let mut start = 0;
+        for end in ends {
+            writer.push(text.get(start..end));
+            start = end;
+        }
+        writer.finish();
+        Some(())
+    }
+
+    // A change that fills long texts goes through its operations.
     fn with_texts(
         &self,
         shape: &Shape,
@@ -121,12 +148,21 @@ impl Batch {
         progress: &mut Progress<'_>,
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        // What operations borrow is made before them: the genesis actors of their keys.
         let name = |column: usize| self.names.get(self.columns.get(column)?.0).map(String::as_str);
-        let genesis =
-            shape.ops.iter().map(|op| Some(genesis_actor(id, name(op.column)?))).collect::<Option<Vec<_>>>()?;
+        // What operations borrow is made before them: their keys, and the genesis actors of those.
+        let mut borrowed = Vec::with_capacity(shape.ops.len());
+        for (place, op) in shape.ops.iter().enumerate() {
+            let (_, _, values) = self.columns.get(op.column)?;
+            let at = progress.places.get(op.column)?;
+            let earlier = shape.ops.get(..place)?.iter().filter(|other| other.column == op.column).count();
+            let mut key = Vec::new();
+            put_key(name(op.column)?, values.items.value(at.0 + earlier), &mut key);
+            let key = String::from_utf8(key).ok()?;
+            let genesis = if op.preds == 0 { [0; 16] } else { genesis_actor(id, &key) };
+            borrowed.push((key, genesis));
+        }
         let mut ops = Vec::with_capacity(shape.ops.len());
-        for (op, genesis) in shape.ops.iter().zip(&genesis) {
+        for (op, (key, genesis)) in shape.ops.iter().zip(&borrowed) {
             let (_, kind, values) = self.columns.get(op.column)?;
             let at = progress.places.get_mut(op.column)?;
             let value = values.value(*kind, at.0)?;
@@ -139,7 +175,7 @@ impl Batch {
             };
             let preds = (at.1..at.1 + op.preds).map(pred).collect::<Option<Vec<_>>>()?;
             *at = (at.0 + 1, at.1 + op.preds);
-            ops.push(RootOp { key: name(op.column)?, action: op.action, value, preds });
+            ops.push(RootOp { key, action: op.action, value, preds });
         }
         let mut owned = Vec::with_capacity(shape.texts.len());
         for column in &shape.texts {
@@ -194,7 +230,8 @@ impl Batch {
 
 /// The columns of a chunk that are the same for all changes of a shape.
 pub(super) struct Pattern {
-    keys: Vec<u8>,
+    // `None` where keys have items.
+    keys: Option<Vec<u8>>,
     insert: Vec<u8>,
     actions: Vec<u8>,
     pred_counts: Vec<u8>,
@@ -202,18 +239,23 @@ pub(super) struct Pattern {
 
 impl Pattern {
     pub(super) fn of(shape: &Shape, names: &[String], columns: &[(usize, Kind, Values)]) -> Option<Self> {
-        let mut pattern = Self { keys: vec![], insert: vec![], actions: vec![], pred_counts: vec![] };
+        let mut pattern = Self { keys: None, insert: vec![], actions: vec![], pred_counts: vec![] };
         let (mut actions, mut counts) =
             (RleWriter::new(&mut pattern.actions), RleWriter::new(&mut pattern.pred_counts));
-        let mut keys = RleWriter::new(&mut pattern.keys);
+        let mut column = Vec::new();
+        let mut keys = RleWriter::new(&mut column);
+        let mut items = false;
         for op in &shape.ops {
-            keys.push(Some(names.get(columns.get(op.column)?.0)?.as_bytes()));
+            let name = names.get(columns.get(op.column)?.0)?;
+            items |= has_items(name);
+            keys.push(Some(name.as_bytes()));
             actions.push(Some(action_number(op.action) as u64));
             counts.push(Some(op.preds as u64));
         }
         keys.finish();
         actions.finish();
         counts.finish();
+        pattern.keys = (!items).then_some(column);
         if !shape.ops.is_empty() {
             put_unsigned(&mut pattern.insert, shape.ops.len() as u64);
         }
@@ -240,7 +282,8 @@ impl PredActor {
 pub(super) struct Progress<'b> {
     // Values and predecessors taken from each column.
     places: Vec<(usize, usize)>,
-    // Of the change at hand: types and bytes of its values, its predecessors.
+    // Of the change at hand: its keys, types and bytes of its values, its predecessors.
+    keys: Vec<u8>,
     metas: Vec<u8>,
     values: Vec<u8>,
     preds: Vec<(i64, PredActor)>,
@@ -263,6 +306,7 @@ impl<'b> Progress<'b> {
     pub(super) fn new(batch: &'b Batch) -> Self {
         Self {
             places: vec![(0, 0); batch.columns.len()],
+            keys: Vec::new(),
             metas: Vec::new(),
             values: Vec::new(),
             preds: Vec::new(),

@@ -12,6 +12,7 @@ use crate::wire::chunk::{
     Chunk, FlatOps, GenesisKind, PREFIX_BYTES, build_genesis, flat_ops, genesis_actor, parse_hashed,
 };
 use crate::wire::codec::decode::{Receiver, rebuild};
+use crate::wire::codec::keys::Key;
 use crate::wire::codec::numbers::put_numbers;
 use crate::wire::codec::records::drawn_at;
 use crate::wire::codec::sections::Sections;
@@ -221,6 +222,9 @@ impl Encoder {
         for (op, place) in ops.root.iter().zip(&shape.ops) {
             if let Some((_, _, values)) = self.tables.columns.get_mut(place.column) {
                 values.push(&op.value);
+                if let Some(item) = Key::split(op.key).and_then(|key| key.item()) {
+                    values.items.push(item.as_bytes());
+                }
                 values.pred_ctrs.extend(op.preds.iter().map(|pred| pred.ctr as i64));
                 values.pred_actors.extend(actors.by_ref().take(op.preds.len()));
             }
@@ -282,6 +286,7 @@ impl Encoder {
         for (_, kind, values) in &self.tables.columns {
             put_numbers(&mut sections, &values.pred_actors);
             put_numbers(&mut sections, &values.pred_ctrs);
+            put_texts(&mut sections, &values.items, Nature::Text);
             match kind.nature() {
                 Some(nature) => put_texts(&mut sections, &values.texts, nature),
                 None => put_numbers(&mut sections, &values.numbers),

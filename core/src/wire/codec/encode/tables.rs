@@ -7,6 +7,7 @@ use crate::limits::{BATCH_CHANGES_MAX, BATCH_COLUMNS_MAX, BATCH_SHAPES_MAX};
 use crate::wire::chunk::leb::put_unsigned;
 use crate::wire::chunk::{FlatOps, GenesisKind, RootOp, genesis_actor};
 use crate::wire::codec::interner::Interner;
+use crate::wire::codec::keys::Key;
 use crate::wire::codec::numbers::put_numbers;
 use crate::wire::codec::records::put_records;
 use crate::wire::codec::sections::Sections;
@@ -95,12 +96,13 @@ impl Tables {
     }
 
     pub(super) fn column(&mut self, key: &str, kind: Kind) -> Option<usize> {
+        let key = Key::split(key)?.name();
         let mut name = Vec::with_capacity(key.len() + 1);
         name.push(kind as u8);
         name.extend_from_slice(key.as_bytes());
         let number = self.column_numbers.get_or_insert_with(|| Interner::new(BATCH_COLUMNS_MAX)).intern(&name)?;
         if number == self.columns.len() {
-            let name = self.name(key);
+            let name = self.name(&key);
             self.columns.push((name, kind, Values::default()));
         }
         Some(number)
@@ -172,7 +174,9 @@ impl Tables {
             op.action == place.action
                 && op.preds.len() == place.preds
                 && column.is_some_and(|(name, kind, _)| {
-                    *kind == Kind::of_value(&op.value) && self.names.get(*name).is_some_and(|name| name == op.key)
+                    let name = self.names.get(*name);
+                    *kind == Kind::of_value(&op.value)
+                        && Key::split(op.key).zip(name).is_some_and(|(key, name)| key.is_named(name))
                 })
         };
         shape.ops.len() == ops.root.len() && shape.texts == texts && ops.root.iter().zip(&shape.ops).all(same)
