@@ -11,6 +11,9 @@ const TEXTS: &[(Language, &str)] = &[
     (Language::En, include_str!("../locales/en/page.ftl")),
     (Language::Ru, include_str!("../locales/ru/page.ftl")),
     (Language::Uk, include_str!("../locales/uk/page.ftl")),
+    (Language::En, include_str!("../locales/en/demo.ftl")),
+    (Language::Ru, include_str!("../locales/ru/demo.ftl")),
+    (Language::Uk, include_str!("../locales/uk/demo.ftl")),
 ];
 
 /// Adds the texts; calling it again does nothing.

@@ -12,8 +12,12 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::catalogue;
-use crate::commands::{conflicts, convert, duplicates, exchange, folder, people, query, records, schema, serve};
+use crate::commands::{
+    conflicts, convert, devices, duplicates, exchange, files, folder, link, people, query, records, report, schema,
+    serve,
+};
 use crate::context::Context;
+use crate::demo;
 use crate::output::{self, Answer, EXIT_USAGE};
 
 /// Branchline: an offline-first CRM. Every place works on its own replica; changes travel when a line appears.
@@ -39,10 +43,18 @@ struct Everywhere {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Init(folder::Init),
     Serve(serve::Serve),
+    Invite(devices::Invite),
+    Join(link::Join),
+    Sync(link::Sync),
+    Upstream(link::Upstream),
+    Pause(link::Pause),
+    Resume(link::Resume),
     Status(folder::Status),
     Users(people::Users),
+    Devices(devices::Devices),
     Schema(schema::Schema),
     Import(exchange::Import),
     Export(exchange::Export),
@@ -54,6 +66,8 @@ enum Command {
     Unarchive(records::Unarchive),
     Undo(records::Undo),
     Convert(convert::Convert),
+    Attach(files::Attach),
+    Fetch(files::Fetch),
     Conflicts(conflicts::Conflicts),
     Resolve(conflicts::Resolve),
     Duplicates(duplicates::Duplicates),
@@ -61,6 +75,7 @@ enum Command {
     Unmerge(duplicates::Unmerge),
     Search(query::Search),
     Sql(query::Sql),
+    Report(report::Report),
     Backup(folder::Backup),
     Restore(folder::Restore),
     Verify(folder::Verify),
@@ -84,10 +99,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(context: &Context, command: Command) -> Result<Answer> {
     match command {
+        Command::Demo(c) => c.run(context),
         Command::Init(c) => c.run(context),
         Command::Serve(c) => c.run(context),
+        Command::Invite(c) => c.run(context),
+        Command::Join(c) => c.run(context),
+        Command::Sync(c) => c.run(context),
+        Command::Upstream(c) => c.run(context),
+        Command::Pause(c) => c.run(context),
+        Command::Resume(c) => c.run(context),
         Command::Status(c) => c.run(context),
         Command::Users(c) => c.run(context),
+        Command::Devices(c) => c.run(context),
         Command::Schema(c) => c.run(context),
         Command::Import(c) => c.run(context),
         Command::Export(c) => c.run(context),
@@ -99,6 +122,8 @@ fn dispatch(context: &Context, command: Command) -> Result<Answer> {
         Command::Unarchive(c) => c.run(context),
         Command::Undo(c) => c.run(context),
         Command::Convert(c) => c.run(context),
+        Command::Attach(c) => c.run(context),
+        Command::Fetch(c) => c.run(context),
         Command::Conflicts(c) => c.run(context),
         Command::Resolve(c) => c.run(context),
         Command::Duplicates(c) => c.run(context),
@@ -106,6 +131,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Answer> {
         Command::Unmerge(c) => c.run(context),
         Command::Search(c) => c.run(context),
         Command::Sql(c) => c.run(context),
+        Command::Report(c) => c.run(context),
         Command::Backup(c) => c.run(context),
         Command::Restore(c) => c.run(context),
         Command::Verify(c) => c.run(context),

@@ -9,6 +9,7 @@
 //! | [`server`] | the HTTP side of a hub or branch: health, status page, live feed |
 //! | [`state`] | a replica's state in numbers, for `status` and the page |
 //! | [`runtime`] | the asynchronous runtime, the stop signal, spans of time |
+//! | [`demo`] | five replicas as processes, and the story they play |
 //! | [`catalogue`] | this crate's texts in English, Russian and Ukrainian |
 //!
 //! What is absent: nothing here reads or writes a store except through `branchline_core::replica`, and no command
@@ -18,6 +19,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod commands;
 pub mod context;
+pub mod demo;
 pub mod output;
 pub mod runtime;
 pub mod server;

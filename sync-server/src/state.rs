@@ -1,13 +1,15 @@
 //! A replica's state in numbers, for `status` and for the status page: the same figures from one place.
 
 use branchline_core::Result;
+use branchline_core::id::DeviceId;
 use branchline_core::message::Language;
+use branchline_core::replica::link::DownstreamInfo;
 use branchline_core::replica::{Replica, Status};
 use branchline_core::schema::Schema;
 use branchline_core::time::Millis;
 use serde_json::{Map, Value as Json, json};
 
-use crate::commands::shape::collection_label;
+use crate::commands::shape::{collection_label, scope_text};
 use crate::output::pairs;
 
 /// The numbers of one moment.
@@ -34,9 +36,11 @@ pub struct State {
 /// A replica that joined this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Downstream {
+    /// The device.
+    pub device: DeviceId,
     /// Its name.
     pub name: String,
-    /// Whether its link is up now.
+    /// Whether its link is up now; only the process that serves it knows.
     pub online: bool,
     /// When it was last here.
     pub last_seen: Option<Millis>,
@@ -50,6 +54,21 @@ pub struct Downstream {
     pub scopes: Vec<String>,
 }
 
+impl Downstream {
+    fn of(replica: &Replica, known: DownstreamInfo) -> Self {
+        Self {
+            device: known.device,
+            online: false,
+            last_seen: known.last_seen,
+            lag: known.lag,
+            outbox: known.outbox,
+            version: known.version.unwrap_or_default(),
+            scopes: known.scopes.iter().map(|scope| scope_text(replica, scope)).collect(),
+            name: known.name,
+        }
+    }
+}
+
 impl State {
     /// Reads the numbers.
     ///
@@ -57,16 +76,28 @@ impl State {
     /// Those of the store.
     pub fn read(replica: &Replica) -> Result<Self> {
         let settings = replica.settings()?;
+        let linked = settings.role.has_upstream();
+        let moved = replica.link_counters()?;
+        let downstreams = replica.downstreams()?.into_iter().filter(|d| d.direct && !d.revoked);
         Ok(Self {
             status: replica.status()?,
-            workspace: settings.name,
-            upstream: None,
-            online: false,
-            last_sync: None,
-            bytes_up: 0,
-            bytes_down: 0,
-            downstreams: Vec::new(),
+            workspace: settings.name.clone(),
+            upstream: if linked { Some(replica.upstream()?.0) } else { None },
+            online: linked && replica.is_line_up()?,
+            last_sync: replica.last_quiet()?,
+            bytes_up: moved.bytes_up,
+            bytes_down: moved.bytes_down,
+            downstreams: downstreams.map(|d| Downstream::of(replica, d)).collect(),
         })
+    }
+
+    /// The same, with which downstreams are connected to this process.
+    #[must_use]
+    pub fn with_links(mut self, is_online: impl Fn(&DeviceId) -> bool) -> Self {
+        for downstream in &mut self.downstreams {
+            downstream.online = is_online(&downstream.device);
+        }
+        self
     }
 
     /// Records of all collections.

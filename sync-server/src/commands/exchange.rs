@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use branchline_core::crm::export::{Format, export};
 use branchline_core::crm::import::{self, ImportMap, Issue, Outcome, Progress};
+use branchline_core::id::BatchId;
 use branchline_core::message::Message;
 use branchline_core::replica::{Query, Replica};
 use branchline_core::{Error, Result};
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::query::{known_field, where_filter};
@@ -22,12 +23,17 @@ const ISSUES_SHOWN_MAX: usize = 20;
 /// Bring the rows of a CSV or XLSX file in; importing again updates, never duplicates.
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Example:\n  branchline import deals.csv --collection opportunity --map deals.toml --dry-run\n  \
                   branchline import undo 5f0c9a41d2b7e8836a1c4d9e0f2b7c55"
 )]
 pub struct Import {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The file; row 1 is the heading.
-    file: PathBuf,
+    #[arg(required = true)]
+    file: Option<PathBuf>,
     /// The collection; may be left out where the map names it.
     #[arg(long, value_name = "C")]
     collection: Option<String>,
@@ -39,13 +45,27 @@ pub struct Import {
     dry_run: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take back what an import created or changed and nobody touched since.
+    #[command(after_help = "Example:\n  branchline import undo 5f0c9a41d2b7e8836a1c4d9e0f2b7c55")]
+    Undo {
+        /// The batch, as `import` printed it.
+        batch: String,
+    },
+}
+
 impl Import {
     /// Imports, or undoes an import; refused rows make the exit code 3.
     ///
     /// # Errors
     /// A file or map that cannot be read, rights, and an import that was stopped midway (run it again).
     pub fn run(&self, context: &Context) -> Result<Answer> {
-        self.import(context, &self.file)
+        match (&self.command, &self.file) {
+            (Some(Command::Undo { batch }), _) => undo(context, batch),
+            (None, Some(file)) => self.import(context, file),
+            (None, None) => Err(wrong_usage("FILE")),
+        }
     }
 
     fn import(&self, context: &Context, file: &Path) -> Result<Answer> {
@@ -126,6 +146,26 @@ fn issues(context: &Context, issues: &[Issue], count: u64) -> String {
         text.push_str(&format!("\n{}", Message::new("and-more").with("count", count - shown).render(language)));
     }
     text
+}
+
+fn undo(context: &Context, batch: &str) -> Result<Answer> {
+    let replica = context.open()?;
+    let id = BatchId::parse(batch).ok_or_else(|| wrong_usage(format!("BATCH: {batch}")))?;
+    let undone = import::undo(&replica, id)?;
+    Ok(Answer::of(
+        context,
+        || json!({"batch": batch, "archived": undone.archived, "restored": undone.restored, "kept": undone.kept}),
+        || {
+            pairs(
+                context.language(),
+                &[
+                    ("import-archived", undone.archived.to_string()),
+                    ("import-restored", undone.restored.to_string()),
+                    ("import-kept", undone.kept.to_string()),
+                ],
+            )
+        },
+    ))
 }
 
 /// Write the records of a collection to a file; a CSV comes back in through `import` unchanged.

@@ -5,12 +5,16 @@
 pub mod assignments;
 pub mod conflicts;
 pub mod convert;
+pub mod devices;
 pub mod duplicates;
 pub mod exchange;
+pub mod files;
 pub mod folder;
+pub mod link;
 pub mod people;
 pub mod query;
 pub mod records;
+pub mod report;
 pub mod schema;
 pub mod serve;
 pub mod shape;

@@ -11,7 +11,6 @@ use axum::response::sse::{Event, KeepAlive};
 use futures_util::stream::{self, Stream};
 
 use super::{Node, language_of, page};
-use crate::state::State;
 
 /// How often the numbers are read while somebody watches.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -30,7 +29,7 @@ pub(super) async fn refresh(node: Node) {
             continue;
         }
         // A store that is busy now is read again a second later.
-        if let Ok(state) = node.blocking(State::read).await {
+        if let Ok(state) = node.state().await {
             node.live.send_if_modified(|last| {
                 let differs = last.as_deref() != Some(&state);
                 if differs {

@@ -10,6 +10,7 @@ mod page;
 pub mod tls;
 
 pub use link::Links;
+pub use page::bytes;
 
 use std::sync::Arc;
 
@@ -68,6 +69,14 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The numbers of this moment.
+    async fn state(&self) -> Result<State> {
+        let state = self.blocking(State::read).await?;
+        Ok(state.with_links(|device| self.links.is_online(device)))
+    }
+}
+
 /// The routes of a node.
 pub fn router(node: Node) -> Router {
     let refresher = node.clone();
@@ -99,8 +108,8 @@ async fn health(Shared(node): Shared<Node>) -> Response {
 
 async fn status_page(Shared(node): Shared<Node>, headers: HeaderMap) -> Response {
     let language = language_of(&headers);
-    match node.blocking(|replica| Ok((State::read(replica)?, replica.schema()))).await {
-        Ok((state, schema)) => with_headers(page::whole(language, &state, &schema).into_response(), language),
+    match node.state().await {
+        Ok(state) => with_headers(page::whole(language, &state, &node.replica.schema()).into_response(), language),
         Err(error) => {
             let text = format!("{}\n{}\n", error.what(language), error.advice(language));
             (StatusCode::SERVICE_UNAVAILABLE, text).into_response()

@@ -179,7 +179,7 @@ fn number(count: u64) -> String {
 }
 
 /// Bytes in the largest unit that keeps at least one whole.
-fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     match units.into_iter().find(|(_, size)| count >= *size) {
         Some((unit, size)) => format!("{:.1} {unit}", count as f64 / size as f64),
@@ -227,6 +227,7 @@ mod tests {
             bytes_up: 1,
             bytes_down: 2,
             downstreams: vec![Downstream {
+                device: DeviceId([8; 8]),
                 name: "<script>phone".into(),
                 online: true,
                 last_seen: Some(Millis(0)),

@@ -1,0 +1,158 @@
+//! Attachments by content: `attach`, `fetch`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use branchline_core::document::Edit;
+use branchline_core::id::BlobHash;
+use branchline_core::message::Message;
+use branchline_core::net;
+use branchline_core::replica::Replica;
+use branchline_core::schema::{FieldType, Value};
+use branchline_core::{Error, Result};
+use clap::Args;
+use serde_json::json;
+
+use super::exchange::write_file;
+use crate::cli::wrong_usage;
+use crate::context::Context;
+use crate::output::Answer;
+use crate::runtime::{block_on, parse_span};
+
+/// Put a file into an attachment field; its bytes go up when everything smaller has.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  branchline attach document name=Contract file ./contract.pdf")]
+pub struct Attach {
+    /// The collection.
+    collection: String,
+    /// An id, a unique prefix of one, or FIELD=VALUE of a natural key.
+    record: String,
+    /// The attachment field.
+    field: String,
+    /// The file.
+    file: PathBuf,
+}
+
+impl Attach {
+    /// Takes the file in and sets the field.
+    ///
+    /// # Errors
+    /// A field of another type, a file that cannot be read or is too large, rights.
+    pub fn run(&self, context: &Context) -> Result<Answer> {
+        let replica = context.open()?;
+        let schema = replica.schema();
+        let field = schema.require(&self.collection)?.require_field(&self.field)?;
+        if field.ty != FieldType::Attachment {
+            return Err(Error::usage("not-an-attachment").with("field", &self.field));
+        }
+        let id = replica.find(&self.collection, &self.record)?;
+        let attachment = replica.attach_file(&self.file, media_type(&self.file))?;
+        let edit = Edit::Set(field.name.clone(), Value::Attachment(attachment.clone()));
+        replica.transact(|tx| tx.edit(&self.collection, &id, vec![edit]))?;
+        Ok(Answer::of(
+            context,
+            || {
+                json!({
+                    "id": id.to_string(),
+                    "hash": attachment.hash.to_string(),
+                    "size": attachment.size,
+                    "media": attachment.media,
+                    "name": attachment.name,
+                })
+            },
+            || {
+                let said = Message::new("attached").with("name", &attachment.name).with("bytes", attachment.size);
+                said.with("hash", attachment.hash.to_string()).render(context.language())
+            },
+        ))
+    }
+}
+
+// What programs need to open a file again; anything unknown is plain bytes.
+fn media_type(file: &Path) -> &'static str {
+    let extension = file.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        "pdf" => "application/pdf",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "svg" => "image/svg+xml",
+        "txt" | "log" => "text/plain",
+        "csv" => "text/csv",
+        "json" => "application/json",
+        "xml" => "application/xml",
+        "zip" => "application/zip",
+        "mp3" => "audio/mpeg",
+        "ogg" => "audio/ogg",
+        "mp4" => "video/mp4",
+        "eml" => "message/rfc822",
+        "doc" => "application/msword",
+        "xls" => "application/vnd.ms-excel",
+        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "odt" => "application/vnd.oasis.opendocument.text",
+        "ods" => "application/vnd.oasis.opendocument.spreadsheet",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Bring an attachment here, if it is not yet, and copy it to a file.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  branchline fetch 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --out contract.pdf"
+)]
+pub struct Fetch {
+    /// The attachment's SHA-256, as `show` prints it.
+    hash: String,
+    /// Where to copy it.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How long it may take to arrive; what has arrived by then stays.
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = parse_span)]
+    deadline: Duration,
+}
+
+impl Fetch {
+    /// Fetches from the upstream where needed.
+    ///
+    /// # Errors
+    /// `blob_not_held` where nobody above has it, an upstream that cannot be reached, a file that cannot be written.
+    pub fn run(&self, context: &Context) -> Result<Answer> {
+        let hash = BlobHash::parse(&self.hash).ok_or_else(|| wrong_usage(format!("HASH: {}", self.hash)))?;
+        let replica = context.open()?;
+        let held = match replica.blob_file(&hash)? {
+            Some(path) => path,
+            None => self.bring(&replica, &hash)?,
+        };
+        let size = match &self.out {
+            Some(out) => copy(&held, out)?,
+            None => held.metadata().map_err(|e| unreadable(&held, &e))?.len(),
+        };
+        let out = self.out.as_ref().unwrap_or(&held).display().to_string();
+        Ok(Answer::of(
+            context,
+            || json!({"hash": self.hash, "size": size, "file": out}),
+            || Message::new("fetched").with("file", &out).with("bytes", size).render(context.language()),
+        ))
+    }
+
+    fn bring(&self, replica: &Replica, hash: &BlobHash) -> Result<PathBuf> {
+        let absent = || Error::not_found("blob-not-held").with("hash", &self.hash);
+        if !replica.settings()?.role.has_upstream() {
+            return Err(absent());
+        }
+        replica.want_blob(hash)?;
+        block_on(async { net::sync_once(replica, self.deadline, |_| ()).await })?;
+        replica.blob_file(hash)?.ok_or_else(absent)
+    }
+}
+
+fn copy(held: &Path, out: &Path) -> Result<u64> {
+    let mut source = std::fs::File::open(held).map_err(|e| unreadable(held, &e))?;
+    write_file(out, |to| std::io::copy(&mut source, to).map_err(|e| unreadable(out, &e)))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::storage("file-not-written").with("detail", error.to_string()).at(path.display().to_string())
+}

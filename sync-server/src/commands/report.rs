@@ -1,0 +1,102 @@
+//! Head office's figures: `report`.
+
+use branchline_core::Result;
+use branchline_core::crm::report::{Kind, Report as Figures, Request, report};
+use branchline_core::message::Message;
+use branchline_core::replica::Replica;
+use branchline_core::time::{Day, Millis};
+use clap::{Args, ValueEnum};
+
+use crate::cli::wrong_usage;
+use crate::context::Context;
+use crate::output::{Answer, Table};
+
+/// Figures over everything this replica holds, each saying how complete it is.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  branchline report funnel --by branch --from 2017-01-01 --to 2017-12-31\n  branchline \
+                        report pipeline --format svg > pipeline.svg"
+)]
+pub struct Report {
+    /// funnel (deals by stage), pipeline (weighted forecast by month) or activity (what people did, by week).
+    name: String,
+    /// The field to group by; each report has its own default.
+    #[arg(long, value_name = "FIELD")]
+    by: Option<String>,
+    /// The first day that counts: 2017-03-01 or today-30d.
+    #[arg(long, value_name = "DAY")]
+    from: Option<String>,
+    /// The last day that counts.
+    #[arg(long, value_name = "DAY")]
+    to: Option<String>,
+    /// The form of the answer; without it a table, with --json JSON.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Csv,
+    Json,
+    Svg,
+}
+
+impl Report {
+    /// Makes the report.
+    ///
+    /// # Errors
+    /// `unknown_report`, a field it cannot be grouped by, a day that is none.
+    pub fn run(&self, context: &Context) -> Result<Answer> {
+        let replica = context.open()?;
+        let request = Request {
+            kind: Kind::parse(&self.name)?,
+            by: self.by.clone(),
+            from: day(&replica, "--from", self.from.as_deref())?,
+            to: day(&replica, "--to", self.to.as_deref())?,
+            complete_through: complete_through(&replica)?,
+        };
+        let figures = report(&replica, &request)?;
+        let language = context.language();
+        let format = self.format.unwrap_or(if context.json { Format::Json } else { Format::Table });
+        let body = match format {
+            Format::Table => table(context, &figures),
+            Format::Csv => figures.csv(),
+            Format::Json => format!("{}\n", figures.json()),
+            Format::Svg => figures.svg(language)?,
+        };
+        Ok(Answer::raw(body.into_bytes()))
+    }
+}
+
+fn day(replica: &Replica, option: &str, text: Option<&str>) -> Result<Option<Day>> {
+    let today = replica.environment().now().day();
+    let parse = |text: &str| Day::parse_relative(text, today).ok_or_else(|| wrong_usage(format!("{option} {text}")));
+    text.map(parse).transpose()
+}
+
+// By the branch's code, as scopes name it; by its title where it has none.
+fn complete_through(replica: &Replica) -> Result<Vec<(String, Option<Millis>)>> {
+    let named = replica.completeness()?.into_iter().map(|(branch, at)| {
+        let code = replica.record("branch", &branch).ok().map(|record| record.text("code").to_owned());
+        let code = code.filter(|code| !code.is_empty());
+        (code.or_else(|| replica.label(&branch)).unwrap_or_else(|| branch.to_string()), at)
+    });
+    Ok(named.collect())
+}
+
+fn table(context: &Context, figures: &Figures) -> String {
+    let language = context.language();
+    let (headings, rows) = figures.table(language);
+    let mut table = Table::new(headings);
+    for row in rows {
+        table.row(row);
+    }
+    let mut text = format!("{}\n{}\n", figures.title.render(language), table.text());
+    for (branch, at) in &figures.complete_through {
+        let at = at.map_or_else(|| context.say("never"), Millis::rfc3339);
+        let said = Message::new("complete-through").with("branch", branch).with("at", at);
+        text.push_str(&format!("{}\n", said.render(language)));
+    }
+    text
+}

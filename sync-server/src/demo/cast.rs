@@ -1,0 +1,203 @@
+//! The replicas of the demo and the lines between them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use branchline_core::access::Scope;
+use branchline_core::crm::demo::offices;
+use branchline_core::replica::Replica;
+use branchline_core::replica::link::InvitationCode;
+use branchline_core::{Error, Result, crm};
+use tokio::time::{Instant, sleep};
+
+use super::line::Line;
+use super::node::Node;
+use crate::context::environment;
+use crate::state::State;
+
+/// How often the folders are compared while the replicas catch up.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long they may take until the last byte has arrived.
+const QUIET_MAX: Duration = Duration::from_secs(120);
+
+/// A replica under another one, and the line between them.
+#[derive(Debug)]
+pub struct Place {
+    /// The replica.
+    pub node: Node,
+    /// Its line upwards.
+    pub line: Line,
+}
+
+/// Head office, the offices, the field rep.
+#[derive(Debug)]
+pub struct Cast {
+    /// Head office.
+    pub hub: Node,
+    /// The offices in the order in which they open; empty before they do.
+    pub branches: Vec<Place>,
+    /// The field rep of the first office, once enrolled.
+    pub rep: Option<Place>,
+    port: u16,
+}
+
+/// Where a replica stands at the end.
+#[derive(Debug)]
+pub struct Standing {
+    /// Its name.
+    pub name: &'static str,
+    /// Records held.
+    pub records: u64,
+    /// Changes that wait to go up.
+    pub outbox: u64,
+    /// Records with an open conflict.
+    pub conflicts: u64,
+    /// Bytes sent upwards.
+    pub bytes_up: u64,
+    /// Bytes received from above.
+    pub bytes_down: u64,
+    /// Whether it has the same records and heads as the replica above it has in its scopes.
+    pub agrees: bool,
+    /// Its status page.
+    pub page: String,
+}
+
+impl Cast {
+    /// Head office, made and serving; `port` 0 takes free ones throughout.
+    ///
+    /// # Errors
+    /// `demo_process`.
+    pub async fn gather(home: &Path, port: u16) -> Result<Self> {
+        let mut hub = Node::new(home, "hub")?;
+        let company = ["init", "--name", "Meridian Express", "--owner", "anna@meridian.example", "--currency", "EUR"];
+        hub.run(&company).await?;
+        hub.serve(port).await?;
+        Ok(Self { hub, branches: Vec::new(), rep: None, port })
+    }
+
+    /// Opens the next office: it joins over a line of its own and serves.
+    ///
+    /// # Errors
+    /// `demo_process`.
+    pub async fn open_branch(&mut self, home: &Path, code: &'static str) -> Result<&Place> {
+        let node = Node::new(home, code)?;
+        let invited = self.hub.run(&["invite", "--as", "branch", "--name", code]).await?;
+        let port = self.next_port(self.branches.len() as u16 + 1);
+        self.branches.push(enrol(&self.hub, node, &invited, port).await?);
+        self.branches.last().ok_or_else(|| Error::storage("demo-process").with("detail", code))
+    }
+
+    /// Enrols the field rep at the first office as the person of this address.
+    ///
+    /// # Errors
+    /// `demo_process`.
+    pub async fn enrol_rep(&mut self, home: &Path, email: &str) -> Result<()> {
+        let Some(office) = self.branches.first() else { return Ok(()) };
+        let node = Node::new(home, "rep")?;
+        let scope = format!("branch:{}", office.node.name);
+        let args = ["invite", "--as", "device", "--name", "rep", "--user", email, "--scope", scope.as_str()];
+        let invited = office.node.run(&args).await?;
+        self.rep = Some(enrol(&office.node, node, &invited, self.next_port(4)).await?);
+        Ok(())
+    }
+
+    fn next_port(&self, offset: u16) -> u16 {
+        if self.port == 0 { 0 } else { self.port.saturating_add(offset) }
+    }
+
+    fn places(&self) -> impl Iterator<Item = (&Node, &Place)> {
+        let branches = self.branches.iter().map(|place| (&self.hub, place));
+        let rep = self.branches.first().and_then(|office| self.rep.as_ref().map(|rep| (&office.node, rep)));
+        branches.chain(rep)
+    }
+
+    /// Waits until every outbox is empty and every replica agrees with the one above it; gives whether it came to that.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub async fn quiet(&self) -> Result<bool> {
+        let begun = Instant::now();
+        while begun.elapsed() < QUIET_MAX {
+            if self.standings()?.iter().all(|s| s.agrees && s.outbox == 0) {
+                return Ok(true);
+            }
+            sleep(LOOK).await;
+        }
+        Ok(false)
+    }
+
+    /// Where every replica stands, head office first.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub fn standings(&self) -> Result<Vec<Standing>> {
+        let mut all = vec![standing(&self.hub, true)?];
+        for (above, place) in self.places() {
+            all.push(standing(&place.node, agrees(above, &place.node)?)?);
+        }
+        Ok(all)
+    }
+
+    /// Ends all processes, the lowest first.
+    pub async fn leave(&mut self) {
+        if let Some(rep) = &mut self.rep {
+            rep.node.stop().await;
+        }
+        for place in &mut self.branches {
+            place.node.stop().await;
+        }
+        self.hub.stop().await;
+    }
+}
+
+// The code is handed on with the line's address in it, so that already the first byte goes over that line.
+async fn enrol(above: &Node, mut node: Node, invited: &serde_json::Value, port: u16) -> Result<Place> {
+    let failed = |detail: String| Error::storage("demo-process").with("detail", detail).at(node.name);
+    let upstream: SocketAddr =
+        above.url().trim_start_matches("http://").parse().map_err(|_| failed(above.url().to_owned()))?;
+    let line = Line::to(upstream).await.map_err(|e| failed(e.to_string()))?;
+    let code = invited.get("code").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let mut code = InvitationCode::parse(code)?;
+    code.address = format!("http://{}", line.address());
+    node.run(&["join", &code.encode()]).await?;
+    node.serve(port).await?;
+    Ok(Place { node, line })
+}
+
+/// The replica in a node's folder, as any process on that machine could open it.
+///
+/// # Errors
+/// Those of the store.
+pub fn open(node: &Node) -> Result<Replica> {
+    Replica::open(&node.dir, crm::builtin().clone(), environment())
+}
+
+fn standing(node: &Node, agrees: bool) -> Result<Standing> {
+    let state = State::read(&open(node)?)?;
+    Ok(Standing {
+        name: node.name,
+        records: state.records_total(),
+        outbox: state.status.outbox,
+        conflicts: state.status.conflicts,
+        bytes_up: state.bytes_up,
+        bytes_down: state.bytes_down,
+        agrees,
+        page: node.url().to_owned(),
+    })
+}
+
+// What the replica above holds in this one's scopes, against what this one holds: record ids and heads.
+fn agrees(above: &Node, node: &Node) -> Result<bool> {
+    let (upper, lower) = (open(above)?, open(node)?);
+    let device = lower.settings()?.device;
+    let Some(known) = upper.downstreams()?.into_iter().find(|d| d.device == device) else { return Ok(false) };
+    let mut scopes: Vec<Scope> = known.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
+    scopes.push(Scope::Shared);
+    Ok(upper.digest_of(&scopes)? == lower.digest()?)
+}
+
+// The offices' codes are fixed in the generator; the story names them in its order.
+pub(super) fn office_codes() -> Vec<&'static str> {
+    offices().map(|(code, _)| code).collect()
+}
