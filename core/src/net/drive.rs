@@ -92,6 +92,8 @@ where
     let mut store = StoreTask { executor: Some(executor), running: None };
     let mut inputs = VecDeque::from([first]);
     let mut local_open = true;
+    // Once the other end has hung up, what it said last is still carried out.
+    let mut incoming_open = true;
     tokio::pin!(stop);
     let end = loop {
         while let Some(input) = inputs.pop_front() {
@@ -114,16 +116,19 @@ where
         if let Some(end) = closed {
             break Some(end);
         }
+        if !incoming_open && store.running.is_none() {
+            break None;
+        }
         let wait = Duration::from_millis(machine.timeout().0.saturating_sub(env.now().0).clamp(0, 60_000) as u64);
         tokio::select! {
-            frame = incoming.next() => match frame {
+            frame = incoming.next(), if incoming_open => match frame {
                 Some(frame) => {
                     traffic.received_bytes += framed(frame.len(), !client);
                     traffic.round_trips += u64::from(spoke);
                     spoke = false;
                     inputs.push_back(Input::Frame(frame));
                 }
-                None => break None,
+                None => incoming_open = false,
             },
             reply = store.finish() => match reply {
                 Some(reply) => inputs.push_back(Input::Done(reply)),
