@@ -62,7 +62,7 @@ pub(crate) struct Fed {
     pub total: u64,
     /// Nothing follows.
     pub last: bool,
-    /// Something was delivered or skipped: the downstream's position moves.
+    /// Something happened in the viewer's scopes, if only its own changes: the downstream hears of its new position.
     pub moved: bool,
     bytes: usize,
 }
@@ -91,7 +91,8 @@ pub(crate) fn feed(conn: &Connection, viewer: &Viewer, from: &Position, budget: 
     if fed.position.seq != from.seq {
         fed.position.rolling = rolling_at(conn, fed.position.seq)?;
     }
-    fed.moved = fed.position != *from;
+    // What happened elsewhere is no news: nothing is sent for it.
+    fed.moved |= fed.position.passes != from.passes || fed.position.held != from.held;
     Ok(fed)
 }
 
@@ -246,6 +247,7 @@ impl Feeder<'_> {
     }
 
     fn log_row(&mut self, seq: u64, record: u64, happened: &Happened) -> Result<()> {
+        self.fed.moved = true;
         let Some(row) = self.record(record)? else { return Ok(()) };
         if !self.covered(&row) {
             if happened.left && self.delivered(&row) {

@@ -135,11 +135,13 @@ impl Writer<'_> {
                 .execute(params![heads, row.flags, row.n])?;
         }
         if let Some(table) = table {
-            let search = changes_search(table, &touched.fields).then(|| row::search_text(table, &projected.values));
+            let rewritten = !touched.is_new && matches!(touched.fields, Changed::All);
+            let searched = !rewritten && changes_search(table, &touched.fields);
+            let search = searched.then(|| row::search_text(table, &projected.values));
             match &touched.fields {
                 _ if touched.is_new => row::insert(conn, table, row.n, &touched.id, projected)?,
                 Changed::Fields(fields) => row::update(conn, table, row.n, projected, fields)?,
-                Changed::All => row::update(conn, table, row.n, projected, &all_fields(table))?,
+                Changed::All => rewrite(conn, table, row.n, &touched.id, projected)?,
             }
             if let Some(text) = search {
                 index_text(conn, row.n, &text, touched.is_new)?;
@@ -261,11 +263,6 @@ fn changes_search(table: &Table, changed: &Changed) -> bool {
             fields.iter().any(|name| table.placed(name).is_some_and(|placed| placed.field.searchable))
         }
     }
-}
-
-fn all_fields(table: &Table) -> HashSet<Name> {
-    let system = MARKS.into_iter().map(Name::from);
-    table.fields.iter().map(|placed| placed.field.name.clone()).chain(system).collect()
 }
 
 /// The records of a collection that a change of its table concerns: all, or those whose changes name a new field.

@@ -6,6 +6,7 @@
 
 mod line;
 mod oracle;
+pub mod pair;
 mod random;
 mod world;
 
@@ -25,8 +26,6 @@ pub struct Summary {
     pub crashes: u64,
     /// Connections that replaced a live one of the same device.
     pub duplicates: u64,
-    /// Changes that arrived where they already were.
-    pub resent: u64,
     /// Records with conflicts at the hub in the end.
     pub conflicts: u64,
 }

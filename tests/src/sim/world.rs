@@ -1,9 +1,7 @@
 //! A tree of replicas, their lines, and what people do at them.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -11,16 +9,17 @@ use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
 use branchline_core::message::Language;
-use branchline_core::replica::link::{Downstream, Invitation, InvitationCode, Joiner, Upstream};
+use branchline_core::replica::link::{Downstream, Invitation, Upstream};
 use branchline_core::replica::{Environment, Init, Query, Replica};
 use branchline_core::schema::{Currency, Name, Value};
-use branchline_core::sync::{End, Executor, Input, Machine, Output, downstream, upstream};
+use branchline_core::sync::{Input, Machine, downstream, upstream};
 use branchline_core::time::Millis;
 use branchline_core::wire::message::Nonce;
 
 use super::Summary;
 use super::line::{Direction, Faults};
 use super::oracle::Ledger;
+use super::pair::{Half, enrol};
 use super::random::Random;
 
 /// What to play.
@@ -39,12 +38,12 @@ pub struct Plan {
 }
 
 /// The clock and randomness of all replicas of a world.
-struct Machine0 {
+struct Clockwork {
     now: Arc<AtomicI64>,
     random: AtomicU64,
 }
 
-impl Environment for Machine0 {
+impl Environment for Clockwork {
     fn now(&self) -> Millis {
         Millis(self.now.load(Ordering::Relaxed))
     }
@@ -62,7 +61,7 @@ impl Environment for Machine0 {
 struct Node {
     name: String,
     dir: PathBuf,
-    env: Arc<Machine0>,
+    env: Arc<Clockwork>,
     replica: Replica,
     upstream: Option<usize>,
 }
@@ -82,18 +81,11 @@ struct Connection {
     downwards: Direction,
 }
 
-struct Half<M, E> {
-    machine: M,
-    executor: E,
-    end: Option<End>,
-    seen: u64,
-}
-
 /// Everything of one run.
 pub struct World {
     plan: Plan,
     faults: Faults,
-    _folder: tempfile::TempDir,
+    root: tempfile::TempDir,
     clock: Arc<AtomicI64>,
     nodes: Vec<Node>,
     links: Vec<Link>,
@@ -101,7 +93,6 @@ pub struct World {
     fate: Random,
     ledger: Ledger,
     summary: Summary,
-    resent: Rc<Cell<u64>>,
 }
 
 const STEP_MS: i64 = 50;
@@ -118,7 +109,7 @@ impl World {
         let mut world = Self {
             plan: plan.clone(),
             faults,
-            _folder: folder,
+            root: folder,
             clock,
             nodes: Vec::new(),
             links: Vec::new(),
@@ -126,7 +117,6 @@ impl World {
             fate,
             ledger: Ledger::default(),
             summary: Summary::default(),
-            resent: Rc::default(),
         };
         world.found();
         world
@@ -157,13 +147,13 @@ impl World {
         self.sync_all();
     }
 
-    fn machine(&self) -> Arc<Machine0> {
+    fn machine(&self) -> Arc<Clockwork> {
         let salt = self.plan.seed.wrapping_mul(1_000).wrapping_add(self.nodes.len() as u64) << 20;
-        Arc::new(Machine0 { now: self.clock.clone(), random: AtomicU64::new(salt) })
+        Arc::new(Clockwork { now: self.clock.clone(), random: AtomicU64::new(salt) })
     }
 
     fn folder(&self, name: &str) -> PathBuf {
-        self._folder.path().join(name)
+        self.root.path().join(name)
     }
 
     fn join(&mut self, upper: usize, name: &str, branch: bool) -> usize {
@@ -174,34 +164,8 @@ impl World {
             role: (!branch).then(|| "seller".to_owned()),
             ..Invitation::default()
         };
-        let code = self.nodes[upper].replica.invite(&invitation).unwrap().code;
-        let code = InvitationCode::parse(&code).unwrap();
-        let env = self.machine();
-        let dir = self.folder(name);
-        let joiner = Joiner::new(&dir, code, crm::builtin().clone(), env.clone()).unwrap();
-        let now = self.now();
-        let nonce: Nonce = [7; 16];
-        let mut down = Half { machine: downstream::Session::new(now), executor: joiner, end: None, seen: 0 };
-        let mut up = Half {
-            machine: upstream::Session::new(now, nonce),
-            executor: Upstream::new(self.nodes[upper].replica.clone(), None),
-            end: None,
-            seen: 0,
-        };
-        let mut to_up = down.give(now, Input::Opened(nonce));
-        up.give(now, Input::Opened(nonce));
-        while down.end.is_none() {
-            let mut to_down = Vec::new();
-            for frame in to_up.drain(..) {
-                to_down.extend(up.give(now, Input::Frame(frame)));
-            }
-            assert!(!to_down.is_empty(), "the enrolment stands still");
-            for frame in to_down {
-                to_up.extend(down.give(now, Input::Frame(frame)));
-            }
-        }
-        assert_eq!(down.end, Some(End::Stopped), "{:?} {:?}", down.machine.error(), up.machine.error());
-        let replica = down.executor.replica().unwrap();
+        let (env, dir, now) = (self.machine(), self.folder(name), self.now());
+        let replica = enrol(&self.nodes[upper].replica, &dir, &invitation, env.clone());
         self.nodes.push(Node { name: name.to_owned(), dir, env, replica, upstream: Some(upper) });
         let lower = self.nodes.len() - 1;
         self.links.push(Link { lower, upper, connection: None, again_at: now });
@@ -276,18 +240,16 @@ impl World {
         let nonce: Nonce = std::array::from_fn(|i| (self.fate.number() >> i) as u8);
         let (lower, upper) = (&self.nodes[link.lower].replica, &self.nodes[link.upper].replica);
         let mut connection = Connection {
-            down: Half {
-                machine: downstream::Session::new(now),
-                executor: Downstream::new(lower.clone()).unwrap(),
-                end: None,
-                seen: lower.log_end().unwrap(),
-            },
-            up: Half {
-                machine: upstream::Session::new(now, nonce),
-                executor: Upstream::new(upper.clone(), None),
-                end: None,
-                seen: upper.log_end().unwrap(),
-            },
+            down: Half::new(
+                downstream::Session::new(now),
+                Downstream::new(lower.clone()).unwrap(),
+                lower.log_end().unwrap(),
+            ),
+            up: Half::new(
+                upstream::Session::new(now, nonce),
+                Upstream::new(upper.clone(), None),
+                upper.log_end().unwrap(),
+            ),
             upwards: Direction::default(),
             downwards: Direction::default(),
         };
@@ -479,7 +441,6 @@ impl World {
         let named: BTreeMap<usize, (&str, &Replica)> =
             self.nodes.iter().enumerate().map(|(at, n)| (at, (n.name.as_str(), &n.replica))).collect();
         self.ledger.check(self.plan.seed, &named, &pairs);
-        self.summary.resent = self.resent.get();
         self.summary.conflicts = self.nodes[0].replica.status().unwrap().conflicts;
     }
 
@@ -492,29 +453,5 @@ impl World {
 impl Link {
     fn is_still(&self) -> bool {
         self.connection.as_ref().is_some_and(|c| c.upwards.next().is_none() && c.downwards.next().is_none())
-    }
-}
-
-impl<M, E> Half<M, E>
-where
-    M: Machine,
-    E: Executor<Request = M::Request, Reply = M::Reply>,
-{
-    // Gives an input, carries out what the machine asks of the store, returns the frames that it sends.
-    fn give(&mut self, now: Millis, input: Input<M::Reply>) -> Vec<Vec<u8>> {
-        let mut frames = Vec::new();
-        self.machine.handle(now, input);
-        while let Some(output) = self.machine.poll() {
-            match output {
-                Output::Send(frame) => frames.push(frame),
-                Output::Do(request) => {
-                    let reply = self.executor.execute(request);
-                    self.machine.handle(now, Input::Done(reply));
-                }
-                Output::Event(_) => {}
-                Output::Close(end) => self.end = Some(end),
-            }
-        }
-        frames
     }
 }

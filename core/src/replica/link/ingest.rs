@@ -52,13 +52,14 @@ impl Upstream {
     pub(super) fn ingest(&mut self, number: u64, bytes: &[u8]) -> Result<(Ack, u64)> {
         let replica = self.replica.clone();
         let seal = self.seal.clone();
-        let peer = self.admitted()?.device.clone();
+        let admitted = self.admitted()?;
+        let (peer, revoked) = (admitted.device.clone(), admitted.revoked);
         let now = replica.corrected_now();
         let timeline = replica.timeline()?;
         let workspace = replica.settings()?.workspace;
         replica
             .write(Origin::Downstream(peer.id), |writer| {
-                let peer = super::upstream::current(writer.connection(), &peer.id)?;
+                let peer = if revoked { peer } else { super::upstream::current(writer.connection(), &peer.id)? };
                 let decoded =
                     codec::decode(bytes, &mut |id, actor, seq| writer.change_of(id, actor, seq).ok().flatten())?;
                 let authors = bind(writer, &workspace, &peer, &decoded)?;
@@ -68,7 +69,7 @@ impl Upstream {
                     role_of: &|person| replica.role_of_person(person),
                     branch_of: &|scope| replica.branch_of(scope),
                 };
-                let mut intake = Intake { writer, bench: &bench, authors, refused: Vec::new(), new: 0, now };
+                let mut intake = Intake { writer, bench: &bench, authors, refused: Vec::new(), new: 0, now, revoked };
                 intake.missing(&decoded);
                 for transaction in transactions(&decoded) {
                     intake.transaction(&decoded, transaction)?;
@@ -141,6 +142,7 @@ struct Intake<'i, 'w> {
     refused: Vec<RefusedChange>,
     new: u64,
     now: crate::time::Millis,
+    revoked: bool,
 }
 
 /// A change that may be appended.
@@ -168,8 +170,13 @@ impl Intake<'_, '_> {
         let broken = decoded.missing.iter().any(|m| {
             changes.first().is_some_and(|f| m.index > f.index) && changes.last().is_some_and(|l| m.index < l.index)
         });
-        let judged =
-            if broken { Err(Refused::new("transaction_incomplete", "")) } else { self.judge_all(decoded, changes)? };
+        let judged = if self.revoked {
+            Err(Refused::new("link_revoked", ""))
+        } else if broken {
+            Err(Refused::new("transaction_incomplete", ""))
+        } else {
+            self.judge_all(decoded, changes)?
+        };
         match judged {
             Ok(judged) => self.append(judged),
             Err(refused) => self.refuse(decoded, changes, &refused),

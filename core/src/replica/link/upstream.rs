@@ -34,6 +34,8 @@ pub struct Upstream {
 /// The downstream of this connection.
 pub(super) struct Peer {
     pub(super) device: DeviceRow,
+    /// It may only push, and all of it goes to review.
+    pub(super) revoked: bool,
     told: Told,
     position: Position,
     // Where the downstream will be once it has confirmed the batch in flight.
@@ -82,7 +84,8 @@ impl Upstream {
             .ok_or_else(|| Error::refused("unknown-device"))?;
         check_signature(&device.public_key, &hello.signed(nonce, &self.replica.device()), &hello.signature)?;
         let active = self.replica.read(|conn| link_rows::person_active(conn, &device.person))?;
-        if device.revoked || !active {
+        let revoked = device.revoked || !active;
+        if revoked && hello.outbox == 0 {
             return Err(Error::refused("link-revoked"));
         }
         let offered = self.replica.random_u32().max(1);
@@ -107,7 +110,8 @@ impl Upstream {
                 known(conn, timeline, &seal, &hello.witness, end)?;
             }
             let viewer = viewer(conn, &replica, &device)?;
-            let quiet = feed::is_quiet(conn, &viewer, &position)?;
+            // A revoked device is let in only to hand over for review what was typed on it; it gets nothing.
+            let quiet = revoked || feed::is_quiet(conn, &viewer, &position)?;
             let row = LinkRow {
                 epoch: hello.epoch,
                 offered,
@@ -121,7 +125,7 @@ impl Upstream {
             Ok((position, quiet))
         })?;
         let _ = self.admitted.set(device.id);
-        self.peer = Some(Peer { device, told: Told::default(), position, pending: None });
+        self.peer = Some(Peer { device, revoked, told: Told::default(), position, pending: None });
         Ok(Welcome { now: self.replica.corrected_now(), epoch: offered, quiet })
     }
 
@@ -129,6 +133,9 @@ impl Upstream {
         let replica = self.replica.clone();
         let seal = self.seal.clone();
         let peer = self.admitted()?;
+        if peer.revoked {
+            return Ok(None);
+        }
         let (device, told, from) = (peer.device.id, &mut peer.told, &peer.position);
         let (fed, changes) = replica.read(|conn| {
             let device = current(conn, &device)?;
@@ -145,6 +152,7 @@ impl Upstream {
             }
         })?;
         if !fed.moved {
+            peer.position = fed.position;
             return Ok(None);
         }
         let position = seal.seal(&fed.position);
@@ -163,6 +171,9 @@ impl Upstream {
     fn whole(&mut self, records: &[RecordId]) -> Result<Batch> {
         let replica = self.replica.clone();
         let peer = self.admitted()?;
+        if peer.revoked {
+            return Err(Error::refused("link-revoked"));
+        }
         let (device, told, held) = (peer.device.id, &mut peer.told, &peer.position);
         let changes = replica.read(|conn| {
             let device = current(conn, &device)?;
@@ -197,7 +208,9 @@ impl Upstream {
     }
 
     fn blob(&mut self, request: BlobRequest) -> Result<BlobReply> {
-        self.admitted()?;
+        if self.admitted()?.revoked {
+            return Ok(BlobReply::Finished);
+        }
         match request {
             BlobRequest::Next => Ok(BlobReply::Nothing),
             BlobRequest::Offered { hash, size } => self.replica.blob_offered(&hash, size),

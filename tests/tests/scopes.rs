@@ -1,0 +1,286 @@
+//! Who gets what over a link: scopes, grants, refusals, revocation, copies. Real replicas, no line.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use branchline_core::crm;
+use branchline_core::document::Edit;
+use branchline_core::id::RecordId;
+use branchline_core::message::Language;
+use branchline_core::replica::link::Invitation;
+use branchline_core::replica::{Init, Query, Replica, SystemEnvironment};
+use branchline_core::schema::{Currency, Name, Value};
+use branchline_core::sync::Event;
+use branchline_tests::sim::pair::{enrol, exchange, exchange_cut};
+
+struct Company {
+    root: tempfile::TempDir,
+    hub: Replica,
+}
+
+impl Company {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let init = Init {
+            name: "Caravan".into(),
+            owner_name: Some("Olha".into()),
+            owner_email: Some("olha@caravan.example".into()),
+            currency: Currency(*b"EUR"),
+            language: Language::En,
+        };
+        let hub = Replica::init(&root.path().join("hub"), &init, crm::builtin().clone(), Arc::new(SystemEnvironment))
+            .unwrap();
+        hub.announce("http://127.0.0.1:1", None).unwrap();
+        Self { root, hub }
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn branch(&self, name: &str) -> Replica {
+        self.below(
+            &self.hub,
+            Invitation { branch: true, name: name.into(), expires_ms: 60_000, ..Invitation::default() },
+        )
+    }
+
+    fn below(&self, upper: &Replica, invitation: Invitation) -> Replica {
+        let lower = enrol(upper, &self.folder(&invitation.name), &invitation, Arc::new(SystemEnvironment));
+        lower.announce("http://127.0.0.1:2", None).unwrap();
+        exchange(&lower, upper).unwrap();
+        lower
+    }
+}
+
+fn deal(replica: &Replica, name: &str, more: Vec<(Name, Value)>) -> RecordId {
+    let mut values = vec![(Name::from("name"), Value::Text(name.into()))];
+    values.extend(more);
+    replica.transact(|tx| tx.create("opportunity", values)).unwrap()
+}
+
+fn set(replica: &Replica, id: &RecordId, field: &str, value: Value) {
+    replica.transact(|tx| tx.edit("opportunity", id, vec![Edit::Set(Name::from(field), value)])).unwrap();
+}
+
+fn names(replica: &Replica) -> Vec<String> {
+    let rows = replica.list(&Query::of("opportunity").with_archived()).unwrap().rows;
+    let mut names: Vec<String> = rows.iter().map(|r| r.text("name").to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_branch_holds_its_own_deals_and_everything_shared() {
+    let company = Company::new();
+    let (central, east) = (company.branch("Central"), company.branch("East"));
+    deal(&central, "ours", vec![]);
+    deal(&east, "theirs", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    exchange(&east, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!(names(&company.hub), ["ours", "theirs"]);
+    assert_eq!(names(&central), ["ours"]);
+    assert_eq!(names(&east), ["theirs"]);
+    assert_eq!(central.list(&Query::of("branch")).unwrap().rows.len(), 2, "branches are shared");
+}
+
+#[test]
+fn a_deal_that_moves_leaves_one_branch_and_enters_the_other_whole() {
+    let company = Company::new();
+    let (central, east) = (company.branch("Central"), company.branch("East"));
+    let id = deal(&central, "wanderer", vec![]);
+    set(&central, &id, "stage", Value::Text("qualified".into()));
+    exchange(&central, &company.hub).unwrap();
+    let to = company.hub.find("branch", "code=east").unwrap();
+    set(&company.hub, &id, "branch", Value::Reference(to));
+    exchange(&central, &company.hub).unwrap();
+    exchange(&east, &company.hub).unwrap();
+    assert!(names(&central).is_empty());
+    assert!(central.search("wanderer", 10).unwrap().is_empty());
+    assert_eq!(names(&east), ["wanderer"]);
+    let history = |r: &Replica| r.history("opportunity", &id).unwrap().len();
+    assert_eq!(history(&east), history(&company.hub), "with all of its history");
+    // And back again.
+    let back = company.hub.find("branch", "code=central").unwrap();
+    set(&company.hub, &id, "branch", Value::Reference(back));
+    exchange(&east, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!((names(&central), names(&east)), (vec!["wanderer".to_owned()], vec![]));
+    assert!(central.verify(false).unwrap().is_sound() && east.verify(false).unwrap().is_sound());
+}
+
+#[test]
+fn a_rep_gets_nothing_of_a_scope_without_a_grant() {
+    let company = Company::new();
+    let anna = company
+        .hub
+        .transact(|tx| {
+            tx.create(
+                "user",
+                vec![
+                    (Name::from("name"), Value::Text("Anna".into())),
+                    (Name::from("role"), Value::Text("seller".into())),
+                ],
+            )
+        })
+        .unwrap();
+    deal(&company.hub, "hers", vec![(Name::from("owner"), Value::Reference(anna))]);
+    deal(&company.hub, "qqqqsecretqqqq", vec![]);
+    let invitation = Invitation {
+        name: "phone".into(),
+        user: Some("name=Anna".into()),
+        expires_ms: 60_000,
+        ..Invitation::default()
+    };
+    let phone = company.below(&company.hub, invitation);
+    assert_eq!(names(&phone), ["hers"]);
+    deal(&company.hub, "qqqqsecretqqqq too", vec![]);
+    let quiet = exchange(&phone, &company.hub).unwrap();
+    assert_eq!(names(&phone), ["hers"]);
+    assert!(!quiet.events.iter().any(|e| matches!(e, Event::Pulled(_))), "{:?}", quiet.events);
+    // What changed elsewhere costs nothing here: one welcome, no batch.
+    assert_eq!(quiet.down.len(), 1, "{} frames", quiet.down.len());
+}
+
+#[test]
+fn a_wider_grant_brings_records_and_a_narrower_one_takes_them_away() {
+    let company = Company::new();
+    let (central, _east) = (company.branch("Central"), company.branch("East"));
+    let east_id = company.hub.find("branch", "code=east").unwrap();
+    deal(&company.hub, "of the east", vec![(Name::from("branch"), Value::Reference(east_id))]);
+    exchange(&central, &company.hub).unwrap();
+    assert!(names(&central).is_empty());
+    let device = company.hub.find("device", &format!("device_id={}", central.device())).unwrap();
+    let grant = |edit: fn(Name, String) -> Edit| {
+        let scope = format!("branch:{east_id}");
+        company.hub.transact(|tx| tx.edit("device", &device, vec![edit(Name::from("scopes"), scope)])).unwrap();
+        exchange(&central, &company.hub).unwrap();
+    };
+    grant(Edit::Add);
+    assert_eq!(names(&central), ["of the east"]);
+    grant(Edit::Remove);
+    assert!(names(&central).is_empty(), "taken away again");
+}
+
+#[test]
+fn a_refused_edit_is_kept_at_both_ends_and_blocks_nothing() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let invitation = Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() };
+    let phone = company.below(&central, invitation);
+    let id = deal(&phone, "mine", vec![]);
+    let other = deal(&phone, "also mine", vec![]);
+    exchange(&phone, &central).unwrap();
+    // The branch gives the deal to somebody else while the phone is away and its owner edits it.
+    let boss = central.me().unwrap().id;
+    set(&central, &id, "owner", Value::Reference(boss));
+    set(&phone, &id, "stage", Value::Text("won".into()));
+    set(&phone, &other, "stage", Value::Text("qualified".into()));
+    let exchanged = exchange(&phone, &central).unwrap();
+    assert!(exchanged.events.contains(&Event::Refused(1)), "{:?}", exchanged.events);
+    assert_eq!(phone.status().unwrap().quarantine, 1);
+    assert_eq!(central.status().unwrap().review, 1);
+    assert_eq!(phone.status().unwrap().outbox, 0);
+    let stage = |r: &Replica, id: &RecordId| r.record("opportunity", id).unwrap().text("stage").to_owned();
+    assert_eq!(stage(&central, &id), stage(&phone, &id), "both show what was accepted");
+    assert_eq!(stage(&central, &other), "qualified", "the next edit got through");
+    assert!(phone.verify(false).unwrap().is_sound());
+}
+
+#[test]
+fn a_revoked_device_hands_over_for_review_and_gets_nothing() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    deal(&central, "typed before", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    company.hub.revoke("Central").unwrap();
+    let branch = company.hub.find("branch", "code=central").unwrap();
+    deal(&company.hub, "too late", vec![(Name::from("branch"), Value::Reference(branch))]);
+    deal(&central, "typed after", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!(names(&company.hub), ["too late", "typed before"]);
+    assert_eq!(company.hub.status().unwrap().review, 1);
+    assert_eq!(central.status().unwrap().quarantine, 1);
+    assert!(!names(&central).contains(&"too late".to_owned()));
+    assert_eq!(exchange(&central, &company.hub).unwrap_err().code(), "link_revoked");
+}
+
+#[test]
+fn a_copied_folder_and_a_restored_hub_are_told_and_nothing_changes() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let copy = company.folder("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let backup = company.folder("hub-copy");
+    std::fs::create_dir(&backup).unwrap();
+    for (from, to) in [("Central", &copy), ("hub", &backup)] {
+        for entry in std::fs::read_dir(company.folder(from)).unwrap().flatten().filter(|e| e.path().is_file()) {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+    deal(&central, "one", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    let twin = Replica::open(&copy, crm::builtin().clone(), Arc::new(SystemEnvironment)).unwrap();
+    deal(&twin, "from the copy", vec![]);
+    assert_eq!(exchange(&twin, &company.hub).unwrap_err().code(), "history_differs");
+    assert_eq!(twin.outbox_len().unwrap(), 1, "what was typed waits");
+    assert_eq!(names(&company.hub), ["one"]);
+    let old = Replica::open(&backup, crm::builtin().clone(), Arc::new(SystemEnvironment)).unwrap();
+    assert_eq!(exchange(&central, &old).unwrap_err().code(), "history_differs");
+    assert_eq!(names(&central), ["one"]);
+}
+
+#[test]
+fn a_cut_first_sync_goes_on_where_it_was() {
+    let company = Company::new();
+    let branch = company.branch("Central");
+    let home = company.hub.find("branch", "code=central").unwrap();
+    for part in 0..12 {
+        company
+            .hub
+            .transact(|tx| {
+                for n in 0..500 {
+                    let name = (Name::from("name"), Value::Text(format!("deal {part}/{n} {}", "x".repeat(400))));
+                    tx.create("opportunity", vec![name, (Name::from("branch"), Value::Reference(home))])?;
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+    let mut pulled = 0;
+    let mut cuts = 0;
+    while names(&branch).len() < 6_000 {
+        let exchanged = exchange_cut(&branch, &company.hub, 4 + cuts % 3).unwrap();
+        pulled += exchanged.events.iter().map(|e| if let Event::Pulled(n) = e { *n } else { 0 }).sum::<u64>();
+        cuts += 1;
+        assert!(cuts < 100, "no progress");
+    }
+    assert!(cuts > 1, "the line was cut on the way");
+    assert_eq!(pulled, 6_000, "every change became new exactly once");
+}
+
+#[test]
+fn attachments_follow_when_nothing_else_waits_and_survive_cuts() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let file = company.folder("contract.pdf");
+    let content: Vec<u8> = (0..300_000u32).flat_map(|n| n.to_le_bytes()).collect();
+    std::fs::write(&file, &content).unwrap();
+    let attachment = central.attach_file(&file, "application/pdf").unwrap();
+    for cut in 5..12 {
+        exchange_cut(&central, &company.hub, cut).unwrap();
+    }
+    exchange(&central, &company.hub).unwrap();
+    let arrived = company.hub.blob_file(&attachment.hash).unwrap().expect("it arrived");
+    assert_eq!(std::fs::read(arrived).unwrap(), content);
+    let phone =
+        company.below(&central, Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() });
+    assert!(phone.blob_file(&attachment.hash).unwrap().is_none(), "on demand on devices");
+    phone.want_blob(&attachment.hash).unwrap();
+    exchange(&phone, &central).unwrap();
+    assert_eq!(std::fs::read(phone.blob_file(&attachment.hash).unwrap().unwrap()).unwrap(), content);
+}
