@@ -147,6 +147,22 @@ fn the_newer_of_two_opposite_merges_counts() {
 }
 
 #[test]
+fn of_merges_that_crossed_on_the_way_the_smallest_id_stands_for_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let replica = hub(dir.path());
+    let (first, second) = (account(&replica, "Ромашка"), account(&replica, "Ромашка ООО"));
+    let point =
+        |from: &RecordId, to: RecordId| replica.transact(|tx| tx.merge_into("account", from, Some(to))).unwrap();
+    assert!(point(&first, second) && point(&second, first));
+    let rows = replica.list(&Query::of("account")).unwrap().rows;
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [first.min(second)]);
+    assert_eq!(replica.label(&first), replica.label(&second));
+    let third = account(&replica, "ромашка");
+    let pairs = crm::duplicates(&replica, "account").unwrap();
+    assert_eq!(pairs.iter().map(|p| (p.a, p.b)).collect::<Vec<_>>(), [(first.min(second), third)]);
+}
+
+#[test]
 fn a_workspaces_own_collection_is_used_as_soon_as_it_is_declared() {
     let dir = tempfile::tempdir().unwrap();
     let replica = hub(dir.path());

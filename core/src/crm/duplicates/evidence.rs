@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use phonenumber::country::Id as Country;
 
 use super::fold;
-use super::profile::{Likeness, Source, Trait};
+use super::profile::{Likeness, Source};
 use crate::schema::{Name, Value};
 
 /// How often the same thing has the same value in two records.
@@ -33,6 +33,8 @@ pub(super) struct Column {
     values: Vec<Vec<Code>>,
     texts: Vec<String>,
     counts: Vec<u32>,
+    /// What each value says when two records share it, in bits; known once the column is filled.
+    agreements: Vec<f64>,
 }
 
 /// What two records say together about one source.
@@ -48,7 +50,13 @@ pub(super) struct Verdict {
 impl Column {
     /// An empty column for so many records.
     pub(super) fn new(source: Source, records: usize) -> Self {
-        Self { source, values: Vec::with_capacity(records), texts: Vec::new(), counts: Vec::new() }
+        Self {
+            source,
+            values: Vec::with_capacity(records),
+            texts: Vec::new(),
+            counts: Vec::new(),
+            agreements: Vec::new(),
+        }
     }
 
     /// The values of each record, in the order in which they were added.
@@ -61,8 +69,8 @@ impl Column {
         self.texts.get(code as usize).map_or("", String::as_str)
     }
 
-    fn count(&self, code: Code) -> u32 {
-        self.counts.get(code as usize).copied().unwrap_or_default()
+    fn agreement(&self, code: Code) -> f64 {
+        self.agreements.get(code as usize).copied().unwrap_or_default()
     }
 
     /// What the values of two records say; nothing where one has none.
@@ -87,8 +95,8 @@ impl Column {
     /// What two values say, in bits.
     pub(super) fn bits(&self, x: Code, y: Code) -> f64 {
         let evidence = &self.source.evidence;
-        let commoner = self.count(x).max(self.count(y));
-        let agree = self.agreement(evidence, commoner);
+        // The commoner of the two says less.
+        let agree = self.agreement(x).min(self.agreement(y));
         if x == y {
             return agree;
         }
@@ -97,13 +105,6 @@ impl Column {
             return evidence.differs;
         }
         (agree - (1.0 - alike) * BITS_PER_DIFFERENCE).max(evidence.differs)
-    }
-
-    // The two records themselves are no evidence of how common their value is.
-    fn agreement(&self, evidence: &Trait, count: u32) -> f64 {
-        let others = f64::from(count.saturating_sub(2));
-        let chance = (others + evidence.chance * PRIOR_RECORDS) / (self.values.len() as f64 + PRIOR_RECORDS);
-        (SAME / chance).log2()
     }
 }
 
@@ -128,8 +129,15 @@ fn likeness(of: Likeness, a: &str, b: &str) -> f64 {
             if !a.contains(' ') && !b.contains(' ') {
                 return strsim::jaro_winkler(a, b);
             }
+            let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
+            if (shorter as f64) < LIKENESS_MIN * longer as f64 {
+                return 0.0;
+            }
             let plain = strsim::normalized_damerau_levenshtein(a, b);
-            plain.max(strsim::normalized_damerau_levenshtein(&sorted_words(a), &sorted_words(b)))
+            if plain >= LIKENESS_MIN {
+                return plain;
+            }
+            strsim::normalized_damerau_levenshtein(&sorted_words(a), &sorted_words(b))
         }
     }
 }
@@ -188,7 +196,15 @@ impl Filling {
     }
 
     /// The filled column.
-    pub(super) fn finish(self) -> Column {
+    pub(super) fn finish(mut self) -> Column {
+        let column = &mut self.column;
+        let (records, chance) = (column.values.len() as f64, column.source.evidence.chance);
+        let agreement = |count: &u32| {
+            // The two records themselves are no evidence of how common their value is.
+            let others = f64::from(count.saturating_sub(2));
+            (SAME * (records + PRIOR_RECORDS) / (others + chance * PRIOR_RECORDS)).log2()
+        };
+        column.agreements = column.counts.iter().map(agreement).collect();
         self.column
     }
 }

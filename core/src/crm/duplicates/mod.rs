@@ -76,9 +76,7 @@ pub fn duplicates(replica: &Replica, collection: &str) -> Result<Vec<Candidate>>
     let mut rows = Vec::new();
     let query = Query::of(&collection.name).fields(fields.iter().map(|f| &**f));
     replica.each(&query, &mut |record| {
-        if record.merged_into.is_none() {
-            rows.push((record.id, record.fields));
-        }
+        rows.push((record.id, record.fields));
         Ok(())
     })?;
     Ok(candidates(collection, &rows, country))
