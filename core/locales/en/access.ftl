@@ -37,3 +37,5 @@ denied-grant = The role “{ $own }” cannot grant the role “{ $role }” wit
     .do = Invite with a lesser role or scope.
 denied-new-person = The role “{ $own }” may invite a new person at most as a seller, not as “{ $role }”.
     .do = Invite as a seller, or let the owner add the person first.
+builtin-role = The role “{ $role }” is built in and stays as it is.
+    .do = Declare a role of another name.

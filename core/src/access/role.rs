@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::schema::{Collection, Kind, Name, check_name, nearest};
+use crate::schema::{Collection, Kind, Name, RoleDeclaration, check_name, nearest};
 
 /// What somebody does. Reading is not in the list of what a role grants: whoever holds a record may read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,6 +131,17 @@ impl Role {
     pub fn defined<'a>(name: &str, actions: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let permissions = actions.into_iter().map(Permission::parse).collect::<Result<BTreeSet<_>>>()?;
         Ok(Self { name: name.into(), grants: Granted::Listed(permissions) })
+    }
+
+    /// Whether a workspace may have this role: its actions are known, its name is no built-in one's.
+    ///
+    /// # Errors
+    /// `builtin_role`, `unknown_action`.
+    pub fn check(declared: &RoleDeclaration) -> Result<()> {
+        if Self::BUILTIN.contains(&&*declared.name) {
+            return Err(Error::invalid("builtin-role").with("role", &*declared.name));
+        }
+        Self::defined(&declared.name, declared.actions.iter().map(String::as_str)).map(drop)
     }
 
     /// Its name.
@@ -262,6 +273,16 @@ mod tests {
         }
         let error = Permission::parse("edit:brnch ").unwrap_err();
         assert!(error.advice(crate::message::Language::En).contains("edit:branch"), "{error:?}");
+    }
+
+    #[test]
+    fn a_workspaces_role_has_a_name_and_actions_of_its_own() {
+        let check = |name: &str, action: &str| {
+            Role::check(&RoleDeclaration { name: name.into(), actions: vec![action.to_owned()] }).map_err(|e| e.code())
+        };
+        assert_eq!(check("dispatcher", "reassign:branch"), Ok(()));
+        assert_eq!(check("owner", "reassign:branch"), Err("builtin_role".to_owned()));
+        assert_eq!(check("dispatcher", "fly:branch"), Err("unknown_action".to_owned()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use branchline_core::access::Role;
 use branchline_core::document::Edit;
 use branchline_core::message::{Language, Message};
 use branchline_core::replica::{Replica, Tx};
@@ -83,6 +84,7 @@ fn apply(context: &Context, replica: &Replica, file: &Path) -> Result<Answer> {
     let text = std::fs::read_to_string(file).map_err(|e| unreadable(e.to_string()))?;
     let declared = parse_declarations(&text).map_err(|e| e.at(&place))?;
     declared.check_against(&replica.schema()).map_err(|e| e.at(&place))?;
+    declared.roles.iter().try_for_each(Role::check).map_err(|e| e.at(&place))?;
     let rows = declared.records();
     let done = replica.transact(|tx| rows.iter().map(|row| declare(tx, row)).collect::<Result<Vec<_>>>())?;
     Ok(Answer::of(
