@@ -12,7 +12,8 @@ use crate::wire::chunk::{Action, Scalar, genesis_actor};
 
 impl Vetted {
     /// The values that `record` shows if this is its only change, in the order of the operations; empty ones are left
-    /// out. `None` where that cannot be read without folding: the change edits texts, or follows others.
+    /// out. `None` where that cannot be read without folding: the change edits texts, follows others, or archives or
+    /// merges the record.
     pub fn values(&self, record: &RecordId, collection: &Collection) -> Option<Vec<(Name, Value)>> {
         if !self.is_flat() {
             return None;
@@ -22,6 +23,8 @@ impl Vetted {
         for op in self.ops() {
             match keys::target(collection, op.key) {
                 Some(Target::TextMark(field)) => marks.push(field),
+                // What marks the record as a whole is no value.
+                Some(Target::Archived | Target::MergedInto) => return None,
                 Some(target) if op.preds().len() == 0 || op.action == Action::Increment => {
                     read(&mut values, &target, &op);
                 }

@@ -32,7 +32,7 @@ impl Replica {
         })
     }
 
-    /// SHA-256 over (record id, heads) of everything held, by id: equal on replicas that hold the same.
+    /// A sum of SHA-256 over (record id, heads) of everything held: equal on replicas that hold the same.
     ///
     /// # Errors
     /// Whatever SQLite says.

@@ -35,6 +35,9 @@ pub(crate) struct Conditions<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) model: &'a Model,
     pub(crate) table: &'a Table,
+    /// The rows are taken along an index in the order of the sort, until there are enough. Conditions that many rows
+    /// meet must then not draw SQLite to an index of their own: it would read and sort all of those.
+    pub(crate) follows_sort: bool,
 }
 
 /// Where the values of a field are, in SQL.
@@ -243,10 +246,14 @@ impl Conditions<'_> {
                 }
                 (Place::Money(at), _) => {
                     let currency = self.table.columns.get(at + 1).map(|c| quoted(&c.name)).unwrap_or_default();
+                    let column = if self.follows_sort { format!("+{column}") } else { column };
                     Source::Money { minor: column, currency: format!("t.{currency}") }
                 }
                 (_, FieldType::Set(_)) => Source::Set(column),
                 (_, FieldType::Decimal) => Source::Decimal(column),
+                (_, FieldType::Text | FieldType::Reference(_)) => Source::Plain(column),
+                // A unary plus keeps an index on the column out of the plan.
+                _ if self.follows_sort => Source::Plain(format!("+{column}")),
                 _ => Source::Plain(column),
             });
         }

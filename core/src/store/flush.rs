@@ -173,8 +173,8 @@ fn seen_creation(
     collection: &Collection,
 ) -> Result<Seen> {
     // An unknown collection has no fields: only a state shows the scopes of its records.
-    let plain = !collection.fields.is_empty() && !change.ops().any(|op| MARKS.contains(&op.key));
-    let Some(values) = plain.then(|| change.values(&id, collection)).flatten() else {
+    let known = !collection.fields.is_empty();
+    let Some(values) = known.then(|| change.values(&id, collection)).flatten() else {
         let mut state = State::new(id);
         state.apply(change)?;
         return seen_state(conn, cache, &state, collection);

@@ -36,18 +36,22 @@ pub(crate) fn each(
 ) -> Result<()> {
     let table = lookup::table(model, &query.collection)?;
     let fields = selected(table, query)?;
+    let name = quoted(&table.name);
+    let list = format!("SELECT {}, (SELECT flags FROM record WHERE record.n = t.n)", row::select_list(table, &fields));
     let mut sql = Sql::default();
-    sql.push("SELECT ");
-    sql.push(&row::select_list(table, &fields));
-    sql.push(", (SELECT flags FROM record WHERE record.n = t.n) FROM ");
-    sql.push(&quoted(&table.name));
-    sql.push(" t WHERE ");
-    restrict(conn, model, table, query, &mut sql)?;
-    order(table, query, &mut sql)?;
     if let Some(limit) = query.limit {
+        // The page is chosen by row numbers alone: a sort then carries no wide rows.
+        sql.push(&format!("WITH page (n) AS MATERIALIZED (SELECT t.n FROM {name} t WHERE "));
+        restrict(conn, model, table, query, &mut sql)?;
+        order(table, query, &mut sql)?;
         sql.push(" LIMIT ");
         sql.param(i64::try_from(limit).unwrap_or(i64::MAX));
+        sql.push(&format!(") {list} FROM page JOIN {name} t ON t.n = page.n"));
+    } else {
+        sql.push(&format!("{list} FROM {name} t WHERE "));
+        restrict(conn, model, table, query, &mut sql)?;
     }
+    order(table, query, &mut sql)?;
     let mut statement = conn.prepare_cached(&sql.text)?;
     let mut rows = statement.query(params_from_iter(&sql.params))?;
     while let Some(found) = rows.next()? {
@@ -135,7 +139,7 @@ fn read_row(conn: &Connection, table: &Table, fields: &[&Placed], found: &SqlRow
 }
 
 fn restrict(conn: &Connection, model: &Model, table: &Table, query: &Query, sql: &mut Sql) -> Result<()> {
-    let conditions = Conditions { conn, model, table };
+    let conditions = Conditions { conn, model, table, follows_sort: follows_sort(table, query) };
     if query.archived || query.filter.as_ref().is_some_and(names_archived) {
         sql.push("1");
     } else {
@@ -150,6 +154,12 @@ fn restrict(conn: &Connection, model: &Model, table: &Table, query: &Query, sql:
         keyset(conn, table, query, after, sql)?;
     }
     Ok(())
+}
+
+/// Whether the first sort key has an index, so that the first rows can be had without looking at all.
+fn follows_sort(table: &Table, query: &Query) -> bool {
+    let first = query.sort.first().and_then(|(name, _)| table.placed(name));
+    query.limit.is_some() && first.and_then(|placed| table.column_of(placed)).is_some_and(|column| column.indexed)
 }
 
 fn names_archived(filter: &Filter) -> bool {

@@ -34,22 +34,31 @@ pub(crate) fn search(conn: &Connection, model: &Model, text: &str, limit: usize)
     if words.is_empty() || limit == 0 {
         return Ok(Vec::new());
     }
+    // Mostly only the last word is unfinished; whole words are cheap to look up, beginnings of common ones are not.
+    let mut found = matching(conn, model, &words, &expression(&words, false), limit)?;
+    if found.is_empty() && words.len() > 1 {
+        found = matching(conn, model, &words, &expression(&words, true), limit)?;
+    }
+    found.sort_by_key(|found| found.rank);
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn matching(conn: &Connection, model: &Model, words: &[String], expression: &str, limit: usize) -> Result<Vec<Found>> {
     let mut statement = conn.prepare_cached(
         "SELECT record.n, record.collection FROM search JOIN record ON record.n = search.rowid
          WHERE search MATCH ?1 AND record.flags & ?2 = 0 ORDER BY search.rowid DESC LIMIT ?3",
     )?;
     let skip = flag::ARCHIVED | flag::HIDDEN;
     let most = i64::try_from(limit.saturating_mul(CANDIDATES_PER_HIT)).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![expression(&words), skip, most])?;
+    let mut rows = statement.query(params![expression, skip, most])?;
     let mut found = Vec::new();
     while let Some(hit) = rows.next()? {
         let collection = record::collection_name(conn, hit.get(1)?)?;
         if let Some(table) = model.layout.table(&collection) {
-            found.extend(describe(conn, table, hit.get(0)?, &words)?);
+            found.extend(describe(conn, table, hit.get(0)?, words)?);
         }
     }
-    found.sort_by_key(|found| found.rank);
-    found.truncate(limit);
     Ok(found)
 }
 
@@ -61,9 +70,13 @@ fn words_of(text: &str) -> Vec<String> {
     words.take(WORDS_MAX).map(fold).collect()
 }
 
-fn expression(words: &[String]) -> String {
+fn expression(words: &[String], all_unfinished: bool) -> String {
     // Words are letters and digits only, so that quoting them is enough.
-    words.iter().map(|word| format!("\"{word}\"*")).collect::<Vec<_>>().join(" AND ")
+    let term = |(at, word): (usize, &String)| {
+        let star = if all_unfinished || at + 1 == words.len() { "*" } else { "" };
+        format!("\"{word}\"{star}")
+    };
+    words.iter().enumerate().map(term).collect::<Vec<_>>().join(" AND ")
 }
 
 fn describe(conn: &Connection, table: &Table, n: i64, words: &[String]) -> Result<Option<Found>> {

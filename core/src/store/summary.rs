@@ -58,7 +58,8 @@ pub(crate) fn summary(conn: &Connection) -> Result<Summary> {
     })
 }
 
-/// SHA-256 over (id, heads) of every record held, by id; of those in some scopes where `scopes` says so.
+/// The sum, modulo 2^64 in each of four lanes, of SHA-256(id, heads) over every record held, or over those in some
+/// scopes: the order in which a replica holds them makes no difference.
 pub(crate) fn digest(conn: &Connection, scopes: Option<&[Scope]>) -> Result<[u8; 32]> {
     let mut sql = format!("SELECT id, heads FROM record WHERE flags & {} = 0", flag::HIDDEN);
     if let Some(scopes) = scopes {
@@ -67,16 +68,22 @@ pub(crate) fn digest(conn: &Connection, scopes: Option<&[Scope]>) -> Result<[u8;
             " AND n IN (SELECT record FROM record_scope JOIN scope ON scope.n = record_scope.scope WHERE scope.name IN ({marks}))"
         ));
     }
-    sql.push_str(" ORDER BY id");
     let names = scopes.unwrap_or_default().iter().map(ToString::to_string);
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(names))?;
-    let mut digest = Sha256::new();
+    let mut lanes = [0_u64; 4];
     while let Some(row) = rows.next()? {
-        digest.update(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
-        let heads = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        digest.update((heads.len() as u64).to_be_bytes());
-        digest.update(heads);
+        let mut hash = Sha256::new();
+        hash.update(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+        hash.update(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?);
+        let hash: [u8; 32] = hash.finalize().into();
+        for (lane, part) in lanes.iter_mut().zip(hash.as_chunks().0) {
+            *lane = lane.wrapping_add(u64::from_be_bytes(*part));
+        }
     }
-    Ok(digest.finalize().into())
+    let mut digest = [0; 32];
+    for (part, lane) in digest.as_chunks_mut().0.iter_mut().zip(lanes) {
+        *part = lane.to_be_bytes();
+    }
+    Ok(digest)
 }
