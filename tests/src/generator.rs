@@ -91,6 +91,6 @@ mod tests {
         let record = account(7);
         assert_eq!(record, account(7));
         assert_eq!(record[0].1, "X0000007");
-        assert_eq!(record[2].1, "Vector Print 000007");
+        assert_eq!(record[2].1, "Granite Торг 000007");
     }
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message as Ws;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -48,16 +49,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 /// `upstream_unreachable` (retryable), `upstream_is_no_branchline`, `upstream_key_differs`, `address_malformed`,
 /// `protocol_version_differs`.
 pub async fn connect(address: &Address) -> Result<(Line, Nonce)> {
-    tokio::time::timeout(CONNECT_MAX, open(address))
-        .await
-        .map_err(|_| unreachable_at(address).with("reason", "timeout"))?
+    tokio::time::timeout(CONNECT_MAX, open(address)).await.map_err(|_| unreachable_at(address, "timeout"))?
 }
 
 async fn open(address: &Address) -> Result<(Line, Nonce)> {
     let target = Target::parse(&address.url)?;
     let tcp = TcpStream::connect((target.host.as_str(), target.port))
         .await
-        .map_err(|e| unreachable_at(address).with("reason", e.to_string()))?;
+        .map_err(|e| unreachable_at(address, e.to_string()))?;
     let _ = tcp.set_nodelay(true);
     if !target.tls {
         return upgrade(Box::new(tcp), address, &target).await;
@@ -68,7 +67,7 @@ async fn open(address: &Address) -> Result<(Line, Nonce)> {
         if e.to_string().contains(PIN_DIFFERS) {
             Error::refused("upstream-key-differs").at(address.url.clone())
         } else {
-            unreachable_at(address).with("reason", e.to_string())
+            unreachable_at(address, e.to_string())
         }
     })?;
     upgrade(Box::new(tls), address, &target).await
@@ -90,7 +89,13 @@ async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) ->
         .read_buffer_size(64 * 1024);
     let (stream, response) =
         tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await.map_err(|e| match e {
-            tokio_tungstenite::tungstenite::Error::Io(e) => unreachable_at(address).with("reason", e.to_string()),
+            WsError::Io(ref e) => unreachable_at(address, e.to_string()),
+            // A line that was cut, or a proxy before an upstream that is away, says nothing about who is there.
+            WsError::ConnectionClosed | WsError::AlreadyClosed => unreachable_at(address, e.to_string()),
+            WsError::Protocol(ProtocolError::HandshakeIncomplete) => unreachable_at(address, e.to_string()),
+            WsError::Http(ref answer) if answer.status().is_server_error() => {
+                unreachable_at(address, answer.status().to_string())
+            }
             _ => no_branchline(),
         })?;
     let spoken = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
@@ -149,8 +154,8 @@ fn malformed(url: &str) -> Error {
     Error::invalid("address-malformed").with("url", url)
 }
 
-fn unreachable_at(address: &Address) -> Error {
-    Error::unreachable("upstream-unreachable").at(address.url.clone())
+fn unreachable_at(address: &Address, reason: impl Into<String>) -> Error {
+    Error::unreachable("upstream-unreachable").with("reason", reason.into()).at(address.url.clone())
 }
 
 const PIN_DIFFERS: &str = "branchline: another certificate";

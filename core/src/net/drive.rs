@@ -87,9 +87,8 @@ where
     let Frames { mut incoming, outgoing, client } = frames;
     let Around { env, mut local } = around;
     let (writer, written) = spawn_writer(outgoing);
-    let mut traffic = Traffic::default();
-    let mut spoke = false;
-    let mut store = StoreTask { executor: Some(executor), running: None };
+    let store = StoreTask { executor: Some(executor), running: None };
+    let mut outlet = Outlet { writer, client, traffic: Traffic::default(), spoke: false, store };
     let mut inputs = VecDeque::from([first]);
     let mut local_open = true;
     // Once the other end has hung up, what it said last is still carried out.
@@ -99,38 +98,22 @@ where
         while let Some(input) = inputs.pop_front() {
             machine.handle(env.now(), input);
         }
-        let mut closed = None;
-        while let Some(output) = machine.poll() {
-            match output {
-                Output::Send(frame) => {
-                    traffic.sent_bytes += framed(frame.len(), client);
-                    spoke = true;
-                    // A writer that is gone shows as the end of `incoming`.
-                    let _ = writer.send(frame);
-                }
-                Output::Do(request) => store.start(request),
-                Output::Event(event) => on_event(event, traffic),
-                Output::Close(end) => closed = Some(end),
-            }
-        }
-        if let Some(end) = closed {
+        if let Some(end) = outlet.drain(&mut machine, &mut on_event) {
             break Some(end);
         }
-        if !incoming_open && store.running.is_none() {
+        if !incoming_open && outlet.store.running.is_none() {
             break None;
         }
         let wait = Duration::from_millis(machine.timeout().0.saturating_sub(env.now().0).clamp(0, 60_000) as u64);
         tokio::select! {
             frame = incoming.next(), if incoming_open => match frame {
                 Some(frame) => {
-                    traffic.received_bytes += framed(frame.len(), !client);
-                    traffic.round_trips += u64::from(spoke);
-                    spoke = false;
+                    outlet.heard(&frame);
                     inputs.push_back(Input::Frame(frame));
                 }
                 None => incoming_open = false,
             },
-            reply = store.finish() => match reply {
+            reply = outlet.store.finish() => match reply {
                 Some(reply) => inputs.push_back(Input::Done(reply)),
                 None => break None,
             },
@@ -142,9 +125,49 @@ where
             () = &mut stop => inputs.push_back(Input::Stop),
         }
     };
+    let Outlet { writer, traffic, store, .. } = outlet;
     drop(writer);
     let _ = tokio::time::timeout(Duration::from_secs(5), written).await;
     Outcome { end, error: machine.error().cloned(), traffic, executor: store.give_back().await }
+}
+
+/// Where a session's outputs go.
+struct Outlet<E: Executor> {
+    writer: mpsc::UnboundedSender<Vec<u8>>,
+    client: bool,
+    traffic: Traffic,
+    spoke: bool,
+    store: StoreTask<E>,
+}
+
+impl<E: Executor> Outlet<E> {
+    // Carries out everything that the session wants. `Some`: it has closed.
+    fn drain<M>(&mut self, machine: &mut M, on_event: &mut impl FnMut(Event, Traffic)) -> Option<End>
+    where
+        M: Machine<Request = E::Request, Reply = E::Reply>,
+    {
+        let mut closed = None;
+        while let Some(output) = machine.poll() {
+            match output {
+                Output::Send(frame) => {
+                    self.traffic.sent_bytes += framed(frame.len(), self.client);
+                    self.spoke = true;
+                    // A writer that is gone shows as the end of what comes in.
+                    let _ = self.writer.send(frame);
+                }
+                Output::Do(request) => self.store.start(request),
+                Output::Event(event) => on_event(event, self.traffic),
+                Output::Close(end) => closed = Some(end),
+            }
+        }
+        closed
+    }
+
+    fn heard(&mut self, frame: &[u8]) {
+        self.traffic.received_bytes += framed(frame.len(), !self.client);
+        self.traffic.round_trips += u64::from(self.spoke);
+        self.spoke = false;
+    }
 }
 
 // Frames leave from a task of their own: an end that only wrote could not read, and two such ends would wait for ever.

@@ -186,13 +186,19 @@ pub async fn follow(
             Err(error) => error,
         };
         let retry_ms = backoff.next_ms(random(replica.environment()));
-        if !ended.retryable() {
+        if is_final(&ended) {
             return Err(ended);
         }
         report(Following::Offline { error: ended, retry_ms });
         pause(&mut stop, Duration::from_millis(retry_ms as u64)).await;
     }
     Ok(())
+}
+
+// Only the upstream's own word ends a follower: whatever else answers, a hotel's login page or a proxy, may be gone
+// the next time.
+fn is_final(error: &Error) -> bool {
+    matches!(error.code().as_str(), "link_revoked" | "unknown_device")
 }
 
 async fn follow_one(

@@ -148,3 +148,5 @@ not-an-attachment = The field “{ $field }” holds no file.
     .do = “branchline schema show COLLECTION” lists the fields of the type attachment.
 blob-not-held = No replica above this one has the attachment { $hash } yet.
     .do = It comes when the device that attached it has synced; then fetch again.
+tls-unusable = The certificate or key cannot be used ({ $detail }).
+    .do = Give a PEM chain and its own key, or neither: then the replica makes its own.
