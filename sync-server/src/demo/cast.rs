@@ -23,7 +23,7 @@ const QUIET_MAX: Duration = Duration::from_secs(120);
 
 /// A replica under another one, and the line between them.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     /// The replica.
     pub node: Node,
     /// Its line upwards.
@@ -32,7 +32,7 @@ pub struct Place {
 
 /// Head office, the offices, the field rep.
 #[derive(Debug)]
-pub struct Cast {
+pub(super) struct Cast {
     /// Head office.
     pub hub: Node,
     /// The offices in the order in which they open; empty before they do.
@@ -44,7 +44,7 @@ pub struct Cast {
 
 /// Where a replica stands at the end.
 #[derive(Debug)]
-pub struct Standing {
+pub(super) struct Standing {
     /// Its name.
     pub name: &'static str,
     /// Records held.
@@ -68,7 +68,7 @@ impl Cast {
     ///
     /// # Errors
     /// `demo_process`.
-    pub async fn gather(home: &Path, port: u16) -> Result<Self> {
+    pub(super) async fn gather(home: &Path, port: u16) -> Result<Self> {
         let mut hub = Node::new(home, "hub")?;
         let company = ["init", "--name", "Meridian Express", "--owner", "anna@meridian.example", "--currency", "EUR"];
         hub.run(&company).await?;
@@ -80,7 +80,7 @@ impl Cast {
     ///
     /// # Errors
     /// `demo_process`.
-    pub async fn open_branch(&mut self, home: &Path, code: &'static str) -> Result<&Place> {
+    pub(super) async fn open_branch(&mut self, home: &Path, code: &'static str) -> Result<&Place> {
         let node = Node::new(home, code)?;
         let invited = self.hub.run(&["invite", "--as", "branch", "--name", code]).await?;
         let port = self.next_port(self.branches.len() as u16 + 1);
@@ -92,7 +92,7 @@ impl Cast {
     ///
     /// # Errors
     /// `demo_process`.
-    pub async fn enrol_rep(&mut self, home: &Path, email: &str) -> Result<()> {
+    pub(super) async fn enrol_rep(&mut self, home: &Path, email: &str) -> Result<()> {
         let Some(office) = self.branches.first() else { return Ok(()) };
         let node = Node::new(home, "rep")?;
         let scope = format!("branch:{}", office.node.name);
@@ -116,7 +116,7 @@ impl Cast {
     ///
     /// # Errors
     /// Those of the stores.
-    pub async fn quiet(&self) -> Result<bool> {
+    pub(super) async fn quiet(&self) -> Result<bool> {
         let begun = Instant::now();
         while begun.elapsed() < QUIET_MAX {
             if self.standings()?.iter().all(|s| s.agrees && s.outbox == 0) {
@@ -131,7 +131,7 @@ impl Cast {
     ///
     /// # Errors
     /// Those of the stores.
-    pub fn standings(&self) -> Result<Vec<Standing>> {
+    pub(super) fn standings(&self) -> Result<Vec<Standing>> {
         let mut all = vec![standing(&self.hub, true)?];
         for (above, place) in self.places() {
             all.push(standing(&place.node, agrees(above, &place.node)?)?);
@@ -140,7 +140,7 @@ impl Cast {
     }
 
     /// Ends all processes, the lowest first.
-    pub async fn leave(&mut self) {
+    pub(super) async fn leave(&mut self) {
         if let Some(rep) = &mut self.rep {
             rep.node.stop().await;
         }
@@ -169,7 +169,7 @@ async fn enrol(above: &Node, mut node: Node, invited: &serde_json::Value, port: 
 ///
 /// # Errors
 /// Those of the store.
-pub fn open(node: &Node) -> Result<Replica> {
+pub(super) fn open(node: &Node) -> Result<Replica> {
     Replica::open(&node.dir, crm::builtin().clone(), environment())
 }
 

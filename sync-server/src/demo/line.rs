@@ -28,7 +28,7 @@ enum Condition {
 
 /// A line; it ends when the value is dropped.
 #[derive(Debug)]
-pub struct Line {
+pub(super) struct Line {
     address: SocketAddr,
     condition: watch::Sender<Condition>,
     carried: Arc<AtomicU64>,
@@ -39,7 +39,7 @@ impl Line {
     ///
     /// # Errors
     /// What the system says when no port is free.
-    pub async fn to(upstream: SocketAddr) -> std::io::Result<Self> {
+    pub(super) async fn to(upstream: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (condition, watched) = watch::channel(Condition::Up { bits_per_second: None, one_way: Duration::ZERO });
@@ -49,27 +49,27 @@ impl Line {
     }
 
     /// Where the lower end connects.
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Bytes carried so far, both ways.
-    pub fn carried(&self) -> u64 {
+    pub(super) fn carried(&self) -> u64 {
         self.carried.load(Ordering::Relaxed)
     }
 
     /// Cuts the line.
-    pub fn cut(&self) {
+    pub(super) fn cut(&self) {
         self.condition.send_replace(Condition::Cut);
     }
 
     /// Brings the line back at full speed.
-    pub fn restore(&self) {
+    pub(super) fn restore(&self) {
         self.condition.send_replace(Condition::Up { bits_per_second: None, one_way: Duration::ZERO });
     }
 
     /// Brings the line back at this rate and round trip.
-    pub fn restore_slow(&self, bits_per_second: u64, round_trip: Duration) {
+    pub(super) fn restore_slow(&self, bits_per_second: u64, round_trip: Duration) {
         self.condition.send_replace(Condition::Up { bits_per_second: Some(bits_per_second), one_way: round_trip / 2 });
     }
 }

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 /// One replica.
 #[derive(Debug)]
-pub struct Node {
+pub(super) struct Node {
     /// Its name in the story.
     pub name: &'static str,
     /// Its folder.
@@ -25,13 +25,13 @@ impl Node {
     ///
     /// # Errors
     /// `demo_process` where the path of this program is unknown.
-    pub fn new(home: &Path, name: &'static str) -> Result<Self> {
+    pub(super) fn new(home: &Path, name: &'static str) -> Result<Self> {
         let program = std::env::current_exe().map_err(|e| failed(name, &e.to_string()))?;
         Ok(Self { name, dir: home.join(name), program, server: None, url: String::new() })
     }
 
     /// The address of its status page; empty while it does not serve.
-    pub fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         &self.url
     }
 
@@ -46,7 +46,7 @@ impl Node {
     ///
     /// # Errors
     /// `demo_process` with what the command said.
-    pub async fn run(&self, args: &[&str]) -> Result<Json> {
+    pub(super) async fn run(&self, args: &[&str]) -> Result<Json> {
         let line = format!("{}: branchline {}", self.name, args.join(" "));
         let output = self.command(args).output().await.map_err(|e| failed(&line, &e.to_string()))?;
         if !matches!(output.status.code(), Some(0 | 3)) {
@@ -59,7 +59,7 @@ impl Node {
     ///
     /// # Errors
     /// `demo_process` where it ends instead.
-    pub async fn serve(&mut self, port: u16) -> Result<()> {
+    pub(super) async fn serve(&mut self, port: u16) -> Result<()> {
         let listen = format!("127.0.0.1:{port}");
         let mut command = self.command(&["serve", "--listen", &listen]);
         let log =
@@ -81,7 +81,7 @@ impl Node {
     }
 
     /// Ends the server process as an operator would.
-    pub async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         if let Some(mut child) = self.server.take() {
             if let Some(id) = child.id() {
                 let mut kill = Command::new("kill");

@@ -36,7 +36,7 @@ const DAYS_AWAY: i64 = 7;
 ///
 /// # Errors
 /// `demo_process`, `demo_diverged` where the replicas do not come to agree, and those of the stores.
-pub async fn play(cast: &mut Cast, teller: &Teller, clients: usize) -> Result<()> {
+pub(super) async fn play(cast: &mut Cast, teller: &Teller, clients: usize) -> Result<()> {
     let home = cast.hub.dir.parent().map(PathBuf::from).unwrap_or_default();
     let spec = Spec { seed: SEED, accounts: clients, today: environment().now().day() };
     let made = blocking(&cast.hub, move |replica| found(replica, &spec)).await?;

@@ -7,7 +7,7 @@ use branchline_core::message::{Language, Message};
 
 /// Tells the story on stdout, or on stderr where stdout is for one document.
 #[derive(Debug)]
-pub struct Teller {
+pub(super) struct Teller {
     begun: Instant,
     language: Language,
     aside: bool,
@@ -15,18 +15,18 @@ pub struct Teller {
 
 impl Teller {
     /// A teller; with `aside` on stderr.
-    pub fn new(language: Language, aside: bool) -> Self {
+    pub(super) fn new(language: Language, aside: bool) -> Self {
         Self { begun: Instant::now(), language, aside }
     }
 
     /// Says one line.
-    pub fn say(&self, message: &Message) {
+    pub(super) fn say(&self, message: &Message) {
         let line = format!("{:>5.1} s  {}", self.begun.elapsed().as_secs_f64(), message.render(self.language));
         self.show(&line);
     }
 
     /// Shows text as it is: the table at the end.
-    pub fn show(&self, text: &str) {
+    pub(super) fn show(&self, text: &str) {
         // A reader that went away does not stop the story.
         if self.aside {
             eprintln!("{text}");
