@@ -85,7 +85,8 @@ fn reports_of_the_company_have_rows_and_charts() {
     demo::company(&replica, &spec(60)).unwrap();
     for kind in report::Kind::ALL {
         let complete_through = vec![("Riga".to_owned(), None)];
-        let report = report::report(&replica, &report::Request { complete_through, ..report::Request::of(kind) }).unwrap();
+        let report =
+            report::report(&replica, &report::Request { complete_through, ..report::Request::of(kind) }).unwrap();
         assert!(!report.rows.is_empty(), "{kind:?}");
         let json = report.json();
         assert!(json["complete_through"]["Riga"].is_null());

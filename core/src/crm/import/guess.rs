@@ -69,6 +69,10 @@ fn field_of(collection: &Collection, heading: &str) -> Option<String> {
 
 /// A text without differences of case, letter width and blanks: the rule by which ids are derived from keys.
 pub(super) fn normal(text: &str) -> String {
+    // Most keys are numbers and codes, for which the tables of Unicode need not be asked.
+    if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_whitespace()) {
+        return text.to_ascii_lowercase();
+    }
     let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -51,7 +51,7 @@ impl Held {
             anywhere: HashMap::new(),
             by_id: HashMap::new(),
         };
-        let keys = plan.key_fields();
+        let keys = &plan.keys;
         let (mut put_away, mut merged) = (HashSet::new(), Vec::new());
         let query = Query::of(&plan.collection.name).with_archived().fields(plan.fields_read());
         replica.each(&query, &mut |record| {
@@ -62,13 +62,13 @@ impl Held {
             if record.archived {
                 put_away.insert(record.id);
             }
-            held.index(plan, &keys, &record, record.id);
+            held.index(plan, keys, &record, record.id);
             Ok(())
         })?;
         // A record that was merged away stands for the one that was kept.
         for record in merged {
             let root = replica.root(&plan.collection.name, &record.id)?;
-            held.index(plan, &keys, &record, root);
+            held.index(plan, keys, &record, root);
         }
         for id in put_away {
             let state = match undone(replica, &plan.collection.name, &id)? {
@@ -191,7 +191,7 @@ fn hash_value(value: &Value, hasher: &mut DefaultHasher) {
 }
 
 impl Plan {
-    /// The fields that identify a row; `external_id` where the row itself does.
+    /// What [`Plan::keys`] holds, from the other parts of the plan.
     pub(super) fn key_fields(&self) -> Vec<Field> {
         let of_column = |at: &usize| match self.columns.get(*at).map(|c| &c.target) {
             Some(Target::Field(field)) => Some(field.clone()),

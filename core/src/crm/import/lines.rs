@@ -134,7 +134,7 @@ impl Engine<'_> {
         let Some(lines) = &plan.lines else { return Err(refused(row.line, "", "", Message::new("import-line-empty"))) };
         let text = cell(lines.parent_at);
         let wanted = [(lines.by.clone(), Value::Text(text.to_owned()))];
-        let parents = self.held.by_key(None, &key_text(&plan.key_fields(), &wanted), true);
+        let parents = self.held.by_key(None, &key_text(&plan.keys, &wanted), true);
         let parent = match parents {
             [parent] => parent.id,
             [] => {

@@ -24,6 +24,8 @@ pub(super) struct Plan {
     /// Fields made of several cells.
     pub templates: Vec<Template>,
     pub key: Key,
+    /// The fields that identify a row; `external_id` where the row itself does.
+    pub keys: Vec<Field>,
     pub lines: Option<LinesPlan>,
     pub lookups: Vec<LookupPlan>,
     /// Texts that mean an empty cell.
@@ -131,6 +133,7 @@ impl Plan {
             constants: Vec::new(),
             templates: Vec::new(),
             key: Key::Row,
+            keys: Vec::new(),
             lines: None,
             lookups: Vec::new(),
             empty: map.empty.clone(),
@@ -168,6 +171,7 @@ impl Plan {
             plan.templates.push(Template { column, parts });
         }
         plan.key = plan.key_of(map)?;
+        plan.keys = plan.key_fields();
         Ok(plan)
     }
 

@@ -155,14 +155,14 @@ impl<'a> Engine<'a> {
     fn take(&mut self, tx: &mut Tx<'_>, row: &Row<'_>, last: bool) -> Read<Step> {
         let mut draft = self.read(tx, row, last)?;
         // A row without a key of its own is known by its place in the batch.
-        if draft.id.is_none() && key_text(&self.plan.key_fields(), &draft.values).is_empty() {
+        if draft.id.is_none() && key_text(&self.plan.keys, &draft.values).is_empty() {
             self.key_by_place(&mut draft);
         }
-        let key_fields = self.plan.key_fields();
-        let key = key_text(&key_fields, &draft.values);
+        let plan = self.plan;
+        let key = key_text(&plan.keys, &draft.values);
         match self.held_for(&draft, &key) {
             Some(held) => self.update(tx, row, &draft, held),
-            None => self.create(tx, row, draft, &key_fields, &key),
+            None => self.create(tx, row, draft, &key),
         }
     }
 
@@ -297,7 +297,7 @@ impl<'a> Engine<'a> {
         Some(first)
     }
 
-    fn create(&mut self, tx: &mut Tx<'_>, row: &Row<'_>, mut draft: Draft, keys: &[Field], key: &str) -> Read<Step> {
+    fn create(&mut self, tx: &mut Tx<'_>, row: &Row<'_>, mut draft: Draft, key: &str) -> Read<Step> {
         let digest = self.digest(&draft.values);
         if key.is_empty() && !draft.by_place {
             self.key_by_place(&mut draft);
@@ -305,7 +305,7 @@ impl<'a> Engine<'a> {
         let names: Vec<Name> = match draft.by_place {
             true => vec!["external_id".into()],
             // An empty part of a key names nothing.
-            false => keys.iter().map(|f| f.name.clone()).filter(|name| filled(&draft.values, name)).collect(),
+            false => self.plan.keys.iter().map(|f| f.name.clone()).filter(|name| filled(&draft.values, name)).collect(),
         };
         let held = |name: &str| draft.values.iter().any(|(n, _)| &**n == name);
         if let Some(branch) = draft.branch.filter(|_| !held("branch")) {

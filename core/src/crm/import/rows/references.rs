@@ -132,7 +132,7 @@ impl Engine<'_> {
         if wanted.own {
             self.made.insert(keyed.id);
             let record = HeldRecord { id: keyed.id, digest: 0, state: State::Live };
-            self.held.add(branch, &key_text(&plan.key_fields(), &values), record);
+            self.held.add(branch, &key_text(&plan.keys, &values), record);
         }
         for (lookup, other) in self.lookups.iter_mut().zip(&plan.lookups) {
             if other.collection.name == collection.name && other.take.is_none() && other.by.contains(by) {

@@ -28,7 +28,7 @@ impl Engine<'_> {
         let Some(record) = tx.record(&collection, &held.id).map_err(halt)? else { return Ok(Step::Unchanged) };
         let mut edits = Vec::new();
         // What found the record stays as it stands there: the row may only spell it otherwise.
-        let keys = if self.plan.key_is_columns() { self.plan.key_fields() } else { Vec::new() };
+        let keys = if self.plan.key_is_columns() { self.plan.keys.as_slice() } else { &[] };
         for (name, value) in draft.values.iter().filter(|(name, _)| !keys.iter().any(|key| key.name == *name)) {
             if let Some(field) = self.plan.collection.field(name) {
                 difference(tx, &record, field, value, &mut edits).map_err(halt)?;
