@@ -5,6 +5,7 @@
 
 mod codec;
 mod cpu;
+mod duplicates;
 
 use serde_json::json;
 
@@ -75,6 +76,7 @@ pub fn rows() -> Vec<Row> {
         Row { name: "codec-creates", about: "created records in batches of the compact codec", run: codec::creates },
         Row { name: "codec-edits", about: "one-field edits in batches of 1,000", run: codec::edits },
         Row { name: "codec-deals", about: "the 8,800 real deals in batches of the compact codec", run: codec::deals },
+        Row { name: "duplicates", about: "precision and recall of duplicates on Febrl's data", run: duplicates::febrl },
     ]
 }
 
