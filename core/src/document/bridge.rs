@@ -21,16 +21,28 @@ use crate::limits::CHANGE_OPS_MAX;
 use crate::time::Millis;
 use crate::wire::chunk::{Action, RootOp, Scalar};
 
-/// Decodes a change with text edits. It must be encoded as Automerge would encode it.
+/// Decodes a foreign change with text edits. It must be encoded as Automerge would encode it.
 ///
 /// # Errors
 /// [`Refusal::Unsupported`] for anything but root scalars and characters of genesis texts, [`Refusal::Unloadable`]
 /// where Automerge itself cannot read it.
 pub(super) fn decode(raw: &[u8]) -> Result<Mixed, Refusal> {
+    decode_if(raw, |expanded| Change::from(expanded.clone()).raw_bytes() == raw)
+}
+
+/// Decodes a change with text edits that was let in or written here.
+///
+/// # Errors
+/// As [`decode`], where the bytes are damaged.
+pub(super) fn decode_own(raw: &[u8]) -> Result<Mixed, Refusal> {
+    decode_if(raw, |_| true)
+}
+
+fn decode_if(raw: &[u8], fits: impl FnOnce(&ExpandedChange) -> bool) -> Result<Mixed, Refusal> {
     let expanded = guarded(|| {
         let change = Change::from_bytes(raw.to_vec()).ok()?;
         let expanded = (change.len() <= CHANGE_OPS_MAX).then(|| change.decode())?;
-        (Change::from(expanded.clone()).raw_bytes() == raw).then_some(expanded)
+        fits(&expanded).then_some(expanded)
     })?;
     let plain = expanded.message.is_none() && expanded.extra_bytes.is_empty() && expanded.author.is_none();
     let mixed = if plain { mixed(&expanded) } else { None };
@@ -191,8 +203,51 @@ fn from_text_op(genesis: &GenesisActor, op: &TextOp) -> Op {
 /// The operations that turn a text, given by its visible characters, into `new`, as the author whose next operation
 /// has the counter `counter`. The difference is Automerge's: whole graphemes, the fewest of them.
 pub(super) fn text_edit(old: &[(CharId, char)], new: &str, author: ActorId, counter: u64) -> Option<Vec<TextOp>> {
-    let before: String = old.iter().map(|(_, char)| char).collect();
-    // A scratch document whose n-th character has the operation n + 2 tells the operations apart.
+    let new: Vec<char> = new.chars().collect();
+    let (head, tail) = common(old, &new);
+    let before = old.get(head..old.len() - tail)?;
+    let after: String = new.get(head..new.len() - tail)?.iter().collect();
+    let neighbour = head.checked_sub(1).and_then(|at| old.get(at)).map(|(id, _)| *id);
+    let (first_new, operations) = scratch_edit(before, &after)?;
+    // A character of the scratch text: one that was there, or one that the edit inserts.
+    let moved = |element: &OpId| -> Option<CharId> {
+        match element.counter().checked_sub(first_new) {
+            Some(offset) => Some(CharId { counter: counter + offset, actor: author }),
+            None => before.get(element.counter().checked_sub(2)? as usize).map(|(id, _)| *id),
+        }
+    };
+    let mut ops = Vec::with_capacity(operations.len());
+    for (op, counter) in operations.iter().zip(counter..) {
+        let element = match op.key.as_element_id()? {
+            ElementId::Head => neighbour,
+            ElementId::Id(id) => Some(moved(&id)?),
+        };
+        ops.push(match &op.action {
+            OpType::Put(ScalarValue::Str(text)) if op.insert => {
+                TextOp::Insert { counter, after: element, char: text.chars().next()? }
+            }
+            OpType::Delete => TextOp::Delete { target: element? },
+            _ => return None,
+        });
+    }
+    Some(ops)
+}
+
+// How many characters both texts begin and end with, up to a space: a grapheme hardly ever spans one.
+fn common(old: &[(CharId, char)], new: &[char]) -> (usize, usize) {
+    let same = |pair: &(&(CharId, char), &char)| pair.0.1 == *pair.1;
+    let head = old.iter().zip(new).take_while(same).count();
+    let head = new.iter().take(head).rposition(|c| c.is_whitespace()).unwrap_or(0);
+    let rest = old.len().min(new.len()) - head;
+    let tail = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(same).count();
+    let tail = new.iter().rev().take(tail).rposition(|c| c.is_whitespace()).map_or(0, |at| at + 1);
+    (head, tail)
+}
+
+// Automerge's edit of a document of its own, whose n-th character (from 0) has the operation n + 2: the counter of the
+// edit's first operation, and all of them.
+fn scratch_edit(before: &[(CharId, char)], after: &str) -> Option<(u64, Vec<Op>)> {
+    let before: String = before.iter().map(|(_, char)| char).collect();
     let mut scratch = Automerge::new().with_actor(automerge::ActorId::from(&[0u8][..]));
     let made = scratch.transact::<_, _, automerge::AutomergeError>(|tx| {
         let text = tx.put_object(ROOT, "text", ObjType::Text)?;
@@ -200,38 +255,14 @@ pub(super) fn text_edit(old: &[(CharId, char)], new: &str, author: ActorId, coun
         Ok(text)
     });
     let text = made.ok()?.result;
-    let edited = scratch.transact::<_, _, automerge::AutomergeError>(|tx| tx.update_text(&text, new));
+    let edited = scratch.transact::<_, _, automerge::AutomergeError>(|tx| tx.update_text(&text, after));
     edited.ok()?;
     let change = scratch.get_last_local_change()?.decode();
-    let first_new = change.start_op.get();
-    let moved = |id: &OpId| -> Option<CharId> {
-        match id.counter().checked_sub(first_new) {
-            Some(offset) => Some(CharId { counter: counter + offset, actor: author }),
-            None => old.get(id.counter().checked_sub(2)? as usize).map(|(id, _)| *id),
-        }
-    };
-    let mut ops = Vec::with_capacity(change.operations.len());
-    for (at, op) in change.operations.iter().enumerate() {
-        let element = op.key.as_element_id()?;
-        let element = element.as_opid().map(moved);
-        ops.push(match &op.action {
-            OpType::Put(ScalarValue::Str(text)) if op.insert => TextOp::Insert {
-                counter: counter + at as u64,
-                after: match element {
-                    None => None,
-                    Some(id) => Some(id?),
-                },
-                char: text.chars().next()?,
-            },
-            OpType::Delete => TextOp::Delete { target: element?? },
-            _ => return None,
-        });
-    }
-    Some(ops)
+    Some((change.start_op.get(), change.operations))
 }
 
-/// Whether Automerge takes a change in and can load the record again with it, and then reads the same texts and
-/// counters of values as before it was saved.
+/// Whether Automerge takes a change in, can load the record again with it, and then reads the same as before it was
+/// saved.
 pub(super) fn admits(state: Option<&State>, record: &crate::id::RecordId, change: &Vetted) -> Result<(), Refusal> {
     guarded(|| {
         let mut doc = document(state, record, Some(change))?;
@@ -240,7 +271,7 @@ pub(super) fn admits(state: Option<&State>, record: &crate::id::RecordId, change
             return None;
         }
         let before = visible(&doc)?;
-        doc = Automerge::load(&doc.save()).ok()?;
+        doc = Automerge::load(&doc.save_nocompress()).ok()?;
         let after = visible(&doc)?;
         (before == after && doc.get_heads().iter().any(|head| head.0 == own)).then_some(())
     })

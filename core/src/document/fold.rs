@@ -5,8 +5,8 @@
 //! supersedes it, so nothing that was removed has to be remembered. Changes are named by their place in the record's
 //! list; keys and values stay in their bytes.
 
-use super::vetted::{Op, Vetted};
-use crate::wire::chunk::{Action, Scalar};
+use super::vetted::{Op, OpHead, Vetted};
+use crate::wire::chunk::Action;
 
 /// An operation: place of its change, place of the operation in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,11 @@ impl OpRef {
     pub(super) fn of(self, changes: &[Vetted]) -> Option<(&Vetted, Op<'_>)> {
         let change = changes.get(self.change as usize)?;
         Some((change, change.op(self.op)?))
+    }
+
+    fn head(self, changes: &[Vetted]) -> Option<(&Vetted, OpHead<'_>)> {
+        let change = changes.get(self.change as usize)?;
+        Some((change, change.op_head(self.op)?))
     }
 }
 
@@ -57,14 +62,16 @@ impl Slot {
         }
     }
 
-    fn remove_preds(&mut self, changes: &[Vetted], op: &Op<'_>) {
-        if op.preds().len() == 0 {
+    fn key_bytes<'c>(&self, changes: &'c [Vetted]) -> &'c [u8] {
+        self.named_by.head(changes).map_or(&[], |(_, op)| op.key)
+    }
+
+    fn remove_preds(&mut self, changes: &[Vetted], op: &OpHead<'_>) {
+        if !op.has_preds() {
             return;
         }
         let superseded = |at: &OpRef| {
-            at.of(changes).is_some_and(|(change, current)| {
-                op.preds().any(|pred| pred.ctr == current.counter && pred.actor == change.actor().as_bytes())
-            })
+            at.head(changes).is_some_and(|(change, current)| op.supersedes(change.actor_bytes(), current.counter))
         };
         self.more.retain(|at| !superseded(at));
         if self.first.as_ref().is_some_and(superseded) {
@@ -91,9 +98,9 @@ impl Fold {
 
     /// Folds in the change at this place; all that it follows must be in already.
     pub(super) fn apply(&mut self, changes: &[Vetted], at: usize) {
-        let Some(change) = changes.get(at) else { return };
-        for (index, op) in change.ops().enumerate() {
-            let here = OpRef { change: at as u32, op: index as u32 };
+        for op in 0.. {
+            let here = OpRef { change: at as u32, op };
+            let Some((_, op)) = here.head(changes) else { return };
             let slot = self.slot_mut(changes, op.key, here);
             match op.action {
                 Action::Set => {
@@ -101,11 +108,7 @@ impl Fold {
                     slot.add(here);
                 }
                 Action::Delete => slot.remove_preds(changes, &op),
-                Action::Increment => {
-                    if let Scalar::Int(by) = op.value {
-                        slot.counter = Some(slot.counter.unwrap_or(0).wrapping_add(by));
-                    }
-                }
+                Action::Increment => slot.counter = Some(slot.counter.unwrap_or(0).wrapping_add(op.step)),
                 Action::Make(_) => {}
             }
         }
@@ -113,13 +116,14 @@ impl Fold {
 
     /// What stands under a key; `None` where no change ever named it.
     pub(super) fn slot(&self, changes: &[Vetted], key: &str) -> Option<&Slot> {
-        self.place(changes, key).ok().and_then(|at| self.slots.get(at))
+        self.place(changes, key.as_bytes()).ok().and_then(|at| self.slots.get(at))
     }
 
     /// All keys that begin with `prefix`, in order.
     pub(super) fn under<'s>(&'s self, changes: &'s [Vetted], prefix: &'s str) -> impl Iterator<Item = &'s Slot> {
-        let from = self.slots.partition_point(|slot| slot.key(changes) < prefix);
-        self.slots.iter().skip(from).take_while(move |slot| slot.key(changes).starts_with(prefix))
+        let prefix = prefix.as_bytes();
+        let from = self.slots.partition_point(|slot| slot.key_bytes(changes) < prefix);
+        self.slots.iter().skip(from).take_while(move |slot| slot.key_bytes(changes).starts_with(prefix))
     }
 
     /// Whether any key has several current operations.
@@ -127,15 +131,15 @@ impl Fold {
         self.slots.iter().any(|slot| !slot.more.is_empty())
     }
 
-    fn place(&self, changes: &[Vetted], key: &str) -> Result<usize, usize> {
+    fn place(&self, changes: &[Vetted], key: &[u8]) -> Result<usize, usize> {
         // Keys of a creating change come in order: most often the new one goes to the end.
         match self.slots.last() {
-            Some(last) if last.key(changes) < key => Err(self.slots.len()),
-            _ => self.slots.binary_search_by(|slot| slot.key(changes).cmp(key)),
+            Some(last) if last.key_bytes(changes) < key => Err(self.slots.len()),
+            _ => self.slots.binary_search_by(|slot| slot.key_bytes(changes).cmp(key)),
         }
     }
 
-    fn slot_mut(&mut self, changes: &[Vetted], key: &str, here: OpRef) -> &mut Slot {
+    fn slot_mut(&mut self, changes: &[Vetted], key: &[u8], here: OpRef) -> &mut Slot {
         let at = self.place(changes, key).unwrap_or_else(|at| {
             self.slots.insert(at, Slot { named_by: here, first: None, more: Vec::new(), counter: None });
             at

@@ -102,6 +102,29 @@ impl<'a> Op<'a> {
     }
 }
 
+/// An operation without its value, whose text would have to be checked anew each time: what folding needs.
+#[derive(Clone, Copy)]
+pub(super) struct OpHead<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) action: Action,
+    pub(super) counter: u64,
+    /// What an increment adds.
+    pub(super) step: i64,
+    arena: &'a [u8],
+    preds: &'a [PredRow],
+}
+
+impl<'a> OpHead<'a> {
+    /// Whether it supersedes this operation.
+    pub(super) fn supersedes(&self, actor: &[u8], counter: u64) -> bool {
+        self.preds.iter().any(|pred| u64::from(pred.counter) == counter && pred.actor.of(self.arena) == actor)
+    }
+
+    pub(super) fn has_preds(&self) -> bool {
+        !self.preds.is_empty()
+    }
+}
+
 /// What a change does to one text.
 pub(super) enum TextChange<'a> {
     /// Fills the empty text; the counter is that of the first character's operation.
@@ -253,8 +276,25 @@ impl Vetted {
         })
     }
 
+    pub(super) fn op_head(&self, at: u32) -> Option<OpHead<'_>> {
+        let row = self.0.parts.ops.get(at as usize)?;
+        let step = if let Stored::Int(step) = row.value { step } else { 0 };
+        let (key, arena, preds) = (row.key.of(self.arena()), self.arena(), self.preds(row));
+        Some(OpHead { key, action: row.action, counter: u64::from(row.counter), step, arena, preds })
+    }
+
+    // Where keys and values lie.
+    fn arena(&self) -> &[u8] {
+        self.0.parts.side.as_ref().unwrap_or(&self.0.raw)
+    }
+
+    fn preds(&self, row: &OpRow) -> &[PredRow] {
+        let preds = row.preds_from as usize..(row.preds_from + row.preds_len) as usize;
+        self.0.parts.preds.get(preds).unwrap_or_default()
+    }
+
     fn view<'a>(&'a self, row: &OpRow) -> Op<'a> {
-        let arena: &[u8] = self.0.parts.side.as_ref().unwrap_or(&self.0.raw);
+        let arena = self.arena();
         let value = match row.value {
             Stored::Null => Scalar::Null,
             Stored::Bool(b) => Scalar::Bool(b),
@@ -263,9 +303,8 @@ impl Vetted {
             Stored::Str(span) => Scalar::Str(span.text(arena)),
             Stored::Bytes(span) => Scalar::Bytes(span.of(arena)),
         };
-        let preds = row.preds_from as usize..(row.preds_from + row.preds_len) as usize;
-        let preds = self.0.parts.preds.get(preds).unwrap_or_default();
-        Op { key: row.key.text(arena), action: row.action, value, counter: u64::from(row.counter), arena, preds }
+        let (key, preds) = (row.key.text(arena), self.preds(row));
+        Op { key, action: row.action, value, counter: u64::from(row.counter), arena, preds }
     }
 
     pub(super) fn actor_bytes(&self) -> &[u8] {
@@ -274,12 +313,12 @@ impl Vetted {
 
     /// A change from our own log.
     pub(super) fn own(raw: Vec<u8>) -> Result<Self, Refusal> {
-        Self::read(raw, None, bridge::decode)
+        Self::read(raw, None, bridge::decode_own)
     }
 
     /// A change that was just written here.
     pub(super) fn made(raw: Vec<u8>, hash: ChangeHash) -> Result<Self, Refusal> {
-        Self::read(raw, Some(hash), bridge::decode)
+        Self::read(raw, Some(hash), bridge::decode_own)
     }
 
     /// Reads a change chunk, whose hash is computed unless it is known. `decode` is asked for the operations of a change
