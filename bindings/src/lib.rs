@@ -12,4 +12,4 @@ mod error;
 mod replica;
 
 pub use error::ReplicaError;
-pub use replica::{Field, Me, Node, Record, Replica, State, version};
+pub use replica::{Field, Me, Node, Record, Replica, State, Synced, version};

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use branchline_core::id::RecordId;
 use branchline_core::message::Language;
+use branchline_core::net;
+use branchline_core::replica::link::InvitationCode;
 use branchline_core::replica::{self, Direction, NodeRole, Query, SystemEnvironment};
 use branchline_core::schema::{self, Collection, Currency, Name, ParseContext, Value};
 use branchline_core::{Error, Result as CoreResult, crm};
@@ -89,6 +92,23 @@ pub struct State {
     pub digest: String,
 }
 
+/// What an exchange with the upstream moved.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Synced {
+    /// Changes that the upstream acknowledged.
+    pub pushed: u64,
+    /// Changes that became durable here.
+    pub pulled: u64,
+    /// Changes that the upstream refused; they stay here, in quarantine.
+    pub refused: u64,
+    /// Changes that still wait.
+    pub outbox: u64,
+    /// Bytes sent.
+    pub bytes_up: u64,
+    /// Bytes received.
+    pub bytes_down: u64,
+}
+
 /// A replica: one folder. Close it when done; a call afterwards is a `Usage` error.
 #[derive(uniffi::Object)]
 pub struct Replica {
@@ -135,6 +155,43 @@ impl Replica {
             };
             replica::Replica::init(&PathBuf::from(&path), &init, crm::builtin().clone(), Arc::new(SystemEnvironment))
                 .and_then(Self::around)
+        })
+    }
+
+    /// Makes a folder a replica under the upstream that gave this invitation code. It holds nothing until its first
+    /// [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is no code, `Refused` for a code that was used or has expired, `Unreachable` where the
+    /// upstream does not answer; the folder is no replica then, and the same code can be tried again.
+    #[uniffi::constructor]
+    pub fn join(path: String, code: String) -> Result<Arc<Self>> {
+        guarded(Language::En, || {
+            let code = InvitationCode::parse(&code)?;
+            let env = Arc::new(SystemEnvironment);
+            let dir = PathBuf::from(&path);
+            runtime()?.block_on(net::join(&dir, &code, crm::builtin().clone(), env)).and_then(Self::around)
+        })
+    }
+
+    /// One exchange with the upstream, until nothing waits at either end. Blocks the calling thread, so call it from a
+    /// worker; local calls go on meanwhile. What the deadline cuts off goes on with the next call.
+    ///
+    /// # Errors
+    /// `Unreachable` where the upstream does not answer or the deadline passes: local work is safe and waits.
+    /// `Refused` where the upstream does not let this replica in.
+    pub fn sync(&self, deadline_seconds: u32) -> Result<Synced> {
+        self.call(|replica| {
+            let deadline = Duration::from_secs(u64::from(deadline_seconds));
+            let done = runtime()?.block_on(net::sync_once(replica, deadline, |_| ()))?;
+            Ok(Synced {
+                pushed: done.pushed,
+                pulled: done.pulled,
+                refused: done.refused,
+                outbox: replica.status()?.outbox,
+                bytes_up: done.traffic.sent_bytes,
+                bytes_down: done.traffic.received_bytes,
+            })
         })
     }
 
@@ -268,6 +325,12 @@ impl Replica {
             updated_at: row.updated.at.rfc3339(),
         }
     }
+}
+
+/// What drives one exchange, on the calling thread.
+fn runtime() -> CoreResult<tokio::runtime::Runtime> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|failure| Error::storage("no-runtime").with("reason", failure.to_string()))
 }
 
 fn parse(

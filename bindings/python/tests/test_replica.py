@@ -1,6 +1,9 @@
-"""The replica from Python."""
+"""The replica from Python: a folder of one's own, and an exchange with a real hub process."""
 
+import json
 import os
+import re
+import subprocess
 import sys
 import tempfile
 import threading
@@ -13,6 +16,40 @@ sys.path.insert(0, str(TARGET / "python"))
 
 import branchline  # noqa: E402  (made by bindings/python/generate)
 from branchline import Replica, ReplicaError  # noqa: E402
+
+BINARY = os.environ.get("BRANCHLINE_BIN", str(TARGET / "debug" / "branchline"))
+
+
+def command(folder, *arguments):
+    """Runs `branchline` on a folder and gives its JSON document."""
+    line = [BINARY, "--data", str(folder), "--json", *arguments]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{line} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+class Hub:
+    """A real hub process over a folder; killed, not asked, when done."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.process = None
+        command(folder, "init", "--name", "Kestrel", "--owner", "owner@kestrel.example", "--currency", "EUR")
+
+    def serve(self):
+        line = [BINARY, "--data", str(self.folder), "serve", "--listen", "127.0.0.1:0"]
+        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        first = self.process.stdout.readline()
+        if not re.match(r"listening on http", first):
+            raise AssertionError(f"the hub does not listen: {first!r}")
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
 
 
 def texts(record):
@@ -98,6 +135,57 @@ class OwnFolder(unittest.TestCase):
 
     def test_the_package_knows_its_version(self):
         self.assertRegex(branchline.version(), r"^\d+\.\d+\.\d+")
+
+
+class WithAHub(unittest.TestCase):
+    def setUp(self):
+        self.home = tempfile.TemporaryDirectory()
+        self.addCleanup(self.home.cleanup)
+        self.hub = Hub(Path(self.home.name) / "hub")
+        self.addCleanup(self.hub.kill)
+        self.hub.serve()
+
+    def joined(self):
+        command(self.hub.folder, "create", "branch", "code=north", "name=North")
+        command(self.hub.folder, "create", "account", "name=Alpha")
+        command(self.hub.folder, "users", "add", "Ada", "--email", "ada@kestrel.example", "--role", "seller", "--branch", "north")
+        invitation = command(
+            self.hub.folder, "invite", "--as", "device", "--name", "ada-phone", "--user", "ada@kestrel.example"
+        )
+        replica = Replica.join(str(Path(self.home.name) / "phone"), invitation["code"])
+        self.addCleanup(replica.close)
+        return replica
+
+    def test_enrols_works_offline_and_delivers(self):
+        phone = self.joined()
+        synced = phone.sync(60)
+        self.assertGreater(synced.pulled, 0)
+        self.assertEqual(phone.status().node, branchline.Node.DEVICE)
+        self.assertEqual((phone.me().name, phone.me().role), ("Ada", "seller"))
+
+        self.hub.kill()
+        phone.create("opportunity", {"name": "Typed on the road", "account": "name=Alpha", "amount": "120"})
+        with self.assertRaises(ReplicaError.Unreachable) as caught:
+            phone.sync(5)
+        self.assertTrue(caught.exception.retryable)
+        self.assertGreater(phone.status().outbox, 0)
+
+    def test_what_was_typed_reaches_the_hub(self):
+        phone = self.joined()
+        phone.sync(60)
+        phone.create("opportunity", {"name": "Typed on the road", "account": "name=Alpha", "amount": "120"})
+        synced = phone.sync(60)
+        self.assertEqual((synced.refused, synced.outbox), (0, 0))
+        self.assertGreater(synced.pushed, 0)
+        rows = command(self.hub.folder, "list", "opportunity", "--where", 'amount = "120 EUR"')
+        self.assertEqual([row["name"] for row in rows], ["Typed on the road"])
+
+    def test_a_wrong_code_is_refused_and_leaves_no_replica(self):
+        folder = str(Path(self.home.name) / "stranger")
+        with self.assertRaises(ReplicaError):
+            Replica.join(folder, "this is no code")
+        with self.assertRaises(ReplicaError):
+            Replica.open(folder)
 
 
 if __name__ == "__main__":

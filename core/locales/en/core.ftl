@@ -12,3 +12,5 @@ unknown-currency = “{ $value }” is no currency.
     .do = Use a code of three letters, such as EUR.
 unknown-language = “{ $value }” is no language of Branchline.
     .do = Use en, ru or uk.
+no-runtime = The exchange cannot begin: { $reason }.
+    .do = Close other programs, or restart the machine.

@@ -13,3 +13,5 @@ unknown-currency = «{ $value }» — не валюта.
     .do = Нужен код из трёх букв, например EUR.
 unknown-language = «{ $value }» — не язык Branchline.
     .do = Укажите en, ru или uk.
+no-runtime = Обмен не может начаться: { $reason }.
+    .do = Закройте другие программы или перезапустите машину.

@@ -13,3 +13,5 @@ unknown-currency = «{ $value }» — не валюта.
     .do = Потрібен код із трьох літер, наприклад EUR.
 unknown-language = «{ $value }» — не мова Branchline.
     .do = Вкажіть en, ru або uk.
+no-runtime = Обмін не може початися: { $reason }.
+    .do = Закрийте інші програми або перезапустіть машину.
