@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use branchline_tests::checkout;
-use branchline_tests::reference::pages as pages_from_code;
+use branchline_tests::reference::{commands, pages as pages_from_code};
 use branchline_tests::source::relative;
 
 /// A Markdown page: its path and its text without fenced code.
@@ -157,7 +157,7 @@ fn decisions_are_numbered_without_a_gap() {
 
 #[test]
 fn generated_pages_are_current() {
-    let stale = pages_from_code().into_iter().filter(|page| !page.is_current());
+    let stale = pages_from_code().into_iter().chain([commands()]).filter(|page| !page.is_current());
     let say = |page: &branchline_tests::reference::Page| {
         format!("{} is stale: cargo run -p branchline-tests --bin reference", relative(&page.path))
     };
@@ -205,5 +205,15 @@ fn the_import_maps_in_the_book_are_valid() {
         if let Err(error) = branchline_core::crm::import::ImportMap::parse(&example) {
             panic!("import-maps.md: {error}\n{example}");
         }
+    }
+}
+
+#[test]
+fn the_page_of_commands_has_a_part_for_each() {
+    let page = commands().text;
+    let headings: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    for command in ["init", "serve", "invite", "join", "sync", "import", "import undo", "report", "users add", "verify"]
+    {
+        assert!(headings.contains(command), "{command}: {headings:?}");
     }
 }

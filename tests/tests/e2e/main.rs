@@ -1,0 +1,12 @@
+//! Real processes on real data: the three regional offices, the register of organisations, and killing everything.
+//!
+//! What a report says is held against figures that `company` computes from the CSV files by plain splitting and adding,
+//! without any code of the product.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod company;
+mod kills;
+mod offices;
+mod organisations;
+mod tutorial;
