@@ -19,15 +19,11 @@ use crate::error::Result;
 use crate::id::RecordId;
 use crate::schema::{Collection, Name, Value};
 
-/// Keys that mark a record as a whole.
-const MARKS: [&str; 2] = ["~archived", "~merged_into"];
-
 impl Writer<'_> {
     /// Projects what was appended so far, so that queries on this connection see it.
     pub(crate) fn project(&mut self) -> Result<()> {
-        let touched = std::mem::take(&mut self.touched);
         let schema_first = |t: &&mut Touched| SCHEMA_COLLECTIONS.contains(&&*t.collection.name);
-        let mut touched = touched;
+        let mut touched = std::mem::take(&mut self.touched);
         let mut schema_changed = false;
         for record in touched.iter_mut().filter(schema_first) {
             schema_changed |= !record.seqs.is_empty();
