@@ -160,6 +160,7 @@ impl Deal {
 async fn a_week_apart(cast: &Cast, teller: &Teller, deal: &Deal) -> Result<()> {
     let (Some(rep), Some(office)) = (&cast.rep, cast.branches.first()) else { return Ok(()) };
     rep.node.run(&["pause"]).await?;
+    until_offline(&rep.node).await?;
     office.line.cut();
     teller.say(&Message::new("demo-rep-away").with("name", &deal.owner).with("days", DAYS_AWAY));
     let now = environment().now();
@@ -211,6 +212,14 @@ async fn tell_conflicts(cast: &Cast, teller: &Teller, deal: &Deal) -> Result<()>
     })
     .await?;
     lines.iter().for_each(|line| teller.say(line));
+    Ok(())
+}
+
+// A process that keeps a link obeys a pause within a second: what is typed before that would still go out.
+async fn until_offline(node: &Node) -> Result<()> {
+    while blocking(node, |replica| branchline_core::net::is_online(replica)).await? {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     Ok(())
 }
 
