@@ -4,7 +4,7 @@ use branchline_core::Result;
 use branchline_core::crm::{self, Candidate};
 use branchline_core::id::RecordId;
 use branchline_core::message::Message;
-use branchline_core::replica::Replica;
+use branchline_core::replica::{Query, Replica};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
@@ -108,9 +108,28 @@ impl Unmerge {
     /// Those of the look-up and of the rights; a record that is merged into none.
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let replica = context.open()?;
-        let id = replica.find(&self.collection, &self.record)?;
+        let id = self.merged(&replica)?;
         crm::unmerge(&replica, &self.collection, &id)?;
         Ok(done(context, &replica, "record-unmerged", &id, None))
+    }
+
+    // Look-ups follow a merge to the record that stands for both; here the other one is meant.
+    fn merged(&self, replica: &Replica) -> Result<RecordId> {
+        if let Some(id) = RecordId::parse(&self.record) {
+            return Ok(id);
+        }
+        let prefix = self.record.to_ascii_lowercase();
+        let mut found = Vec::new();
+        replica.each(&Query::of(&self.collection).with_archived(), &mut |record| {
+            if record.merged_into.is_some() && record.id.to_string().starts_with(&prefix) {
+                found.push(record.id);
+            }
+            Ok(())
+        })?;
+        match found.as_slice() {
+            [one] if !prefix.is_empty() => Ok(*one),
+            _ => replica.find(&self.collection, &self.record),
+        }
     }
 }
 
