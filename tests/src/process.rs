@@ -57,6 +57,11 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether the process has ended by itself.
     pub fn ended(&mut self) -> bool {
         self.child.try_wait().expect("the child can be asked").is_some()
@@ -254,6 +259,14 @@ impl Node {
     /// Where it does not run.
     pub fn url(&self) -> &str {
         &self.server.as_ref().unwrap_or_else(|| panic!("{} does not serve", self.name)).url
+    }
+
+    /// The process id of the running server.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn pid(&self) -> u32 {
+        self.server.as_ref().unwrap_or_else(|| panic!("{} does not serve", self.name)).child.id()
     }
 
     /// What the last server wrote to standard error.

@@ -83,6 +83,11 @@ fn json_lines(records: &[Vec<(String, String)>]) -> Vec<u8> {
     out
 }
 
+/// Bytes of a generated account in JSON lines at zstd-3.
+pub(super) fn json_bytes_each(accounts: usize) -> f64 {
+    zstd_bytes_each(&json_lines(&self::accounts(accounts)), accounts)
+}
+
 fn encode(changes: &[Sent], batch: usize, level: i32, log: &mut Log) -> Vec<Vec<u8>> {
     let encode = |batch: &[Sent]| {
         let mut encoder = Encoder::new(level);
@@ -135,7 +140,7 @@ pub(super) fn chunks() -> Vec<Figure> {
 /// Created records: bytes against JSON lines, CPU time of both ends.
 pub(super) fn creates() -> Vec<Figure> {
     let records = accounts(RECORDS);
-    let json = zstd_bytes_each(&json_lines(&records), RECORDS);
+    let json = json_bytes_each(RECORDS);
     let mut figures = vec![Figure::note("bytes of a record as JSON lines, zstd-3", json)];
     figures.extend(batches(&created(&records), json));
     figures

@@ -4,8 +4,11 @@
 //! those of the thread or process that the row is about, bytes those of the wire.
 
 mod codec;
+mod company;
 mod cpu;
 mod duplicates;
+mod link;
+mod local;
 
 use serde_json::json;
 
@@ -76,6 +79,14 @@ pub fn rows() -> Vec<Row> {
         Row { name: "codec-creates", about: "created records in batches of the compact codec", run: codec::creates },
         Row { name: "codec-edits", about: "one-field edits in batches of 1,000", run: codec::edits },
         Row { name: "codec-deals", about: "the 8,800 real deals in batches of the compact codec", run: codec::deals },
+        Row { name: "first-sync", about: "10,000 records down to a new device", run: link::first_sync_small },
+        Row { name: "first-sync-large", about: "100,000 records down to a new device", run: link::first_sync_large },
+        Row { name: "upload", about: "10,000 records and as many edits up to a hub", run: link::upload },
+        Row { name: "reconnect", about: "connecting again with nothing new, 10,000 records", run: link::reconnect },
+        Row { name: "write", about: "an edit of one field, durable", run: local::write },
+        Row { name: "read", about: "reading at 100,000 records", run: local::reads },
+        Row { name: "size", about: "the folder of 10,000 records", run: local::size },
+        Row { name: "import", about: "the 8,800 real deals", run: local::import },
         Row { name: "duplicates", about: "precision and recall of duplicates on Febrl's data", run: duplicates::febrl },
     ]
 }
