@@ -217,7 +217,7 @@ async fn tell_conflicts(cast: &Cast, teller: &Teller, deal: &Deal) -> Result<()>
 
 // A process that keeps a link obeys a pause within a second: what is typed before that would still go out.
 async fn until_offline(node: &Node) -> Result<()> {
-    while blocking(node, |replica| branchline_core::net::is_online(replica)).await? {
+    while blocking(node, branchline_core::net::is_online).await? {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
