@@ -7,6 +7,9 @@ use branchline_core::{Error, Result};
 /// How long blocking work may still run after the main task has ended: it commits or rolls back on its own.
 const END_GRACE: Duration = Duration::from_secs(5);
 
+/// Threads for store work: it waits for one disk, and a storm of connections must not turn into a thread for each.
+const BLOCKING_THREADS_MAX: usize = 16;
+
 /// Runs a task to its end on a runtime of its own.
 ///
 /// # Errors
@@ -14,6 +17,7 @@ const END_GRACE: Duration = Duration::from_secs(5);
 pub fn block_on<T>(task: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build()
         .map_err(|e| Error::storage("server-task").with("detail", e.to_string()))?;
     let done = runtime.block_on(task);
