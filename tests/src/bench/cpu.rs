@@ -51,3 +51,13 @@ impl Peak {
         }
     }
 }
+
+/// Bytes of memory that a process holds now.
+///
+/// # Panics
+/// Where there is no such process.
+pub(crate) fn resident_bytes(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_else(|e| panic!("process {pid}: {e}"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a running process has memory");
+    line.trim().trim_end_matches(" kB").parse::<f64>().expect("kilobytes") * 1024.0
+}

@@ -7,6 +7,7 @@ mod codec;
 mod company;
 mod cpu;
 mod duplicates;
+mod idle;
 mod link;
 mod local;
 
@@ -83,6 +84,7 @@ pub fn rows() -> Vec<Row> {
         Row { name: "first-sync-large", about: "100,000 records down to a new device", run: link::first_sync_large },
         Row { name: "upload", about: "10,000 records and as many edits up to a hub", run: link::upload },
         Row { name: "reconnect", about: "connecting again with nothing new, 10,000 records", run: link::reconnect },
+        Row { name: "idle", about: "a hub with 1,000 connections on which nothing happens", run: idle::connections },
         Row { name: "write", about: "an edit of one field, durable", run: local::write },
         Row { name: "read", about: "reading at 100,000 records", run: local::reads },
         Row { name: "size", about: "the folder of 10,000 records", run: local::size },
