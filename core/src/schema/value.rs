@@ -18,9 +18,9 @@ impl Currency {
         bytes.iter().all(u8::is_ascii_alphabetic).then(|| Self(bytes.map(|b| b.to_ascii_uppercase())))
     }
 
-    /// The code.
+    /// The code; empty where the bytes are no letters, which [`Currency::parse`] never makes.
     pub fn code(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("XXX")
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// Digits after the decimal point: 0 for yen-like currencies, 3 for dinar-like ones, else 2.
