@@ -172,18 +172,19 @@ impl ColumnData {
         }
     }
 
-    fn rle(&mut self, spec: u32, values: impl Iterator<Item = Option<u64>>) {
+    // Each value with how often it stands there in a row.
+    fn rle(&mut self, spec: u32, values: impl Iterator<Item = (Option<u64>, u64)>) {
         self.column(spec, |out| {
             let mut writer = RleWriter::new(out);
-            values.for_each(|value| writer.push(value));
+            values.for_each(|(value, many)| writer.push_run(value, many));
             writer.finish();
         });
     }
 
-    fn delta(&mut self, spec: u32, values: impl Iterator<Item = Option<i64>>) {
+    fn delta(&mut self, spec: u32, values: impl FnOnce(&mut DeltaWriter<'_>)) {
         self.column(spec, |out| {
             let mut writer = DeltaWriter::new(out);
-            values.for_each(|value| writer.push(value));
+            values(&mut writer);
             writer.finish();
         });
     }
@@ -194,20 +195,20 @@ fn write_columns(change: &NewChange<'_>, others: &[&[u8]], columns: &mut ColumnD
     let ops = change.ops;
     let texts = change.texts;
     let chars = || texts.iter().flat_map(|text| text.text.chars());
-    let inserts = chars().count();
+    let inserts = chars().count() as u64;
     if inserts > 0 {
         write_places(change, number, columns);
     }
     columns.column(spec::KEY_STR, |out| {
         let mut writer = RleWriter::new(out);
         ops.iter().for_each(|op| writer.push(Some(op.key.as_bytes())));
-        (0..inserts).for_each(|_| writer.push(None));
+        writer.push_run(None, inserts);
         writer.finish();
     });
     columns.column(spec::INSERT, |out| {
         put_unsigned(out, ops.len() as u64);
         if inserts > 0 {
-            put_unsigned(out, inserts as u64);
+            put_unsigned(out, inserts);
         }
     });
     let actions = ops.iter().map(|op| match op.action {
@@ -216,36 +217,49 @@ fn write_columns(change: &NewChange<'_>, others: &[&[u8]], columns: &mut ColumnD
         Action::Increment => 5,
         Action::Make(kind) => u64::from(kind),
     });
-    columns.rle(spec::ACTION, actions.chain((0..inserts).map(|_| 1)).map(Some));
+    let once = |value| (value, 1);
+    columns.rle(spec::ACTION, actions.map(once).chain([(1, inserts)]).map(some));
     let metas = ops.iter().map(|op| meta(&op.value)).chain(chars().map(|c| (c.len_utf8() as u64) << 4 | 6));
-    columns.rle(spec::VALUE_META, metas.map(Some));
+    columns.rle(spec::VALUE_META, metas.map(once).map(some));
     columns.column(spec::VALUE, |out| {
         ops.iter().for_each(|op| put_value(out, &op.value));
         texts.iter().for_each(|text| out.extend_from_slice(text.text.as_bytes()));
     });
     let counts = ops.iter().map(|op| op.preds.len() as u64);
-    columns.rle(spec::PRED_COUNT, counts.chain((0..inserts).map(|_| 0)).map(Some));
+    columns.rle(spec::PRED_COUNT, counts.map(once).chain([(0, inserts)]).map(some));
     let preds = || ops.iter().flat_map(|op| in_order(&op.preds));
-    columns.rle(spec::PRED_ACTOR, preds().map(|pred| Some(number(pred.actor))));
-    columns.delta(spec::PRED_CTR, preds().map(|pred| Some(pred.ctr as i64)));
+    columns.rle(spec::PRED_ACTOR, preds().map(|pred| (Some(number(pred.actor)), 1)));
+    columns.delta(spec::PRED_CTR, |writer| preds().for_each(|pred| writer.push(Some(pred.ctr as i64))));
+}
+
+fn some((value, many): (u64, u64)) -> (Option<u64>, u64) {
+    (Some(value), many)
 }
 
 // Object and neighbour of each inserted character.
 fn write_places(change: &NewChange<'_>, number: impl Fn(&[u8]) -> u64, columns: &mut ColumnData) {
-    let roots = change.ops.len();
-    let texts = || change.texts.iter().map(|text| (number(text.genesis), text.text.chars().count()));
-    let before = || (0..roots).map(|_| None);
-    columns.rle(spec::OBJ_ACTOR, before().chain(texts().flat_map(|(object, len)| (0..len).map(move |_| Some(object)))));
-    columns.rle(spec::OBJ_CTR, before().chain(texts().flat_map(|(_, len)| (0..len).map(|_| Some(1)))));
-    let neighbours = texts().flat_map(|(_, len)| (0..len).map(|i| (i > 0).then_some(0)));
-    columns.rle(spec::KEY_ACTOR, before().chain(neighbours));
-    let mut ctr = (change.start_op + roots as u64) as i64;
-    let ctrs = texts().flat_map(|(_, len)| {
-        let first = ctr;
-        ctr += len as i64;
-        (0..len as i64).map(move |i| Some(if i == 0 { 0 } else { first + i - 1 }))
+    let roots = change.ops.len() as u64;
+    let texts = || {
+        let texts = change.texts.iter().filter(|text| !text.text.is_empty());
+        texts.map(|text| (number(text.genesis), text.text.chars().count() as u64))
+    };
+    let before = || std::iter::once((None, roots));
+    columns.rle(spec::OBJ_ACTOR, before().chain(texts().map(|(object, len)| (Some(object), len))));
+    columns.rle(spec::OBJ_CTR, before().chain(texts().map(|(_, len)| (Some(1), len))));
+    columns.rle(spec::KEY_ACTOR, before().chain(texts().flat_map(|(_, len)| [(None, 1), (Some(0), len - 1)])));
+    columns.delta(spec::KEY_CTR, |writer| {
+        writer.push_nulls(roots);
+        let mut first = change.start_op + roots;
+        for (_, len) in texts() {
+            // The first character stands at the head, each other one behind the one before it.
+            writer.push(Some(0));
+            if len > 1 {
+                writer.push(Some(first as i64));
+                writer.push_ascending(len - 2);
+            }
+            first += len;
+        }
     });
-    columns.delta(spec::KEY_CTR, (0..roots).map(|_| None).chain(ctrs));
 }
 
 fn in_order<'p, 'a>(preds: &'p [Pred<'a>]) -> impl Iterator<Item = Pred<'a>> + use<'p, 'a> {

@@ -90,15 +90,35 @@ impl<'a, T: Item<'a>> RleReader<'a, T> {
         Some(self.last)
     }
 
-    /// The next value of a column that is left out when it holds only nulls.
-    pub(crate) fn next_or_null(&mut self) -> Option<Option<T>> {
-        let left_out = self.segment == Segment::Start && self.reader.is_empty();
-        if left_out { Some(None) } else { self.next() }
+    /// The next value and how often it stands there in a row, at most so often.
+    pub(crate) fn run(&mut self, most: u64) -> Option<(Option<T>, u64)> {
+        if self.left == 0 {
+            self.open()?;
+        }
+        if self.segment == Segment::Literal {
+            return Some((self.next()?, 1));
+        }
+        let count = self.left.min(most);
+        self.left -= count;
+        Some((self.last, count))
     }
 
-    /// The value that [`Self::next`] would give, without taking it.
-    pub(crate) fn peek(&self) -> Option<Option<T>> {
-        self.clone().next()
+    /// Takes so many values that are all this one.
+    pub(crate) fn take(&mut self, value: Option<T>, mut count: u64) -> Option<()> {
+        while count > 0 {
+            let (found, many) = self.run(count)?;
+            if found != value {
+                return None;
+            }
+            count -= many;
+        }
+        Some(())
+    }
+
+    /// As [`Self::take`] of nulls, in a column that is left out when it holds only nulls.
+    pub(crate) fn take_nulls(&mut self, count: u64) -> Option<()> {
+        let left_out = self.segment == Segment::Start && self.reader.is_empty();
+        if left_out { Some(()) } else { self.take(None, count) }
     }
 
     /// The next value of a column without nulls.
@@ -160,6 +180,18 @@ impl<'a> DeltaReader<'a> {
             }
         }
     }
+
+    /// Takes so many nulls.
+    pub(crate) fn take_nulls(&mut self, count: u64) -> Option<()> {
+        self.deltas.take(None, count)
+    }
+
+    /// Takes so many values, each one more than the one before it.
+    pub(crate) fn take_ascending(&mut self, count: u64) -> Option<()> {
+        self.deltas.take(Some(1), count)?;
+        self.value = self.value.checked_add(i64::try_from(count).ok()?)?;
+        Some(())
+    }
 }
 
 /// Writes a run-length column at the end of a buffer in one pass.
@@ -179,11 +211,18 @@ impl<'a, 'o, T: Item<'a>> RleWriter<'o, T> {
 
     #[inline]
     pub(crate) fn push(&mut self, value: Option<T>) {
+        self.push_run(value, 1);
+    }
+
+    /// The same value so many times.
+    #[inline]
+    pub(crate) fn push_run(&mut self, value: Option<T>, many: u64) {
         match &mut self.pending {
-            Some((last, count)) if *last == value => *count += 1,
+            Some((last, count)) if *last == value => *count += many,
+            _ if many == 0 => {}
             _ => {
                 self.flush();
-                self.pending = Some((value, 1));
+                self.pending = Some((value, many));
             }
         }
     }
@@ -252,6 +291,17 @@ impl<'o> DeltaWriter<'o> {
         self.value = value.unwrap_or(self.value);
     }
 
+    /// So many values, each one more than the one before it.
+    pub(crate) fn push_ascending(&mut self, count: u64) {
+        self.deltas.push_run(Some(1), count);
+        self.value = self.value.wrapping_add(count as i64);
+    }
+
+    /// So many nulls.
+    pub(crate) fn push_nulls(&mut self, count: u64) {
+        self.deltas.push_run(None, count);
+    }
+
     pub(crate) fn finish(self) -> usize {
         self.deltas.finish()
     }
@@ -290,6 +340,25 @@ mod tests {
             } else {
                 prop_assert_eq!(read(&column, 1_000), Some(values));
             }
+        }
+
+        #[test]
+        fn runs_read_as_single_values_do(values in proptest::collection::vec(proptest::option::of(0u64..3), 0..60), most in 1u64..9) {
+            let mut column = Vec::new();
+            let mut writer = RleWriter::new(&mut column);
+            for run in values.chunk_by(|a, b| a == b) {
+                writer.push_run(run[0], run.len() as u64);
+            }
+            writer.finish();
+            prop_assert_eq!(&column, &write(&values));
+            let mut reader = RleReader::new(&column[..]);
+            let mut found = Vec::new();
+            while !column.is_empty() && !reader.done() {
+                let (value, many) = reader.run(most).unwrap();
+                prop_assert!((1..=most).contains(&many));
+                found.extend(std::iter::repeat_n(value, many as usize));
+            }
+            prop_assert!(column.is_empty() || found == values);
         }
 
         #[test]

@@ -109,7 +109,7 @@ pub fn flat_ops<'a>(chunk: &Chunk<'a>) -> Option<FlatOps<'a>> {
     let mut columns = Columns::new(chunk);
     let root = columns.root_ops(roots)?;
     if roots > 0 {
-        columns.no_keys(inserts)?;
+        columns.keys.take(None, inserts as u64)?;
     }
     let texts = columns.texts(roots, inserts)?;
     columns.all_read().then_some(FlatOps { root, texts })
@@ -217,10 +217,6 @@ impl<'c, 'a> Columns<'c, 'a> {
         Some(ops)
     }
 
-    fn no_keys(&mut self, count: usize) -> Option<()> {
-        (0..count).try_for_each(|_| self.keys.next()?.is_none().then_some(()))
-    }
-
     fn value(&mut self) -> Option<Scalar<'a>> {
         let meta = self.metas.value()?;
         let bytes = self.values.take(usize::try_from(meta >> 4).ok()?)?;
@@ -270,46 +266,42 @@ impl<'c, 'a> Columns<'c, 'a> {
         let mut at = InsertedAt::new(self.chunk, roots, inserts)?;
         let mut texts: Vec<InitialText<'a>> = Vec::new();
         let mut first_ctr = self.chunk.start_op + roots as u64;
-        let mut left = inserts;
+        let mut left = inserts as u64;
+        let mut any_neighbour = false;
         while left > 0 {
-            let object = at.objects.value()?;
-            let genesis = self.actor(object).filter(|actor| object > 0 && actor.len() == GENESIS_ACTOR_BYTES)?;
+            // Characters of one text stand together: equal neighbours are always one run.
+            let (object, chars) = at.objects.run(left)?;
+            let object = object.filter(|object| *object > 0)?;
+            let genesis = self.actor(object).filter(|actor| actor.len() == GENESIS_ACTOR_BYTES)?;
             if texts.iter().any(|text| text.genesis == genesis) {
                 return None;
             }
-            let (chars, text) = self.text(&mut at, object, first_ctr, left)?;
-            texts.push(InitialText { genesis, text });
+            at.text(first_ctr, chars)?;
+            self.actions.take(Some(1), chars)?;
+            self.pred_counts.take(Some(0), chars)?;
+            texts.push(InitialText { genesis, text: self.chars(chars)? });
             left -= chars;
-            first_ctr += chars as u64;
+            first_ctr += chars;
+            any_neighbour |= chars > 1;
         }
-        at.all_read(texts.iter().any(|text| text.text.chars().nth(1).is_some())).then_some(texts)
+        at.all_read(any_neighbour).then_some(texts)
     }
 
-    // One text: its first character goes to the head, each other one behind the one before.
-    fn text(&mut self, at: &mut InsertedAt<'a>, object: u64, first_ctr: u64, most: usize) -> Option<(usize, &'a str)> {
+    // So many characters, each a value of its own, as one text.
+    fn chars(&mut self, mut count: u64) -> Option<&'a str> {
         let start = self.values.rest();
-        let mut chars = 0;
-        loop {
-            let head = chars == 0;
-            let (actor, ctr) = if head { (None, 0) } else { (Some(0), (first_ctr + chars as u64 - 1) as i64) };
-            let placed = at.object_ctrs.value()? == 1
-                && at.key_actors.next_or_null()? == actor
-                && at.key_ctrs.next()? == Some(ctr)
-                && self.actions.value()? == 1
-                && self.pred_counts.value()? == 0;
-            let Scalar::Str(text) = self.value()? else { return None };
-            let mut one = text.chars();
-            if !placed || one.next().is_none() || one.next().is_some() {
+        while count > 0 {
+            let (meta, many) = self.metas.run(count)?;
+            let meta = meta.filter(|meta| meta & 0xf == 6)?;
+            let (width, many) = (usize::try_from(meta >> 4).ok()?, usize::try_from(many).ok()?);
+            let chars = std::str::from_utf8(self.values.take(width.checked_mul(many)?)?).ok()?;
+            if width == 0 || !chars.chars().all(|c| c.len_utf8() == width) {
                 return None;
             }
-            chars += 1;
-            if chars == most || at.objects.peek()? != Some(object) {
-                break;
-            }
-            at.objects.next()?;
+            count -= many as u64;
         }
         let len = start.len() - self.values.rest().len();
-        Some((chars, std::str::from_utf8(start.get(..len)?).ok()?))
+        std::str::from_utf8(start.get(..len)?).ok()
     }
 }
 
@@ -333,17 +325,30 @@ impl<'a> InsertedAt<'a> {
             key_actors_written: !key_actors.is_empty(),
         };
         if inserts > 0 {
-            for _ in 0..roots {
-                let root = at.objects.next()?.is_none()
-                    && at.object_ctrs.next()?.is_none()
-                    && at.key_actors.next_or_null()?.is_none()
-                    && at.key_ctrs.next()?.is_none();
-                if !root {
-                    return None;
-                }
-            }
+            let roots = roots as u64;
+            at.objects.take(None, roots)?;
+            at.object_ctrs.take(None, roots)?;
+            at.key_actors.take_nulls(roots)?;
+            at.key_ctrs.take_nulls(roots)?;
         }
         Some(at)
+    }
+
+    // The places of one text: its first character goes to the head, each other one behind the one before.
+    fn text(&mut self, first_ctr: u64, chars: u64) -> Option<()> {
+        self.object_ctrs.take(Some(1), chars)?;
+        self.key_actors.take_nulls(1)?;
+        self.key_actors.take(Some(0), chars - 1)?;
+        if self.key_ctrs.next()? != Some(0) {
+            return None;
+        }
+        if chars > 1 {
+            if self.key_ctrs.next()? != Some(first_ctr as i64) {
+                return None;
+            }
+            self.key_ctrs.take_ascending(chars - 2)?;
+        }
+        Some(())
     }
 
     fn all_read(&self, any_neighbour: bool) -> bool {

@@ -1,5 +1,6 @@
 //! Rebuilding one change of a batch.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Lookup;
@@ -152,12 +153,16 @@ impl Batch {
         // What operations borrow is made before them: their keys, and the genesis actors of those.
         let mut borrowed = Vec::with_capacity(shape.ops.len());
         for (place, op) in shape.ops.iter().enumerate() {
-            let (_, _, values) = self.columns.get(op.column)?;
-            let at = progress.places.get(op.column)?;
-            let earlier = shape.ops.get(..place)?.iter().filter(|other| other.column == op.column).count();
-            let mut key = Vec::new();
-            put_key(name(op.column)?, values.items.value(at.0 + earlier), &mut key);
-            let key = String::from_utf8(key).ok()?;
+            let key = if has_items(name(op.column)?) {
+                let (_, _, values) = self.columns.get(op.column)?;
+                let at = progress.places.get(op.column)?;
+                let earlier = shape.ops.get(..place)?.iter().filter(|other| other.column == op.column).count();
+                let mut key = Vec::new();
+                put_key(name(op.column)?, values.items.value(at.0 + earlier), &mut key);
+                Cow::Owned(String::from_utf8(key).ok()?)
+            } else {
+                Cow::Borrowed(name(op.column)?)
+            };
             let genesis = if op.preds == 0 { [0; 16] } else { genesis_actor(id, &key) };
             borrowed.push((key, genesis));
         }
