@@ -139,7 +139,16 @@ mod tests {
 
     fn collection(name: &str, kind: Kind) -> Collection {
         let (labels, fields, natural_keys, title) = (Labels::default(), vec![], vec![], vec![]);
-        Collection { name: name.into(), kind, labels, fields, natural_keys, title, priority: 5, custom: false }
+        Collection {
+            name: name.into(),
+            kind,
+            labels,
+            fields: fields.into(),
+            natural_keys,
+            title,
+            priority: 5,
+            custom: false,
+        }
     }
 
     fn at(branch: &str, owner: &str) -> Place {

@@ -51,7 +51,7 @@ pub fn export(replica: &Replica, query: &Query, format: Format, out: &mut dyn Wr
     let schema = replica.schema();
     let collection = schema.require(&query.collection)?;
     let fields: Vec<Field> = match &query.fields {
-        None => collection.fields.clone(),
+        None => collection.fields.to_vec(),
         Some(names) => names
             .iter()
             .filter(|name| &***name != "id")

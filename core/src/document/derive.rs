@@ -44,7 +44,10 @@ pub(super) fn key_text(fields: &[Name]) -> String {
 /// Whether the record's id is the one that its creating change says: derived from the key that it names, or drawn when
 /// it names none.
 pub(super) fn creates(collection: &Collection, record: &RecordId, change: &Vetted) -> bool {
-    let set = |key: &str| change.ops().find(|op| op.key == key && op.action == Action::Set).map(|op| op.value);
+    let set = |wanted: &str| {
+        let at = change.keys().position(|key| key == wanted.as_bytes())?;
+        change.op(at as u32).filter(|op| op.action == Action::Set).map(|op| op.value)
+    };
     let Some(named) = set(keys::KEY) else { return !record.is_derived() };
     let Scalar::Str(named) = named else { return false };
     let names: Vec<&str> = named.split(',').take(KEY_FIELDS_MAX + 1).collect();

@@ -11,14 +11,14 @@ use crate::schema::{Collection, Name, Value};
 use crate::wire::chunk::{Action, Scalar, genesis_actor};
 
 impl Vetted {
-    /// The values that `record` shows if this is its only change, in the order of the operations; empty ones are left
-    /// out. `None` where that cannot be read without folding: the change edits texts, follows others, or archives or
-    /// merges the record.
-    pub fn values(&self, record: &RecordId, collection: &Collection) -> Option<Vec<(Name, Value)>> {
+    /// The values that `record` shows if this is its only change, by the places of the collection's fields; null where
+    /// there is none. `None` where that cannot be read without folding: the change edits texts, follows others, or
+    /// archives or merges the record.
+    pub fn values(&self, record: &RecordId, collection: &Collection) -> Option<Vec<Value>> {
         if !self.is_flat() {
             return None;
         }
-        let mut values: Vec<(Name, Value)> = Vec::with_capacity(self.ops().len());
+        let mut values = vec![Value::Null; collection.fields.len()];
         let mut marks: Vec<&str> = Vec::new();
         for op in self.ops() {
             match keys::target(collection, op.key) {
@@ -26,7 +26,7 @@ impl Vetted {
                 // What marks the record as a whole is no value.
                 Some(Target::Archived | Target::MergedInto) => return None,
                 Some(target) if op.preds().len() == 0 || op.action == Action::Increment => {
-                    read(&mut values, &target, &op);
+                    read(&mut values, collection, &target, &op);
                 }
                 _ => return None,
             }
@@ -38,8 +38,8 @@ impl Vetted {
                 [only] => Some(only),
                 _ => marks.iter().copied().find(|field| genesis_actor(record, field) == *genesis),
             };
-            if let Some(field) = field.and_then(|field| collection.field(field)) {
-                values.push((field.name.clone(), Value::Text(text.to_owned())));
+            if let Some(slot) = field.and_then(|field| slot(&mut values, collection, field)) {
+                *slot = Value::Text(text.to_owned());
             }
         }
         Some(values)
@@ -56,22 +56,25 @@ impl Vetted {
     }
 }
 
-fn read(values: &mut Vec<(Name, Value)>, target: &Target<'_, '_>, op: &Op<'_>) {
+fn read(values: &mut [Value], collection: &Collection, target: &Target<'_, '_>, op: &Op<'_>) {
+    let (Target::Plain(field) | Target::Item(field, _) | Target::Cell(field, ..)) = target else { return };
+    let Some(slot) = slot(values, collection, &field.name) else { return };
     match (target, op.action, op.value) {
-        (Target::Plain(field), Action::Increment, Scalar::Int(sum)) => {
-            values.push((field.name.clone(), Value::Integer(sum)));
-        }
-        (Target::Plain(field), Action::Set, value) => {
-            let value = value_of(&field.ty, value).filter(|value| *value != Value::Null);
-            values.extend(value.map(|value| (field.name.clone(), value)));
-        }
-        (Target::Item(field, item), Action::Set, _) => {
-            if let Value::Set(items) = entry(values, &field.name, || Value::Set(BTreeSet::new())) {
+        (Target::Plain(_), Action::Increment, Scalar::Int(sum)) => *slot = Value::Integer(sum),
+        (Target::Plain(field), Action::Set, value) => *slot = value_of(&field.ty, value).unwrap_or(Value::Null),
+        (Target::Item(_, item), Action::Set, _) => {
+            if *slot == Value::Null {
+                *slot = Value::Set(BTreeSet::new());
+            }
+            if let Value::Set(items) = slot {
                 items.insert((*item).to_owned());
             }
         }
-        (Target::Cell(field, line, sub), Action::Set, value) => {
-            if let Value::Lines(lines) = entry(values, &field.name, || Value::Lines(BTreeMap::new())) {
+        (Target::Cell(_, line, sub), Action::Set, value) => {
+            if *slot == Value::Null {
+                *slot = Value::Lines(BTreeMap::new());
+            }
+            if let Value::Lines(lines) = slot {
                 let cells = lines.entry((*line).to_owned()).or_default();
                 let value = value_of(&sub.ty, value).filter(|value| *value != Value::Null);
                 cells.extend(value.map(|value| (sub.name.to_string(), value)));
@@ -81,11 +84,6 @@ fn read(values: &mut Vec<(Name, Value)>, target: &Target<'_, '_>, op: &Op<'_>) {
     }
 }
 
-// Items of one set and cells of one table mostly stand together: looked for from the end.
-fn entry<'v>(values: &'v mut Vec<(Name, Value)>, name: &Name, make: impl FnOnce() -> Value) -> &'v mut Value {
-    let at = values.iter().rposition(|(known, _)| known == name).unwrap_or_else(|| {
-        values.push((name.clone(), make()));
-        values.len() - 1
-    });
-    &mut values[at].1
+fn slot<'v>(values: &'v mut [Value], collection: &Collection, field: &str) -> Option<&'v mut Value> {
+    collection.fields.place(field).and_then(|place| values.get_mut(place))
 }

@@ -5,7 +5,7 @@
 //! that the change increments, a long text by the mark `~text/<field>` that the change sets.
 
 use super::keys;
-use super::vetted::{GenesisActor, Vetted};
+use super::vetted::{GenesisActor, OpHead, Vetted};
 use crate::id::{ChangeHash, RecordId};
 use crate::wire::chunk::{Action, GenesisKind, build_genesis, genesis_actor};
 
@@ -35,7 +35,9 @@ impl Genesis {
 
 /// The genesis changes of the counters that a change increments and of the texts that it marks.
 pub(super) fn needed(record: &RecordId, change: &Vetted) -> Vec<Genesis> {
-    let ops = change.ops();
+    let is_text = |key: &[u8]| key.starts_with(keys::TEXT_PREFIX.as_bytes());
+    let may_need = |(_, head): &(u32, OpHead<'_>)| head.action == Action::Increment || is_text(head.key);
+    let ops = change.op_heads().filter(may_need).filter_map(|(at, _)| change.op(at));
     let genesis = ops.filter_map(|op| match (op.action, op.key.strip_prefix(keys::TEXT_PREFIX)) {
         (Action::Increment, _) => Some(Genesis::counter(record, op.key)),
         (Action::Set, Some(field)) => Some(Genesis::text(record, field)),

@@ -42,11 +42,10 @@ pub struct ConflictValue {
 }
 
 impl State {
-    /// The visible values of all fields that are not empty, in the order of the collection. Keys that the collection
+    /// The visible values by the places of the collection's fields; null where a field is empty. Keys that the collection
     /// does not know are left out here and stay in the record.
-    pub fn values(&self, collection: &Collection) -> Vec<(Name, Value)> {
-        let values = collection.fields.iter().map(|field| (field.name.clone(), self.value(field)));
-        values.filter(|(_, value)| *value != Value::Null).collect()
+    pub fn values(&self, collection: &Collection) -> Vec<Value> {
+        collection.fields.iter().map(|field| self.value(field)).collect()
     }
 
     /// The visible value of a field; null where it is empty.

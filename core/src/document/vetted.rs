@@ -1,4 +1,4 @@
-//! A change that passed the door: its bytes, what its header says, and its operations as places in those bytes.
+//! A change that passed the door: its bytes, what its header says, and its operations.
 //!
 //! A [`Vetted`] is made by this room alone (by writing a change, by vetting a foreign one, or from our own log), so
 //! whoever holds one need not check it again. Cloning shares the bytes.
@@ -29,7 +29,10 @@ struct Parts {
     op_count: u64,
     time: Millis,
     deps: Vec<ChangeHash>,
-    // Keys and values of a change with text edits, which do not lie in its bytes as they are; `None` for a flat change.
+    // Keys and text values, one behind the other: reading them from the bytes would check their UTF-8 each time.
+    text: String,
+    // Byte values and actors of a change with text edits, which do not lie in its bytes as they are; `None` for a flat
+    // change.
     side: Option<Vec<u8>>,
     ops: Vec<OpRow>,
     preds: Vec<PredRow>,
@@ -182,8 +185,8 @@ impl Span {
         arena.get(self.start as usize..(self.start + self.len) as usize).unwrap_or_default()
     }
 
-    fn text(self, arena: &[u8]) -> &str {
-        std::str::from_utf8(self.of(arena)).unwrap_or_default()
+    fn text(self, texts: &str) -> &str {
+        texts.get(self.start as usize..(self.start + self.len) as usize).unwrap_or_default()
     }
 
     // The place of a non-empty slice inside the bytes it was cut from.
@@ -194,6 +197,12 @@ impl Span {
         let start = (part.as_ptr() as usize).checked_sub(arena.as_ptr() as usize)?;
         let inside = start.checked_add(part.len())? <= arena.len();
         inside.then_some(Self { start: u32::try_from(start).ok()?, len: u32::try_from(part.len()).ok()? })
+    }
+
+    fn push(texts: &mut String, part: &str) -> Option<Self> {
+        let span = Self { start: u32::try_from(texts.len()).ok()?, len: u32::try_from(part.len()).ok()? };
+        texts.push_str(part);
+        Some(span)
     }
 
     fn append(arena: &mut Vec<u8>, part: &[u8]) -> Option<Self> {
@@ -259,6 +268,11 @@ impl Vetted {
         self.0.parts.ops.get(at as usize).map(|row| self.view(row))
     }
 
+    /// The root keys of its operations, in order, as bytes: what comparing them needs.
+    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.parts.ops.iter().map(|row| row.key.of(self.0.parts.text.as_bytes()))
+    }
+
     pub(super) fn op_count(&self) -> u64 {
         self.0.parts.op_count
     }
@@ -268,7 +282,7 @@ impl Vetted {
         self.0.parts.texts.iter().map(|row| {
             let change = match &row.work {
                 TextWork::Filled { counter, text } => {
-                    TextChange::Filled { counter: u64::from(*counter), text: text.text(&self.0.raw) }
+                    TextChange::Filled { counter: u64::from(*counter), text: text.text(&self.0.parts.text) }
                 }
                 TextWork::Edited(ops) => TextChange::Edited(ops),
             };
@@ -279,11 +293,16 @@ impl Vetted {
     pub(super) fn op_head(&self, at: u32) -> Option<OpHead<'_>> {
         let row = self.0.parts.ops.get(at as usize)?;
         let step = if let Stored::Int(step) = row.value { step } else { 0 };
-        let (key, arena, preds) = (row.key.of(self.arena()), self.arena(), self.preds(row));
+        let (key, arena, preds) = (row.key.of(self.0.parts.text.as_bytes()), self.arena(), self.preds(row));
         Some(OpHead { key, action: row.action, counter: u64::from(row.counter), step, arena, preds })
     }
 
-    // Where keys and values lie.
+    /// Its operations with their places, without their values.
+    pub(super) fn op_heads(&self) -> impl Iterator<Item = (u32, OpHead<'_>)> {
+        (0..).map_while(|at| Some((at, self.op_head(at)?)))
+    }
+
+    // Where byte values and actors lie.
     fn arena(&self) -> &[u8] {
         self.0.parts.side.as_ref().unwrap_or(&self.0.raw)
     }
@@ -294,16 +313,16 @@ impl Vetted {
     }
 
     fn view<'a>(&'a self, row: &OpRow) -> Op<'a> {
-        let arena = self.arena();
+        let (arena, texts) = (self.arena(), self.0.parts.text.as_str());
         let value = match row.value {
             Stored::Null => Scalar::Null,
             Stored::Bool(b) => Scalar::Bool(b),
             Stored::Int(i) => Scalar::Int(i),
             Stored::Timestamp(t) => Scalar::Timestamp(t),
-            Stored::Str(span) => Scalar::Str(span.text(arena)),
+            Stored::Str(span) => Scalar::Str(span.text(texts)),
             Stored::Bytes(span) => Scalar::Bytes(span.of(arena)),
         };
-        let (key, preds) = (row.key.text(arena), self.preds(row));
+        let (key, preds) = (row.key.text(texts), self.preds(row));
         Op { key, action: row.action, value, counter: u64::from(row.counter), arena, preds }
     }
 
@@ -355,6 +374,7 @@ impl Parts {
             op_count: 0,
             time: Millis(chunk.time),
             deps: std::mem::take(&mut chunk.deps),
+            text: String::new(),
             side: None,
             ops: Vec::new(),
             preds: Vec::new(),
@@ -366,10 +386,13 @@ impl Parts {
     fn flat(raw: &[u8], chunk: &mut Chunk<'_>, flat: &FlatOps<'_>) -> Option<Self> {
         let mut parts = Self::header(chunk)?;
         parts.ops.reserve_exact(flat.root.len());
+        let value_len = |value| if let Scalar::Str(text) = value { text.len() } else { 0 };
+        let lens = flat.root.iter().map(|op| op.key.len() + value_len(op.value));
+        let mut text = String::with_capacity(lens.chain(flat.texts.iter().map(|filled| filled.text.len())).sum());
         for (at, op) in flat.root.iter().enumerate() {
             let counter = parts.start_op.checked_add(at as u64)?;
-            let value = Stored::flat(raw, op.value)?;
-            let key = Span::within(raw, op.key.as_bytes())?;
+            let value = Stored::flat(raw, &mut text, op.value)?;
+            let key = Span::push(&mut text, op.key)?;
             let preds_from = parts.preds.len() as u32;
             for pred in &op.preds {
                 let actor = Span::within(raw, pred.actor)?;
@@ -378,12 +401,13 @@ impl Parts {
             parts.push_op(key, counter, op.action, value, preds_from)?;
         }
         parts.op_count = flat.root.len() as u64;
-        for text in &flat.texts {
+        for filled in &flat.texts {
             let counter = u32::try_from(parts.start_op.checked_add(parts.op_count)?).ok()?;
-            let work = TextWork::Filled { counter, text: Span::within(raw, text.text.as_bytes())? };
-            parts.texts.push(TextRow { genesis: text.genesis.try_into().ok()?, work });
-            parts.op_count += text.text.chars().count() as u64;
+            let work = TextWork::Filled { counter, text: Span::push(&mut text, filled.text)? };
+            parts.texts.push(TextRow { genesis: filled.genesis.try_into().ok()?, work });
+            parts.op_count += filled.text.chars().count() as u64;
         }
+        parts.text = text;
         Some(parts)
     }
 
@@ -391,13 +415,13 @@ impl Parts {
         let mut parts = Self::header(chunk)?;
         let mut side = Vec::new();
         for op in &mixed.root {
-            let key = Span::append(&mut side, op.key.as_bytes())?;
+            let key = Span::push(&mut parts.text, &op.key)?;
             let value = match &op.value {
                 OwnedScalar::Null => Stored::Null,
                 OwnedScalar::Bool(b) => Stored::Bool(*b),
                 OwnedScalar::Int(i) => Stored::Int(*i),
                 OwnedScalar::Timestamp(t) => Stored::Timestamp(*t),
-                OwnedScalar::Str(s) => Stored::Str(Span::append(&mut side, s.as_bytes())?),
+                OwnedScalar::Str(s) => Stored::Str(Span::push(&mut parts.text, s)?),
                 OwnedScalar::Bytes(b) => Stored::Bytes(Span::append(&mut side, b)?),
             };
             let preds_from = parts.preds.len() as u32;
@@ -429,13 +453,13 @@ impl Parts {
 }
 
 impl Stored {
-    fn flat(raw: &[u8], value: Scalar<'_>) -> Option<Self> {
+    fn flat(raw: &[u8], texts: &mut String, value: Scalar<'_>) -> Option<Self> {
         Some(match value {
             Scalar::Null => Stored::Null,
             Scalar::Bool(b) => Stored::Bool(b),
             Scalar::Int(i) => Stored::Int(i),
             Scalar::Timestamp(t) => Stored::Timestamp(t),
-            Scalar::Str(text) => Stored::Str(Span::within(raw, text.as_bytes())?),
+            Scalar::Str(text) => Stored::Str(Span::push(texts, text)?),
             Scalar::Bytes(bytes) => Stored::Bytes(Span::within(raw, bytes)?),
             Scalar::Uint(_) | Scalar::Float(_) | Scalar::Counter(_) => return None,
         })

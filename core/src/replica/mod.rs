@@ -31,7 +31,7 @@ pub use crate::store::{Direction, Query};
 pub use environment::{Environment, SystemEnvironment};
 pub use identity::Identity;
 pub use record::{Conflict, ConflictValue, HistoryEntry, Hit, Page, Record, Stamp};
-pub use settings::{Init, Joining, NodeRole, Person, Settings, Status, Verified};
+pub use settings::{Init, Joining, NodeRole, Person, Settings, Status, Verified, Waiting};
 pub use tx::{Keyed, Tx};
 pub use watch::WatchHandle;
 

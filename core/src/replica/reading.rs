@@ -207,7 +207,7 @@ pub(super) fn record_of(view: &View<'_>, collection: &Collection, state: &State)
     Ok(Record {
         id: state.record(),
         collection: collection.name.clone(),
-        fields: state.values(collection),
+        fields: collection.named(state.values(collection)),
         archived: state.archived(),
         review: state.review_mark(),
         conflicted: !conflicts.is_empty(),

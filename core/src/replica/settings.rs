@@ -125,6 +125,17 @@ pub struct Person {
     pub home_branch: Option<RecordId>,
 }
 
+/// What stands open at a replica, counted without reading what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Changes that the upstream has not acknowledged.
+    pub outbox: u64,
+    /// Own changes that the upstream refused.
+    pub quarantine: u64,
+    /// Records with a conflict that only a person may settle.
+    pub conflicts_asking: u64,
+}
+
 /// A replica in numbers. What the link adds (address, whether it is up) is not known here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {

@@ -1,9 +1,10 @@
 //! The replica in numbers, and its digest.
 
-use super::{Replica, Status, rights};
+use super::{Replica, Status, Waiting, rights};
 use crate::access::Scope;
 use crate::error::Result;
 use crate::id::Timeline;
+use crate::store;
 
 impl Replica {
     /// The replica in numbers.
@@ -19,16 +20,27 @@ impl Replica {
                 replica: settings.device,
                 name: settings.node_name.clone(),
                 user: rights::person(view)?.name,
-                outbox: summary.outbox,
-                quarantine: summary.quarantine,
+                outbox: summary.waiting.outbox,
+                quarantine: summary.waiting.quarantine,
                 conflicts: summary.conflicts,
-                conflicts_asking: summary.conflicts_asking,
+                conflicts_asking: summary.waiting.conflicts_asking,
                 review: summary.review,
                 records: summary.records,
                 digest: hex(view.digest(None)?),
                 log_end: summary.log_end,
                 last_commit: summary.last_commit,
             })
+        })
+    }
+
+    /// What stands open; unlike [`Replica::status`] it costs the same however much is held.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn waiting(&self) -> Result<Waiting> {
+        self.inner.read(|view| {
+            let store::Waiting { outbox, quarantine, conflicts_asking } = view.waiting()?;
+            Ok(Waiting { outbox, quarantine, conflicts_asking })
         })
     }
 

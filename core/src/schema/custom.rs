@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use super::declare::{check_columns, checked_choices, default_priority};
 use super::{
-    Choice, Collection, Declarations, Field, FieldType, Kind, Labels, Name, RoleDeclaration, SYSTEM_FIELDS, Schema,
-    SetOf, Value, Warning, Winner, check_name,
+    Choice, Collection, Declarations, Field, FieldType, Fields, Kind, Labels, Name, RoleDeclaration, SYSTEM_FIELDS,
+    Schema, SetOf, Value, Warning, Winner, check_name,
 };
 use crate::error::{Error, Result};
 use crate::limits::{COLLECTIONS_MAX, FIELDS_MAX, ITEMS_MAX};
@@ -35,8 +35,8 @@ impl Declarations {
         for (at, collection) in self.collections.iter().enumerate() {
             records.push(collection_record(collection, at));
         }
-        let own = self.collections.iter().map(|c| (&c.name, &c.fields));
-        let added = self.extensions.iter().map(|(name, fields)| (name, fields));
+        let own = self.collections.iter().map(|c| (&c.name, &c.fields[..]));
+        let added = self.extensions.iter().map(|(name, fields)| (name, &fields[..]));
         for (collection, fields) in own.chain(added) {
             for (at, field) in fields.iter().enumerate() {
                 if !is_standard(&field.name) {
@@ -192,8 +192,8 @@ fn add_field(schema: &mut Schema, row: &Row<'_>) -> Result<()> {
     same_types(known, std::slice::from_ref(&field))?;
     let mut collection = (**known).clone();
     let full = collection.fields.len() >= FIELDS_MAX;
-    match collection.fields.iter_mut().find(|old| old.name == field.name) {
-        Some(old) => add_choices(&mut old.ty, &field.ty),
+    match collection.field(&field.name) {
+        Some(_) => collection.fields.update(&field.name, |old| add_choices(&mut old.ty, &field.ty)),
         None if full => return Err(too_large()),
         None => collection.fields.push(field),
     }
@@ -272,7 +272,7 @@ fn collection_of(row: &Row<'_>) -> Result<Collection> {
         name: check_name(row.text("name"))?,
         kind,
         labels: row.labels(),
-        fields: Vec::new(),
+        fields: Fields::default(),
         natural_keys: row.names("natural_keys"),
         title: row.names("title"),
         priority: match row.value("priority") {
@@ -456,8 +456,8 @@ mod tests {
             fields.sort_by(|a, b| a.name.cmp(&b.name));
             fields
         };
-        assert_eq!(sorted(vehicle.fields.clone()), sorted(expected.fields.clone()));
-        let head = |c: &Collection| Collection { fields: Vec::new(), ..c.clone() };
+        assert_eq!(sorted(vehicle.fields.to_vec()), sorted(expected.fields.to_vec()));
+        let head = |c: &Collection| Collection { fields: Fields::default(), ..c.clone() };
         assert_eq!(head(vehicle), head(&expected));
         let account = schema.require("account").unwrap();
         assert_eq!(account.field("tier").unwrap().labels.en, "Tier");

@@ -225,7 +225,7 @@ impl CollectionToml {
             labels: self.label.build(&name),
             name: name.clone(),
             kind: self.kind,
-            fields,
+            fields: fields.into(),
             natural_keys: names(self.natural_keys),
             title: names(self.title),
             priority: self.priority.unwrap_or(default_priority(self.kind)),
@@ -349,11 +349,8 @@ impl Collection {
             fields.push(standard("team", reference("team"), ["Team", "Команда", "Команда"]));
             fields.push(standard("owner", reference("user"), ["Owner", "Ответственный", "Відповідальний"]));
         }
-        for field in fields {
-            if self.field(&field.name).is_none() {
-                self.fields.push(field);
-            }
-        }
+        // What is declared already stays.
+        fields.into_iter().for_each(|field| self.fields.push(field));
         if !self.natural_keys.iter().any(|key| &**key == "external_id") {
             self.natural_keys.push("external_id".into());
         }

@@ -6,6 +6,7 @@
 mod custom;
 mod declare;
 mod digest;
+mod fields;
 mod filter;
 mod filter_parse;
 mod json;
@@ -19,6 +20,7 @@ mod value;
 
 pub use custom::DeclarationRecord;
 pub use declare::{Declarations, RoleDeclaration, parse_declarations};
+pub use fields::Fields;
 pub use filter::{Filter, Literal, Op, SYSTEM_FIELDS, system_field};
 pub use filter_parse::parse_filter;
 pub use json::json_value;
@@ -172,7 +174,7 @@ pub struct Collection {
     /// What people read, in the plural.
     pub labels: Labels,
     /// Its fields in display order, with `external_id` and, of a branch, `branch`, `team`, `owner`.
-    pub fields: Vec<Field>,
+    pub fields: Fields,
     /// Fields that name a record, the most telling first: `code`, `email`, `sku`, `external_id`, `name`.
     pub natural_keys: Vec<Name>,
     /// Fields whose values together title a record.
@@ -191,7 +193,7 @@ impl Collection {
             name,
             kind: Kind::Branch,
             labels: Labels::default(),
-            fields: Vec::new(),
+            fields: Fields::default(),
             natural_keys: Vec::new(),
             title: Vec::new(),
             priority: u8::MAX,
@@ -201,7 +203,13 @@ impl Collection {
 
     /// The field of this name.
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().find(|f| &*f.name == name)
+        self.fields.named(name)
+    }
+
+    /// Values that stand by place, with their names; empty ones are left out.
+    pub fn named(&self, values: Vec<Value>) -> Vec<(Name, Value)> {
+        let named = self.fields.iter().zip(values).map(|(field, value)| (field.name.clone(), value));
+        named.filter(|(_, value)| *value != Value::Null).collect()
     }
 
     /// The field of this name.

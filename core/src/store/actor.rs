@@ -1,5 +1,7 @@
 //! Who wrote what: the actors of the log and their bindings.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::Cache;
@@ -15,7 +17,7 @@ use crate::wire::codec::Binding;
 pub(crate) struct ActorRow {
     pub(crate) n: i64,
     /// The person's id as the projection shows it; none while the binding is unknown.
-    pub(crate) person: Option<String>,
+    pub(crate) person: Option<Arc<str>>,
 }
 
 /// An actor with what its binding says, as far as it is known here.
@@ -38,7 +40,7 @@ pub(crate) fn ensure(conn: &Connection, cache: &mut Cache, actor: ActorId) -> Re
         .optional()?;
     let row = match found {
         Some((n, person)) => {
-            ActorRow { n, person: person.and_then(|id| RecordId::from_slice(&id)).map(|id| id.to_string()) }
+            ActorRow { n, person: person.and_then(|id| RecordId::from_slice(&id)).map(|id| id.to_string().into()) }
         }
         None => {
             conn.prepare_cached("INSERT INTO actor (actor) VALUES (?)")?.execute([actor.as_bytes()])?;

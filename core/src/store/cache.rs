@@ -18,7 +18,7 @@ use crate::schema::Name;
 /// Folded records kept: about a kilobyte each.
 const STATES_MAX: NonZeroUsize = NonZeroUsize::new(512).unwrap();
 /// Rows of records kept: about 100 bytes each.
-const RECORDS_MAX: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+pub(crate) const RECORDS_MAX: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
 /// What is remembered of a record's row.
 #[derive(Debug, Clone, PartialEq, Eq)]

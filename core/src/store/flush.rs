@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::cache::{Cache, RecordRow};
 use super::custom::SCHEMA_COLLECTIONS;
@@ -11,7 +11,7 @@ use super::projection::layout::Table;
 use super::projection::row::{self, Mark, Projected};
 use super::projection::{ddl, layout};
 use super::scope;
-use super::writer::{Body, Changed, Touched, Writer};
+use super::writer::{Body, Changed, INSERT_LOG, Touched, Writer};
 use super::{Model, actor, flag, meta, record};
 use crate::access::Scope;
 use crate::document::{self, State, Vetted};
@@ -25,21 +25,24 @@ impl Writer<'_> {
         let schema_first = |t: &&mut Touched| SCHEMA_COLLECTIONS.contains(&&*t.collection.name);
         let mut touched = std::mem::take(&mut self.touched);
         let mut schema_changed = false;
-        for record in touched.iter_mut().filter(schema_first) {
-            schema_changed |= !record.seqs.is_empty();
-            self.project_one(record)?;
+        let of_schema = touched.iter_mut().filter(schema_first).filter(|record| !record.seqs.is_empty());
+        for record in of_schema {
+            schema_changed = true;
+            self.project_each(std::slice::from_mut(record))?;
         }
         if schema_changed {
             let epoch = meta::integer(&self.store.conn, meta::key::SCHEMA_EPOCH)?.unwrap_or(0);
             meta::set_integer(&self.store.conn, meta::key::SCHEMA_EPOCH, epoch + 1)?;
             self.adopt_schema()?;
         }
-        for record in &mut touched {
-            if schema_changed && let Some(known) = self.store.model.schema.collection(&record.collection.name) {
-                record.collection = known.clone();
+        if schema_changed {
+            for record in &mut touched {
+                if let Some(known) = self.store.model.schema.collection(&record.collection.name) {
+                    record.collection = known.clone();
+                }
             }
-            self.project_one(record)?;
         }
+        self.project_each(&mut touched)?;
         self.touched = touched;
         Ok(())
     }
@@ -99,17 +102,48 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn project_one(&mut self, touched: &mut Touched) -> Result<()> {
-        if touched.seqs.is_empty() {
-            return Ok(());
-        }
-        self.note_collection(touched.collection.name.clone());
+    fn project_each(&mut self, touched: &mut [Touched]) -> Result<()> {
         let store = &mut *self.store;
-        let (conn, cache) = (&store.conn, &mut store.cache);
-        let collection = touched.collection.clone();
+        let mut pen =
+            Pen { conn: &store.conn, model: &store.model, serves: store.duties.serves, held: Held::default() };
+        let mut last: Option<&Arc<Collection>> = None;
+        for record in touched.iter_mut().filter(|record| !record.seqs.is_empty()) {
+            pen.project(&mut store.cache, record)?;
+            if !last.is_some_and(|last| Arc::ptr_eq(last, &record.collection)) {
+                self.collections.insert(record.collection.name.clone());
+                last = Some(&record.collection);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the rows of records beside the log, and the log row of a creation with them.
+///
+/// The statements that make new records stay at hand from one record to the next: fetching one and freeing its
+/// parameters costs as much as a small insert.
+struct Pen<'s> {
+    conn: &'s Connection,
+    model: &'s Model,
+    serves: bool,
+    held: Held<'s>,
+}
+
+#[derive(Default)]
+struct Held<'s> {
+    log: Option<CachedStatement<'s>>,
+    record: Option<CachedStatement<'s>>,
+    search: Option<CachedStatement<'s>>,
+    /// With the table that it inserts into.
+    row: Option<(&'s str, CachedStatement<'s>)>,
+}
+
+impl<'s> Pen<'s> {
+    fn project(&mut self, cache: &mut Cache, touched: &mut Touched) -> Result<()> {
+        let (conn, collection) = (self.conn, touched.collection.clone());
         // A hidden record has no rows beside the log until it comes back.
         let is_hidden = touched.row.flags & flag::HIDDEN != 0;
-        let table = store.model.layout.table(&collection.name).filter(|_| !is_hidden);
+        let table = self.model.layout.table(&collection.name).filter(|_| !is_hidden);
         let seen = match &touched.body {
             Body::Creation(change) => seen_creation(conn, cache, touched.id, change, &collection)?,
             Body::Folded(state) => seen_state(conn, cache, state, &collection)?,
@@ -122,28 +156,22 @@ impl Writer<'_> {
             heads: touched.heads(),
             flags: touched.row.flags & flag::HIDDEN | flags,
         };
-        let heads = record::heads_blob(&row.heads);
         if touched.is_new {
-            conn.prepare_cached("INSERT INTO record (n, id, collection, heads, flags) VALUES (?, ?, ?, ?, ?)")?
-                .execute(params![row.n, touched.id.as_bytes(), row.collection, heads, row.flags])?;
+            if touched.unlogged.is_some() {
+                touched.log_creation(statement(&mut self.held.log, conn, INSERT_LOG)?)?;
+            }
+            self.make(&row, touched.id, table, projected)?;
         } else {
-            conn.prepare_cached("UPDATE record SET heads = ?, flags = ? WHERE n = ?")?
-                .execute(params![heads, row.flags, row.n])?;
-        }
-        if let Some(table) = table {
-            let rewritten = !touched.is_new && matches!(touched.fields, Changed::All);
-            let searched = !rewritten && changes_search(table, &touched.fields);
-            let search = searched.then(|| row::search_text(table, &projected.values));
-            match &touched.fields {
-                _ if touched.is_new => row::insert(conn, table, row.n, &touched.id, projected)?,
-                Changed::Fields(fields) => row::update(conn, table, row.n, projected, fields)?,
-                Changed::All => rewrite(conn, table, row.n, &touched.id, projected)?,
-            }
-            if let Some(text) = search {
-                index_text(conn, row.n, &text, touched.is_new)?;
+            conn.prepare_cached("UPDATE record SET heads = ?, flags = ? WHERE n = ?")?.execute(params![
+                record::heads_blob(&row.heads),
+                row.flags,
+                row.n
+            ])?;
+            if let Some(table) = table {
+                renew(conn, table, &touched.fields, row.n, &touched.id, projected)?;
             }
         }
-        if store.duties.serves {
+        if self.serves {
             scope::record_scopes(conn, cache, row.n, touched.is_new, &scopes, &touched.seqs)?;
         }
         touched.row = row;
@@ -152,6 +180,53 @@ impl Writer<'_> {
         touched.fields = Changed::Fields(HashSet::new());
         Ok(())
     }
+
+    fn make(&mut self, row: &RecordRow, id: RecordId, table: Option<&'s Arc<Table>>, shown: Projected) -> Result<()> {
+        const INSERT: &str = "INSERT INTO record (n, id, collection, heads, flags) VALUES (?, ?, ?, ?, ?)";
+        let heads = record::heads_blob(&row.heads);
+        statement(&mut self.held.record, self.conn, INSERT)?.execute(params![
+            row.n,
+            id.as_bytes(),
+            row.collection,
+            heads,
+            row.flags
+        ])?;
+        let Some(table) = table else { return Ok(()) };
+        let text = row::search_text(table, &shown.values);
+        if !self.held.row.as_ref().is_some_and(|(name, _)| *name == table.name) {
+            self.held.row = Some((&table.name, self.conn.prepare_cached(&table.insert_sql)?));
+        }
+        if let Some((_, insert)) = &mut self.held.row {
+            row::insert(insert, self.conn, table, row.n, &id, shown)?;
+        }
+        if !text.is_empty() {
+            statement(&mut self.held.search, self.conn, INSERT_SEARCH)?.execute(params![row.n, text])?;
+        }
+        Ok(())
+    }
+}
+
+const INSERT_SEARCH: &str = "INSERT INTO search (rowid, text) VALUES (?, ?)";
+
+/// The statement that is held, prepared at first use.
+fn statement<'h, 's>(
+    held: &'h mut Option<CachedStatement<'s>>,
+    conn: &'s Connection,
+    sql: &str,
+) -> Result<&'h mut CachedStatement<'s>> {
+    Ok(match held {
+        Some(statement) => statement,
+        None => held.insert(conn.prepare_cached(sql)?),
+    })
+}
+
+/// Brings the row and the searched text of a record that has them up to date.
+fn renew(conn: &Connection, table: &Table, changed: &Changed, n: i64, id: &RecordId, shown: Projected) -> Result<()> {
+    let Changed::Fields(fields) = changed else { return rewrite(conn, table, n, id, shown) };
+    let searched = fields.iter().any(|name| table.placed(name).is_some_and(|placed| placed.field.searchable));
+    let text = searched.then(|| row::search_text(table, &shown.values));
+    row::update(conn, table, n, shown, fields)?;
+    text.map_or(Ok(()), |text| index_text(conn, n, &text))
 }
 
 /// What a record looks like to everything beside the log.
@@ -176,7 +251,8 @@ fn seen_creation(
         return seen_state(conn, cache, &state, collection);
     };
     let place = scope::place(|field| {
-        values.iter().filter(|(name, _)| &**name == field).map(|(_, value)| value.clone()).collect()
+        let value = collection.fields.place(field).and_then(|place| values.get(place));
+        value.filter(|value| **value != Value::Null).into_iter().cloned().collect()
     });
     let scopes = place.scopes(collection.kind);
     let mark = Mark { at: change.time(), by: actor::ensure(conn, cache, change.actor())?.person };
@@ -234,31 +310,18 @@ pub(super) fn flags_of(state: &State, collection: &Collection) -> i64 {
 pub(super) fn rewrite(conn: &Connection, table: &Table, n: i64, id: &RecordId, projected: Projected) -> Result<()> {
     let text = row::search_text(table, &projected.values);
     row::delete(conn, table, n)?;
-    row::insert(conn, table, n, id, projected)?;
-    index_text(conn, n, &text, false)
+    row::insert(&mut conn.prepare_cached(&table.insert_sql)?, conn, table, n, id, projected)?;
+    index_text(conn, n, &text)
 }
 
-/// Writes the text that a record is found by.
-pub(super) fn index_text(conn: &Connection, n: i64, text: &str, is_new: bool) -> Result<()> {
-    if is_new {
-        if !text.is_empty() {
-            conn.prepare_cached("INSERT INTO search (rowid, text) VALUES (?, ?)")?.execute(params![n, text])?;
-        }
-    } else if text.is_empty() {
+/// Writes anew the text that a record is found by.
+pub(super) fn index_text(conn: &Connection, n: i64, text: &str) -> Result<()> {
+    if text.is_empty() {
         conn.prepare_cached("DELETE FROM search WHERE rowid = ?")?.execute([n])?;
     } else {
         conn.prepare_cached("INSERT OR REPLACE INTO search (rowid, text) VALUES (?, ?)")?.execute(params![n, text])?;
     }
     Ok(())
-}
-
-fn changes_search(table: &Table, changed: &Changed) -> bool {
-    match changed {
-        Changed::All => true,
-        Changed::Fields(fields) => {
-            fields.iter().any(|name| table.placed(name).is_some_and(|placed| placed.field.searchable))
-        }
-    }
 }
 
 /// The records of a collection that a change of its table concerns: all, or those whose changes name a new field.

@@ -54,6 +54,7 @@ pub(crate) use node::{Assigned, Node, fill as fill_node, read as read_node};
 pub(crate) use open::{Access, create, open};
 pub(crate) use read::Row;
 pub(crate) use search::Found;
+pub(crate) use summary::Waiting;
 pub(crate) use verify::check;
 pub(crate) use view::{Readers, View};
 

@@ -86,8 +86,8 @@ fn connect(path: &Path, access: Access, create: bool) -> Result<Connection> {
     if access == Access::Write {
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
         conn.pragma_update(None, "synchronous", "FULL")?;
-        conn.pragma_update(None, "wal_autocheckpoint", 4_000)?;
-        conn.pragma_update(None, "cache_size", -16_000)?;
+        conn.pragma_update(None, "wal_autocheckpoint", 8_000)?;
+        conn.pragma_update(None, "cache_size", -32_000)?;
     } else {
         conn.pragma_update(None, "query_only", true)?;
         conn.pragma_update(None, "cache_size", -8_000)?;

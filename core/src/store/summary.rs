@@ -9,31 +9,47 @@ use crate::error::Result;
 use crate::schema::Name;
 use crate::time::Millis;
 
+/// What stands open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) outbox: u64,
+    pub(crate) quarantine: u64,
+    pub(crate) conflicts_asking: u64,
+}
+
 /// Counts of one replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Summary {
-    pub(crate) outbox: u64,
-    pub(crate) quarantine: u64,
+    pub(crate) waiting: Waiting,
     pub(crate) conflicts: u64,
-    pub(crate) conflicts_asking: u64,
     pub(crate) review: u64,
     pub(crate) records: Vec<(Name, u64)>,
     pub(crate) log_end: u64,
     pub(crate) last_commit: Option<Millis>,
 }
 
+fn count(conn: &Connection, sql: &str) -> Result<u64> {
+    let count: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+fn flagged(conn: &Connection, flag: i64) -> Result<u64> {
+    let hidden = flag::HIDDEN;
+    let sql = format!("SELECT count(*) FROM record WHERE flags <> 0 AND flags & {flag} <> 0 AND flags & {hidden} = 0");
+    count(conn, &sql)
+}
+
+/// Counts what stands open.
+pub(crate) fn waiting(conn: &Connection) -> Result<Waiting> {
+    Ok(Waiting {
+        outbox: count(conn, "SELECT count(*) FROM outbox")?,
+        quarantine: count(conn, "SELECT count(*) FROM quarantine")?,
+        conflicts_asking: flagged(conn, flag::ASKS)?,
+    })
+}
+
 /// Counts what is held.
 pub(crate) fn summary(conn: &Connection) -> Result<Summary> {
-    let count = |sql: &str| -> Result<u64> {
-        let count: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        Ok(count.unsigned_abs())
-    };
-    let flagged = |flag: i64| {
-        count(&format!(
-            "SELECT count(*) FROM record WHERE flags <> 0 AND flags & {flag} <> 0 AND flags & {} = 0",
-            flag::HIDDEN
-        ))
-    };
     let mut statement = conn.prepare_cached(&format!(
         "SELECT projection.name, count(*) FROM record JOIN projection ON projection.n = record.collection
          WHERE record.flags & {} = 0 GROUP BY projection.name ORDER BY projection.name",
@@ -47,11 +63,9 @@ pub(crate) fn summary(conn: &Connection) -> Result<Summary> {
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(Summary {
-        outbox: count("SELECT count(*) FROM outbox")?,
-        quarantine: count("SELECT count(*) FROM quarantine")?,
-        conflicts: flagged(flag::CONFLICT)?,
-        conflicts_asking: flagged(flag::ASKS)?,
-        review: count("SELECT count(*) FROM review")? + flagged(flag::REVIEW)?,
+        waiting: waiting(conn)?,
+        conflicts: flagged(conn, flag::CONFLICT)?,
+        review: count(conn, "SELECT count(*) FROM review")? + flagged(conn, flag::REVIEW)?,
         records,
         log_end: last.map_or(0, |(seq, _)| seq.unsigned_abs()),
         last_commit: last.map(|(_, at)| Millis(at)),

@@ -146,7 +146,7 @@ fn check_records(conn: &Connection, model: &Model, findings: &mut Findings) -> R
         shown.entry(table.name.clone()).or_default().insert(n);
         let projected = projected_of(conn, &mut cache, &state, known)?;
         let text = row::search_text(table, &projected.values);
-        flush::index_text(&expected, n, &text, true)?;
+        flush::index_text(&expected, n, &text)?;
         if !is_shown(conn, table, n, &id, &projected)? {
             findings.rows.insert(n);
         }
@@ -199,11 +199,11 @@ fn is_shown(conn: &Connection, table: &Table, n: i64, id: &RecordId, projected: 
             }
         }
     }
-    let mut expected = projected.values.clone();
+    let mut expected = table.collection.named(projected.values.clone());
     expected.sort_by(|a, b| a.0.cmp(&b.0));
     values.sort_by(|a, b| a.0.cmp(&b.0));
     let cell = |at| found.get::<_, Option<String>>(at);
-    let mark = |mark: &row::Mark| (Some(mark.at.rfc3339()), mark.by.clone());
+    let mark = |mark: &row::Mark| (Some(mark.at.rfc3339()), mark.by.as_deref().map(str::to_owned));
     Ok(values == expected
         && cell(1)?.as_deref() == Some(id.to_string().as_str())
         && found.get::<_, bool>(2)? == projected.archived
@@ -289,7 +289,7 @@ impl Writer<'_> {
                     row::delete(conn, table, n)?;
                 }
             }
-            return flush::index_text(conn, n, "", false);
+            return flush::index_text(conn, n, "");
         };
         let id = found.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
         let Some(id) = RecordId::from_slice(id) else { return Ok(()) };
@@ -313,7 +313,7 @@ impl Writer<'_> {
         let (Some(known), Some(table)) = (known, model.layout.table(&name)) else { return Ok(()) };
         if hidden != 0 {
             row::delete(conn, table, n)?;
-            return flush::index_text(conn, n, "", false);
+            return flush::index_text(conn, n, "");
         }
         let projected = projected_of(conn, cache, &state, known)?;
         flush::rewrite(conn, table, n, &id, projected)

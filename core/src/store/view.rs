@@ -75,6 +75,11 @@ impl View<'_> {
         search::search(self.conn, self.model, text, limit)
     }
 
+    /// What stands open.
+    pub(crate) fn waiting(&self) -> Result<summary::Waiting> {
+        summary::waiting(self.conn)
+    }
+
     /// What is held, in numbers.
     pub(crate) fn summary(&self) -> Result<Summary> {
         summary::summary(self.conn)

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::cache::{Cache, RecordRow, Tail};
+use super::cache::{Cache, RECORDS_MAX, RecordRow, Tail};
 use super::{Model, Origin, Store, View, actor, flag, meta, record};
 use crate::document::{State, Vetted};
 use crate::error::{Error, Result};
@@ -47,7 +47,9 @@ pub struct Writer<'s> {
     pub(super) tail: Tail,
     pub(super) touched: Vec<Touched>,
     index: HashMap<RecordId, usize>,
-    collections: BTreeSet<Name>,
+    // The record that was looked for last and is not held: whoever looks mostly goes on to make it.
+    missing: Option<RecordId>,
+    pub(super) collections: BTreeSet<Name>,
     changes: usize,
     bytes: usize,
     last_row_ends_tx: bool,
@@ -68,6 +70,16 @@ pub(super) struct Touched {
     pub(super) fields: Changed,
     /// Log rows of the record that are not projected yet.
     pub(super) seqs: Vec<u64>,
+    /// The log row of a creation, as long as it waits to be written with the record's other rows.
+    pub(super) unlogged: Option<LogRow>,
+}
+
+/// What a log row says beside the change itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LogRow {
+    pub(super) seq: u64,
+    pub(super) actor: i64,
+    pub(super) tx_end: bool,
 }
 
 pub(super) enum Body {
@@ -109,6 +121,7 @@ impl<'s> Writer<'s> {
             tail,
             touched: Vec::new(),
             index: HashMap::new(),
+            missing: None,
             collections: BTreeSet::new(),
             changes: 0,
             bytes: 0,
@@ -186,14 +199,6 @@ impl<'s> Writer<'s> {
         }))
     }
 
-    /// Whether the log has this change of this record.
-    pub fn has_change(&self, id: &RecordId, hash: &ChangeHash) -> Result<bool> {
-        let mut statement = self.store.conn.prepare_cached(
-            "SELECT 1 FROM log WHERE record = (SELECT n FROM record WHERE id = ?) AND hash = ? LIMIT 1",
-        )?;
-        Ok(statement.exists(params![id.as_bytes(), hash.as_bytes()])?)
-    }
-
     /// The hash of the change that an actor wrote as its `seq`-th of this record.
     pub fn change_of(&self, id: &RecordId, actor: &ActorId, seq: u64) -> Result<Option<ChangeHash>> {
         let mut statement = self.store.conn.prepare_cached(
@@ -225,41 +230,35 @@ impl<'s> Writer<'s> {
         tx_end: bool,
     ) -> Result<Appended> {
         let at = self.touch(id, collection)?;
-        let actor = actor::ensure(&self.store.conn, &mut self.store.cache, change.actor())?;
+        let actor = actor::ensure(&self.store.conn, &mut self.store.cache, change.actor())?.n;
+        let row = LogRow { seq: self.tail.seq + 1, actor, tx_end };
         let foldable =
             self.touched.get(at).is_some_and(|t| t.is_new && matches!(t.body, Body::Unread)) && change.is_flat();
         if !foldable {
             self.fold(at)?;
         }
         let Some(touched) = self.touched.get_mut(at) else { return Ok(Appended::Known) };
-        let seq = self.tail.seq + 1;
-        let logged = self
-            .store
-            .conn
-            .prepare_cached(
-                "INSERT INTO log (seq, record, actor, aseq, flags, hash, raw) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                seq as i64,
-                touched.row.n,
-                actor.n,
-                change.seq() as i64,
-                i64::from(tx_end),
-                change.hash().as_bytes(),
-                change.raw()
-            ]);
-        match logged {
-            Ok(_) => {}
-            Err(failure) if failure.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                let known = self.change_of(&id, &change.actor(), change.seq())? == Some(change.hash());
-                return Ok(if known { Appended::Known } else { Appended::Fork });
+        if foldable {
+            // Nothing of a new record can stand in the way of its first row.
+            touched.unlogged = Some(row);
+        } else {
+            let conn = &self.store.conn;
+            let mut insert = conn.prepare_cached(INSERT_LOG)?;
+            touched.log_creation(&mut insert)?;
+            match log(&mut insert, touched.row.n, row, change) {
+                Ok(()) => {}
+                Err(failure) if failure.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                    drop(insert);
+                    let known = self.change_of(&id, &change.actor(), change.seq())? == Some(change.hash());
+                    return Ok(if known { Appended::Known } else { Appended::Fork });
+                }
+                Err(failure) => return Err(failure.into()),
             }
-            Err(failure) => return Err(failure.into()),
         }
         touched.take(change, foldable)?;
-        touched.seqs.push(seq);
-        self.account(change, seq, tx_end)?;
-        Ok(Appended::Logged(seq))
+        touched.seqs.push(row.seq);
+        self.account(change, row.seq, tx_end)?;
+        Ok(Appended::Logged(row.seq))
     }
 
     /// Commits. When this returns, everything appended is on disk.
@@ -300,6 +299,7 @@ impl<'s> Writer<'s> {
     pub(super) fn forget(&mut self, id: &RecordId) {
         if let Some(touched) = self.index.remove(id).and_then(|at| self.touched.get_mut(at)) {
             touched.seqs.clear();
+            touched.unlogged = None;
             touched.body = Body::Unread;
             self.store.cache.states.pop(&touched.row.n);
         }
@@ -335,8 +335,14 @@ impl<'s> Writer<'s> {
         if let Some(at) = self.index.get(id) {
             return Ok(Some(*at));
         }
+        if self.missing == Some(*id) {
+            return Ok(None);
+        }
         let store = &mut *self.store;
-        let Some(row) = record::row(&store.conn, &mut store.cache, id)? else { return Ok(None) };
+        let Some(row) = record::row(&store.conn, &mut store.cache, id)? else {
+            self.missing = Some(*id);
+            return Ok(None);
+        };
         let name = match store.cache.collection_names.get(&row.collection) {
             Some(name) => name.clone(),
             None => {
@@ -350,8 +356,7 @@ impl<'s> Writer<'s> {
             None => Arc::new(Collection::unknown(name)),
         };
         let fields = Changed::Fields(HashSet::new());
-        let touched = Touched { id: *id, collection, row, is_new: false, body: Body::Unread, fields, seqs: Vec::new() };
-        Ok(Some(self.remember_touched(touched)))
+        Ok(Some(self.remember_touched(Touched::new(*id, collection, row, false, fields))))
     }
 
     /// The place of a record among the touched ones; a new one is numbered.
@@ -369,10 +374,7 @@ impl<'s> Writer<'s> {
         let collection_n = record::collection_n(&store.conn, &mut store.cache, &collection.name)?;
         self.tail.record_n += 1;
         let row = RecordRow { n: self.tail.record_n, collection: collection_n, heads: Vec::new(), flags: 0 };
-        let collection = collection.clone();
-        let touched =
-            Touched { id, collection, row, is_new: true, body: Body::Unread, fields: Changed::All, seqs: Vec::new() };
-        Ok(self.remember_touched(touched))
+        Ok(self.remember_touched(Touched::new(id, collection.clone(), row, true, Changed::All)))
     }
 
     fn remember_touched(&mut self, touched: Touched) -> usize {
@@ -404,11 +406,14 @@ impl<'s> Writer<'s> {
     fn remember(&mut self) {
         let cache = &mut self.store.cache;
         cache.tail = Some(self.tail);
+        // What does not fit would only push out what is asked for often.
+        let fits = self.touched.len() <= RECORDS_MAX.get() / 4;
         for touched in self.touched.drain(..) {
             if let Body::Folded(state) = touched.body {
                 cache.states.put(touched.row.n, *state);
             }
-            if !touched.is_new && !self.forgotten.contains(&touched.id) {
+            if !touched.is_new && (fits || cache.records.contains(&touched.id)) && !self.forgotten.contains(&touched.id)
+            {
                 cache.records.put(touched.id, touched.row);
             }
         }
@@ -429,7 +434,36 @@ impl Drop for Writer<'_> {
     }
 }
 
+/// Writes a log row.
+pub(super) const INSERT_LOG: &str =
+    "INSERT INTO log (seq, record, actor, aseq, flags, hash, raw) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+fn log(insert: &mut CachedStatement<'_>, record: i64, row: LogRow, change: &Vetted) -> rusqlite::Result<()> {
+    let (aseq, flags, hash) = (change.seq() as i64, i64::from(row.tx_end), change.hash());
+    let cells = params![row.seq as i64, record, row.actor, aseq, flags, hash.as_bytes(), change.raw()];
+    insert.execute(cells).map(|_| ())
+}
+
 impl Touched {
+    fn new(id: RecordId, collection: Arc<Collection>, row: RecordRow, is_new: bool, fields: Changed) -> Self {
+        Self { id, collection, row, is_new, body: Body::Unread, fields, seqs: Vec::new(), unlogged: None }
+    }
+
+    /// Writes the log row of a creation that waits for it. `insert` is [`INSERT_LOG`].
+    pub(super) fn log_creation(&mut self, insert: &mut CachedStatement<'_>) -> Result<()> {
+        let Some(row) = self.unlogged.take() else { return Ok(()) };
+        match &self.body {
+            Body::Creation(change) => log(insert, self.row.n, row, change)?,
+            Body::Folded(state) => {
+                if let Some(change) = state.changes().first() {
+                    log(insert, self.row.n, row, change)?;
+                }
+            }
+            Body::Unread => {}
+        }
+        Ok(())
+    }
+
     pub(super) fn heads(&self) -> Vec<ChangeHash> {
         match &self.body {
             Body::Unread => self.row.heads.clone(),

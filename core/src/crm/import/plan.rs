@@ -139,7 +139,7 @@ impl Plan {
             empty: map.empty.clone(),
         };
         let fields = match &map.lines {
-            None => collection.fields.clone(),
+            None => collection.fields.to_vec(),
             Some(lines) => {
                 let planned = lines_plan(lines, &collection, headings)?;
                 let FieldType::Lines(subs) = &planned.field.ty else {

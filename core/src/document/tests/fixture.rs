@@ -49,7 +49,8 @@ pub(super) fn deals() -> Collection {
             field("place", FieldType::Location),
             field("branch", reference()),
             field("owner", FieldType::Reference(Name::from("user"))),
-        ],
+        ]
+        .into(),
         natural_keys: vec![Name::from("external_id")],
         title: vec![Name::from("name")],
         priority: 5,

@@ -145,7 +145,7 @@ proptest! {
         };
         // A counter that was counted back is at zero, not uncounted.
         let shown = |state: &State| {
-            let mut values = state.values(&deals());
+            let mut values = deals().named(state.values(&deals()));
             values.retain(|(_, value)| *value != Value::Integer(0));
             values
         };

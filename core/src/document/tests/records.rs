@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::fixture::*;
 use crate::document::{Edit, State, create, edit};
 use crate::id::{BlobHash, RecordId};
-use crate::schema::{Attachment, Currency, Location, Money, Name, Value};
+use crate::schema::{Attachment, Currency, Location, Money, Value};
 use crate::time::{Day, Millis};
 
 fn full() -> Vec<(&'static str, Value)> {
@@ -47,8 +47,8 @@ fn normalised(pairs: &[(&str, Value)]) -> BTreeMap<String, Value> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
-fn read(values: Vec<(Name, Value)>) -> BTreeMap<String, Value> {
-    values.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+fn read(values: Vec<Value>) -> BTreeMap<String, Value> {
+    deals().named(values).into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
 #[test]

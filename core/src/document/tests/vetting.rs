@@ -69,7 +69,8 @@ fn a_created_record_and_its_edits_get_in_on_a_replica_that_knows_nothing() {
 #[test]
 fn fields_of_a_newer_schema_get_in_and_come_back_unchanged() {
     let mut older = deals();
-    older.fields.retain(|field| !["name", "tags", "lines", "visits", "notes"].contains(&&*field.name));
+    let newer = ["name", "tags", "lines", "visits", "notes"];
+    older.fields = older.fields.iter().filter(|field| !newer.contains(&&*field.name)).cloned().collect();
     let mut source = created(&[("name", text("a")), ("stage", text("open")), ("notes", text("long"))], person(2), 0);
     let edits = [
         set("name", Value::Null),
@@ -83,7 +84,7 @@ fn fields_of_a_newer_schema_get_in_and_come_back_unchanged() {
     for change in source.changes() {
         here.apply(&judge_in(&older, record(), change.raw(), Some(&here)).unwrap()).unwrap();
     }
-    assert_eq!(here.values(&older), values(&[("stage", text("open"))]));
+    assert_eq!(older.named(here.values(&older)), values(&[("stage", text("open"))]));
     assert_eq!(seen(&here), seen(&source));
 }
 

@@ -39,13 +39,12 @@ pub(super) fn check(
 }
 
 fn check_distinct(change: &Vetted) -> Result<(), Refusal> {
-    let keys = || change.ops().map(|op| op.key);
-    if keys().is_sorted_by(|a, b| a < b) {
+    if change.keys().is_sorted_by(|a, b| a < b) {
         return Ok(());
     }
     let mut seen = HashSet::new();
-    match keys().find(|key| !seen.insert(*key)) {
-        Some(twice) => Err(Refusal::Predecessors { field: shown(twice) }),
+    match change.ops().find(|op| !seen.insert(op.key)) {
+        Some(twice) => Err(Refusal::Predecessors { field: shown(twice.key) }),
         None => Ok(()),
     }
 }
@@ -120,7 +119,8 @@ fn increments(record: &RecordId, op: &Op<'_>, slot: Option<&Slot>, base: &Base<'
 // Every touched text is named by a mark, of this change or of one before it.
 fn check_texts(record: &RecordId, collection: &Collection, change: &Vetted, base: &Base<'_>) -> Result<bool, Refusal> {
     let mut plain = true;
-    let own = change.ops().filter_map(|op| op.key.strip_prefix(keys::TEXT_PREFIX));
+    let marks = change.op_heads().filter(|(_, op)| op.key.starts_with(keys::TEXT_PREFIX.as_bytes()));
+    let own = marks.filter_map(|(at, _)| change.op(at)?.key.strip_prefix(keys::TEXT_PREFIX));
     let own: Vec<(&str, GenesisActor)> = own.map(|field| (field, genesis_actor(record, field))).collect();
     for (field, genesis) in &own {
         let fills = change.texts().any(|(touched, _)| touched == genesis);

@@ -1,6 +1,7 @@
 //! Writes and reads the rows of projected tables.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use rusqlite::types::{Value as Cell, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row as SqlRow, params};
@@ -18,13 +19,14 @@ use crate::time::Millis;
 pub(crate) struct Mark {
     pub(crate) at: Millis,
     /// The person's id as text; none where the actor's binding is unknown.
-    pub(crate) by: Option<String>,
+    pub(crate) by: Option<Arc<str>>,
 }
 
 /// A record as its projection row shows it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Projected {
-    pub(crate) values: Vec<(Name, Value)>,
+    /// By the places of the collection's fields, null where a field is empty.
+    pub(crate) values: Vec<Value>,
     pub(crate) archived: bool,
     pub(crate) merged_into: Option<RecordId>,
     pub(crate) created: Mark,
@@ -32,15 +34,15 @@ pub(crate) struct Projected {
 }
 
 /// The texts that full-text search finds the record by, in the schema's order.
-pub(crate) fn search_text(table: &Table, values: &[(Name, Value)]) -> String {
+pub(crate) fn search_text(table: &Table, values: &[Value]) -> String {
     let mut text = String::new();
-    for placed in table.fields.iter().filter(|placed| placed.field.searchable) {
-        match values.iter().find(|(name, _)| *name == placed.field.name) {
-            Some((_, Value::Text(value))) => {
+    for (placed, value) in table.fields.iter().zip(values).filter(|(placed, _)| placed.field.searchable) {
+        match value {
+            Value::Text(value) => {
                 push_indexed(value, &mut text);
                 text.push('\n');
             }
-            Some((_, Value::Set(items))) if !matches!(placed.field.ty, FieldType::Set(SetOf::Reference(_))) => {
+            Value::Set(items) if !matches!(placed.field.ty, FieldType::Set(SetOf::Reference(_))) => {
                 for item in items {
                     push_indexed(item, &mut text);
                     text.push('\n');
@@ -52,37 +54,43 @@ pub(crate) fn search_text(table: &Table, values: &[(Name, Value)]) -> String {
     text
 }
 
-/// Writes the row of a record that has none yet.
-pub(crate) fn insert(conn: &Connection, table: &Table, n: i64, id: &RecordId, row: Projected) -> Result<()> {
-    let mut cells = vec![Cell::Null; table.columns.len()];
+/// Writes the row of a record that has none yet. `insert` is the table's `insert_sql`.
+pub(crate) fn insert(
+    insert: &mut CachedStatement<'_>,
+    conn: &Connection,
+    table: &Table,
+    n: i64,
+    id: &RecordId,
+    row: Projected,
+) -> Result<()> {
     let mut lines = Vec::new();
-    for (name, value) in row.values {
-        let Some(placed) = table.placed(&name) else { continue };
-        match (&placed.place, value) {
-            (Place::Lines(at), Value::Lines(value)) => lines.push((*at, value)),
-            (Place::Column(at), value) => set(&mut cells, *at, to_cells(value).0),
-            (Place::Money(at), value) => {
-                let (minor, currency) = to_cells(value);
-                set(&mut cells, *at, minor);
-                set(&mut cells, at + 1, currency.unwrap_or(Cell::Null));
-            }
-            (Place::Lines(_), _) => {}
-        }
-    }
-    let mut statement = conn.prepare_cached(&table.insert_sql)?;
-    let mut binder = Binder { statement: &mut statement, next: 1 };
+    let mut binder = Binder { statement: insert, next: 1 };
     binder.bind(n)?;
     binder.bind(id.to_string())?;
-    for cell in &cells {
-        binder.bind(cell)?;
+    // Columns stand in the order of the fields.
+    let mut values = row.values.into_iter();
+    for placed in &table.fields {
+        match (&placed.place, values.next().unwrap_or(Value::Null)) {
+            (Place::Lines(at), Value::Lines(value)) => lines.push((*at, value)),
+            (Place::Lines(_), _) => {}
+            (Place::Column(_), Value::Text(text)) => binder.bind(text)?,
+            (Place::Column(_), value) => binder.bind(to_cells(value).0)?,
+            (Place::Money(_), value) => {
+                let (minor, currency) = to_cells(value);
+                binder.bind(minor)?;
+                binder.bind(currency.unwrap_or(Cell::Null))?;
+            }
+        }
     }
     binder.bind(row.archived)?;
     binder.bind(row.merged_into.map(|id| id.to_string()))?;
-    for mark in [&row.created, &row.updated] {
-        binder.bind(mark.at.rfc3339())?;
-        binder.bind(mark.by.as_deref())?;
-    }
-    statement.raw_execute()?;
+    let created_at = row.created.at.rfc3339();
+    let updated_at = (row.updated.at != row.created.at).then(|| row.updated.at.rfc3339());
+    binder.bind(&created_at)?;
+    binder.bind(row.created.by.as_deref())?;
+    binder.bind(updated_at.as_ref().unwrap_or(&created_at))?;
+    binder.bind(row.updated.by.as_deref())?;
+    insert.raw_execute()?;
     for (at, value) in lines {
         if let Some(lines) = table.lines.get(at) {
             insert_lines(conn, lines, n, value)?;
@@ -95,9 +103,8 @@ pub(crate) fn insert(conn: &Connection, table: &Table, n: i64, id: &RecordId, ro
 pub(crate) fn update(conn: &Connection, table: &Table, n: i64, row: Projected, fields: &HashSet<Name>) -> Result<()> {
     let mut sql = format!("UPDATE {} SET ", quoted(&table.name));
     let mut cells = Vec::new();
-    let mut values: BTreeMap<Name, Value> = row.values.into_iter().collect();
-    for placed in table.fields.iter().filter(|p| fields.contains(&p.field.name)) {
-        let value = values.remove(&placed.field.name).unwrap_or(Value::Null);
+    let changed = table.fields.iter().zip(row.values).filter(|(placed, _)| fields.contains(&placed.field.name));
+    for (placed, value) in changed {
         match placed.place {
             Place::Lines(at) => {
                 let Some(lines) = table.lines.get(at) else { continue };
