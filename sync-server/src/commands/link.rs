@@ -124,7 +124,7 @@ async fn follow(context: &Context, replica: &Replica) -> Result<Exchange> {
 }
 
 fn answer(context: &Context, replica: &Replica, done: &Exchange) -> Result<Answer> {
-    let status = replica.status()?;
+    let waiting = replica.waiting()?;
     let said = Answer::of(
         context,
         || {
@@ -132,8 +132,8 @@ fn answer(context: &Context, replica: &Replica, done: &Exchange) -> Result<Answe
                 "pushed": done.pushed,
                 "pulled": done.pulled,
                 "refused": done.refused,
-                "outbox": status.outbox,
-                "quarantine": status.quarantine,
+                "outbox": waiting.outbox,
+                "quarantine": waiting.quarantine,
                 "bytes_up": done.traffic.sent_bytes,
                 "bytes_down": done.traffic.received_bytes,
                 "round_trips": done.traffic.round_trips,
@@ -146,8 +146,8 @@ fn answer(context: &Context, replica: &Replica, done: &Exchange) -> Result<Answe
                     ("sync-pushed", done.pushed.to_string()),
                     ("sync-pulled", done.pulled.to_string()),
                     ("sync-refused", done.refused.to_string()),
-                    ("status-outbox", status.outbox.to_string()),
-                    ("status-quarantine", status.quarantine.to_string()),
+                    ("status-outbox", waiting.outbox.to_string()),
+                    ("status-quarantine", waiting.quarantine.to_string()),
                     ("sync-bytes-up", done.traffic.sent_bytes.to_string()),
                     ("sync-bytes-down", done.traffic.received_bytes.to_string()),
                     ("sync-round-trips", done.traffic.round_trips.to_string()),
@@ -155,7 +155,7 @@ fn answer(context: &Context, replica: &Replica, done: &Exchange) -> Result<Answe
             )
         },
     );
-    Ok(said.waiting(status.quarantine > 0 || status.conflicts_asking > 0))
+    Ok(said.waiting(waiting.quarantine > 0 || waiting.conflicts_asking > 0))
 }
 
 /// Show or change the upstream's address.
