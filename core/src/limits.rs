@@ -71,6 +71,16 @@ pub const IMPORT_ROWS_MAX: usize = 2_000_000;
 pub const IMPORT_COLUMNS_MAX: usize = 1_000;
 /// Longest cell of an imported file, in bytes.
 pub const IMPORT_CELL_BYTES_MAX: usize = 1024 * 1024;
+/// Most parts of an imported workbook.
+pub const IMPORT_SHEET_PARTS_MAX: usize = 10_000;
+/// Most bytes that the parts of an imported workbook may unpack to.
+pub const IMPORT_SHEET_UNPACKED_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Most sheets of a workbook that are searched for the first filled one.
+pub const IMPORT_SHEETS_MAX: usize = 256;
+/// Most filled cells of an imported sheet.
+pub const IMPORT_SHEET_CELLS_MAX: usize = 10_000_000;
+/// Most bytes of text in the cells of an imported sheet.
+pub const IMPORT_SHEET_TEXT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Largest import map, in bytes.
 pub const IMPORT_MAP_BYTES_MAX: usize = 1024 * 1024;
 /// Most refused rows, and most warnings, that an import lists; further ones are only counted.

@@ -405,17 +405,65 @@ fn an_export_comes_back_in_unchanged() {
 #[test]
 fn a_guessed_map_reads_headings_in_any_language() {
     let hub = Hub::new();
-    let file = "Название;ИНН;Город;Головная компания;Что-то\nООО «Луч»;7701;Тверь;ООО «Заря»;x\nООО «Заря»;7702;Псков;;y\n;7703;;;\n";
+    let file = "Название;ИНН;Город;Головная компания;Что-то\nООО «Луч»;7701;Тверь;ООО «Заря»;x\nООО «Заря»;7702;Псков;;y\n;;;;\n";
     let import = || Import { collection: Some("account".into()), ..Import::default() };
     let outcome = import().run(&hub.replica, file.as_bytes()).unwrap();
     assert_eq!(counts(&outcome), [3, 2, 0, 0, 1]);
-    assert_eq!((outcome.errors[0].row, outcome.errors[0].reason.code().as_str()), (4, "required_field"));
+    assert_eq!((outcome.errors[0].row, outcome.errors[0].reason.code().as_str()), (4, "import_row_empty"));
     assert_eq!(of_code(&outcome.warnings, "import_column_unmatched").len(), 1);
     let ray = hub.find("account", "tax_id=7701");
     assert_eq!(hub.replica.label(&ray.reference("parent").unwrap()).as_deref(), Some("ООО «Заря»"));
     // Rows without a key are known by their place in the file.
     let again = import().run(&hub.replica, file.as_bytes()).unwrap();
     assert_eq!(counts(&again), [3, 0, 0, 2, 1]);
+}
+
+#[test]
+fn a_row_that_lacks_a_required_field_comes_in_with_a_warning() {
+    let hub = Hub::new();
+    let import = |file: &str, collection: &str| {
+        Import { collection: Some(collection.into()), ..Import::default() }.run(&hub.replica, file.as_bytes()).unwrap()
+    };
+    let told = |outcome: &Outcome| -> Vec<(u64, String, String)> {
+        let lacking = of_code(&outcome.warnings, "import_required_empty");
+        lacking.iter().map(|w| (w.row, w.column.clone(), w.reason.code())).collect()
+    };
+    let file = "external_id,name,city\nA1,,Kyiv\nA2,Orbit,Lviv\n";
+    let outcome = import(file, "account");
+    assert_eq!(counts(&outcome), [2, 2, 0, 0, 0]);
+    assert_eq!(told(&outcome), [(2, "name".to_owned(), "import_required_empty".to_owned())]);
+    let nameless = hub.find("account", "external_id=A1");
+    assert_eq!((nameless.text("name"), nameless.text("city")), ("", "Kyiv"));
+    // The same again changes nothing, and says again what is missing, until somebody has filled it.
+    let again = import(file, "account");
+    assert_eq!((counts(&again), told(&again).len()), ([2, 0, 0, 2, 0], 1));
+    let name = || vec![Edit::Set("name".into(), Value::Text("Aurora".into()))];
+    hub.replica.transact(|tx| tx.edit("account", &nameless.id, name())).unwrap();
+    let once_more = import(file, "account");
+    assert_eq!((counts(&once_more), told(&once_more).len()), ([2, 0, 0, 2, 0], 0));
+    // An empty cell takes no required value away, although the last import brought it.
+    let emptied = import("external_id,name,city\nA2,,Odesa\n", "account");
+    assert_eq!((counts(&emptied), told(&emptied).len()), ([1, 0, 1, 0, 0], 0));
+    let orbit = hub.find("account", "external_id=A2");
+    assert_eq!((orbit.text("name"), orbit.text("city")), ("Orbit", "Odesa"));
+}
+
+#[test]
+fn a_file_without_a_required_column_says_so_once_and_definitions_stay_whole() {
+    let hub = Hub::new();
+    let import = |file: &str, collection: &str| {
+        Import { collection: Some(collection.into()), ..Import::default() }.run(&hub.replica, file.as_bytes()).unwrap()
+    };
+    let outcome = import("sku,unit\nS1,pc\nS2,pc\n,\n", "product");
+    assert_eq!(counts(&outcome), [3, 2, 0, 0, 1]);
+    assert_eq!(of_code(&outcome.warnings, "import_required_no_column").len(), 1);
+    assert_eq!((outcome.errors[0].row, outcome.errors[0].reason.code().as_str()), (4, "import_row_empty"));
+    let roles = import("name,actions\n,edit:case\n", "role");
+    assert_eq!(counts(&roles), [1, 0, 0, 0, 1]);
+    assert_eq!(roles.errors[0].reason.code(), "required_field");
+    // By hand it stays strict.
+    let typed = hub.replica.transact(|tx| tx.create("product", vec![("sku".into(), Value::Text("S3".into()))]));
+    assert_eq!(typed.unwrap_err().code(), "required_field");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub use json::json_value;
 pub use names::check_name;
 pub use nearest::nearest;
 pub use text::{ParseContext, format_value, parse_value};
-pub use validate::{Mode, Warning, require_all, validate};
+pub use validate::{Mode, Warning, require_all, required_missing, validate};
 pub use value::{Attachment, Currency, LineId, Location, Money, Value};
 
 use std::collections::HashMap;

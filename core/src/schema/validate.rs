@@ -54,13 +54,18 @@ pub fn validate(collection: &Collection, values: &[(Name, Value)], mode: Mode) -
     Ok(check.warnings)
 }
 
+/// The fields that the collection requires and a record made of these values lacks.
+pub fn required_missing<'c>(collection: &'c Collection, values: &[(Name, Value)]) -> impl Iterator<Item = &'c Field> {
+    let held = |field: &Field| values.iter().any(|(name, value)| *name == field.name && !is_empty(value));
+    collection.fields.iter().filter(move |field| field.required && !held(field))
+}
+
 /// Whether a record made of these values has all that its collection requires.
 ///
 /// # Errors
 /// `required_field` for the first one that is missing.
 pub fn require_all(collection: &Collection, values: &[(Name, Value)]) -> Result<()> {
-    let held = |field: &Field| values.iter().any(|(name, value)| *name == field.name && !is_empty(value));
-    match collection.fields.iter().find(|field| field.required && !held(field)) {
+    match required_missing(collection, values).next() {
         Some(field) => Err(missing(field, collection)),
         None => Ok(()),
     }

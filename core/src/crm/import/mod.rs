@@ -14,6 +14,7 @@ mod issue;
 mod lines;
 mod lookup;
 mod map;
+mod parts;
 mod plan;
 mod rows;
 mod run;

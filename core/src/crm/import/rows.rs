@@ -1,10 +1,12 @@
 //! One row at a time: its cells as values, the record it means, and what to write.
 //!
-//! A row either comes in whole or is refused with the first reason. A row whose reference to its own collection is not
+//! A row either comes in whole or is refused with the first reason; what its collection requires and it lacks is only
+//! told ([`required`]). A row whose reference to its own collection is not
 //! there yet is put off, because a later row may bring it. A record that is here is changed only in the cells that
 //! differ from what the last import brought, so that an old file overwrites nothing.
 
 mod references;
+mod required;
 mod update;
 
 pub(super) use update::same;
@@ -22,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::id::{BatchId, RecordId};
 use crate::message::Message;
 use crate::replica::{Query, Replica, Tx};
-use crate::schema::{Currency, Field, FieldType, Name, Value, require_all};
+use crate::schema::{Currency, Field, FieldType, Name, Value};
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(super) struct Engine<'a> {
     // Records of the rows' own collection that a look-up made: the row that brings the rest of them creates them.
     made: HashSet<RecordId>,
     branchless_told: bool,
+    // Required fields without a column, told once for the whole file.
+    columnless_told: HashSet<Name>,
 }
 
 /// The values of a row on their way to a record.
@@ -89,6 +93,7 @@ impl<'a> Engine<'a> {
             constants: Vec::new(),
             made: HashSet::new(),
             branchless_told: false,
+            columnless_told: HashSet::new(),
         };
         if plan.of_branch() && plan.lines.is_none() {
             let people = Query::of("user").fields(["home_branch"]);
@@ -171,6 +176,7 @@ impl<'a> Engine<'a> {
         if let Some(fault) = &row.fault {
             return Err(refused(row.line, "", "", fault.clone()));
         }
+        self.check_filled(row)?;
         if let Some(note) = &row.note {
             self.warn(row.line, "", "", note.clone(), None);
         }
@@ -219,21 +225,6 @@ impl<'a> Engine<'a> {
             self.reference(tx, column, row, &mut draft, last)?;
         }
         Ok(draft)
-    }
-
-    /// A row without its name goes by another name that it has, such as the legal one.
-    fn name_otherwise(&mut self, draft: &mut Draft) {
-        let Some(field) = self.plan.collection.field("name").filter(|field| field.required) else { return };
-        let mapped = draft.values.iter().position(|(name, value)| *name == field.name && *value == Value::Null);
-        let other = |(name, value): &(Name, Value)| name.ends_with("_name") && *value != Value::Null;
-        let Some((at, (other, value))) = mapped.zip(draft.values.iter().find(|pair| other(pair)).cloned()) else {
-            return;
-        };
-        if let Some((_, name)) = draft.values.get_mut(at) {
-            *name = value;
-            let message = Message::new("import-name-otherwise").with("field", &*other);
-            self.warn(draft.line, "", "", message, None);
-        }
     }
 
     fn key_by_place(&self, draft: &mut Draft) {
@@ -312,7 +303,7 @@ impl<'a> Engine<'a> {
             draft.values.push(("branch".into(), Value::Reference(branch)));
         }
         let values: Vec<_> = draft.values.iter().filter(|(_, value)| *value != Value::Null).cloned().collect();
-        require_all(&self.plan.collection, &values).map_err(|error| refused(draft.line, "", "", error))?;
+        self.check_definition(draft.line, &values)?;
         let made = tx.create_keyed(&self.plan.collection.name, values, &names);
         let keyed = made.map_err(|error| self.blame(row, &draft.values, error))?;
         let record = HeldRecord { id: keyed.id, digest, state: State::Live };
@@ -320,6 +311,7 @@ impl<'a> Engine<'a> {
         self.held.add(draft.branch, key, record);
         self.share(&draft.values, keyed.id, draft.branch);
         if keyed.created {
+            self.tell_lacking(&draft);
             return Ok(Step::Created);
         }
         // It was here under another key or in another branch: its id says that it is this row's record.

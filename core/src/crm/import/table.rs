@@ -70,7 +70,8 @@ impl Table {
             return Err(Error::invalid("import-empty"));
         }
         let (_, headings) = rows.remove(0);
-        let headings = headings.iter().map(|h| heading(h)).collect();
+        let width = headings.last().map_or(0, |(column, _)| usize::from(*column) + 1);
+        let headings = sheet_cells(&headings, width).iter().map(|h| heading(h)).collect();
         Ok(Self { headings, total: rows.len(), source: Source::Sheet(rows), encoding: "xlsx" })
     }
 
@@ -176,7 +177,10 @@ impl<'t> Iterator for Rows<'t> {
     fn next(&mut self) -> Option<Row<'t>> {
         let width = self.table.headings.len();
         match &mut self.cursor {
-            Cursor::Sheet(rows) => rows.next().map(|(line, cells)| sheet_row(*line, cells, width)),
+            Cursor::Sheet(rows) => rows.next().map(|(line, filled)| {
+                let cells = sheet_cells(filled, width);
+                Row { line: *line, cells, fault: None, note: None }
+            }),
             Cursor::Text { reader, cells } => {
                 let Source::Text { text, delimiter, cut } = &self.table.source else { return None };
                 let (line, read) = reader.next_into(cells)?;
@@ -196,11 +200,15 @@ impl<'t> Iterator for Rows<'t> {
     }
 }
 
-fn sheet_row<'t>(line: u64, cells: &'t [String], width: usize) -> Row<'t> {
-    // Notes beside a table are no part of it.
-    let mut cells: Vec<Cow<'t, str>> = cells.iter().take(width).map(|c| Cow::Borrowed(c.as_str())).collect();
-    cells.resize(width.min(IMPORT_COLUMNS_MAX), Cow::Borrowed(""));
-    Row { line, cells, fault: None, note: None }
+// Notes beside a table, beyond its width, are no part of it.
+fn sheet_cells(filled: &[(u16, Box<str>)], width: usize) -> Vec<Cow<'_, str>> {
+    let mut cells = vec![Cow::Borrowed(""); width.min(IMPORT_COLUMNS_MAX)];
+    for (column, text) in filled {
+        if let Some(cell) = cells.get_mut(usize::from(*column)) {
+            *cell = Cow::Borrowed(text);
+        }
+    }
+    cells
 }
 
 fn text_row<'t>(line: u64, cells: &mut Vec<Cell<'t>>, width: usize, delimiter: u8, unfinished: bool) -> Row<'t> {

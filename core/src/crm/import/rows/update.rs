@@ -21,11 +21,13 @@ impl Engine<'_> {
             return Ok(Step::Unchanged);
         }
         if held.state == State::Live && held.digest == self.digest(&draft.values) {
+            self.tell_still_lacking(draft, None);
             return Ok(unless_made(Step::Unchanged));
         }
         let collection = self.plan.collection.name.clone();
         let halt = |e: Error| row_halt(draft.line, "", "", e);
         let Some(record) = tx.record(&collection, &held.id).map_err(halt)? else { return Ok(Step::Unchanged) };
+        self.tell_still_lacking(draft, Some(&record));
         let mut edits = Vec::new();
         // What found the record stays as it stands there: the row may only spell it otherwise.
         let keys = if self.plan.key_is_columns() { self.plan.keys.as_slice() } else { &[] };
@@ -45,10 +47,10 @@ impl Engine<'_> {
 }
 
 /// The edits that bring a field to what the row says, unless the last import said the same: then somebody has changed
-/// it since, on purpose. An empty cell clears only what an import brought.
+/// it since, on purpose. An empty cell clears only what an import brought, and nothing that the collection requires.
 fn difference(tx: &mut Tx<'_>, record: &Record, field: &Field, value: &Value, edits: &mut Vec<Edit>) -> Result<()> {
     let current = record.value(&field.name);
-    if same(current, value) {
+    if same(current, value) || (field.required && *value == Value::Null) {
         return Ok(());
     }
     match (&field.ty, value) {
