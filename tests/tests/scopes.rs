@@ -10,7 +10,7 @@ use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
 use branchline_core::message::Language;
 use branchline_core::replica::link::Invitation;
-use branchline_core::replica::{Init, Query, Replica, SystemEnvironment};
+use branchline_core::replica::{Direction, Init, Query, Replica, SystemEnvironment};
 use branchline_core::schema::{Currency, Name, Value};
 use branchline_core::sync::Event;
 use branchline_tests::sim::pair::{enrol, exchange, exchange_cut};
@@ -163,6 +163,46 @@ fn a_wider_grant_brings_records_and_a_narrower_one_takes_them_away() {
     assert_eq!(names(&central), ["of the east"]);
     grant(Edit::Remove);
     assert!(names(&central).is_empty(), "taken away again");
+}
+
+#[test]
+fn records_that_tie_in_a_sort_stand_alike_on_every_replica() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let account = |replica: &Replica, name: &str, city: &str| {
+        let values = [("name", name), ("city", city)];
+        let values = values.map(|(field, text)| (Name::from(field), Value::Text(text.into()))).to_vec();
+        replica.transact(|tx| tx.create_keyed("account", values, &[Name::from("name")])).unwrap();
+    };
+    // Each replica has its own ones first.
+    for n in 0..6 {
+        account(&company.hub, &format!("hub {n}"), "Kyiv");
+        account(&central, &format!("central {n}"), if n < 4 { "Kyiv" } else { "Lviv" });
+    }
+    exchange(&central, &company.hub).unwrap();
+    let arrived = |replica: &Replica| -> Vec<RecordId> {
+        replica.list(&Query::of("account")).unwrap().rows.iter().map(|r| r.id).collect()
+    };
+    assert_ne!(arrived(&central), arrived(&company.hub), "they came in another order");
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let query = Query::of("account").sorted("city", direction);
+        let all =
+            |replica: &Replica| -> Vec<RecordId> { replica.list(&query).unwrap().rows.iter().map(|r| r.id).collect() };
+        let paged = |replica: &Replica| {
+            let (mut ids, mut after) = (Vec::new(), None);
+            loop {
+                let page = replica.list(&query.clone().limited(5).after(after)).unwrap();
+                ids.extend(page.rows.iter().map(|r| r.id));
+                after = page.next;
+                if after.is_none() {
+                    return ids;
+                }
+            }
+        };
+        assert_eq!(all(&central), all(&company.hub));
+        assert_eq!((paged(&central), paged(&company.hub)), (all(&central), all(&company.hub)));
+        assert_eq!(all(&central).len(), 12);
+    }
 }
 
 #[test]

@@ -26,7 +26,8 @@ pub struct Query {
     pub collection: Name,
     /// Only records that meet this.
     pub filter: Option<Filter>,
-    /// By which fields, the most important first; equal records stay in the order in which they came here.
+    /// By which fields, the most important first; records that tie stand by their ids, so that every replica shows them
+    /// alike. Without any, records stand in the order in which they came here.
     pub sort: Vec<(Name, Direction)>,
     /// Only these fields; without it, all.
     pub fields: Option<Vec<Name>>,

@@ -172,7 +172,8 @@ fn names_archived(filter: &Filter) -> bool {
     }
 }
 
-/// The expressions that a query sorts by, each with its direction; the row itself comes last.
+/// The expressions that a query sorts by, each with its direction. Records that tie stand by their ids, which are the
+/// same on every replica; without any sort, rows stand in the order in which they came here.
 fn sort_keys(table: &Table, query: &Query) -> Result<Vec<(String, Direction)>> {
     let mut keys = Vec::new();
     for (name, direction) in &query.sort {
@@ -192,7 +193,8 @@ fn sort_keys(table: &Table, query: &Query) -> Result<Vec<(String, Direction)>> {
         keys.push((key, *direction));
     }
     let last = query.sort.last().map_or(Direction::Ascending, |(_, direction)| *direction);
-    keys.push(("t.n".to_owned(), last));
+    let tie = if query.sort.is_empty() { "t.n" } else { "t.id" };
+    keys.push((tie.to_owned(), last));
     Ok(keys)
 }
 
