@@ -92,6 +92,8 @@ pub const BATCH_OPS_MAX: usize = 500_000;
 /// Most dependencies of changes that a batch carries apart from their bytes.
 pub const BATCH_DEPS_MAX: usize = 20_000;
 
+/// Most scopes that one downstream may hold.
+pub const GRANT_SCOPES_MAX: usize = 64;
 /// Largest attachment, in bytes.
 pub const BLOB_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// A piece of an attachment, in bytes: a few seconds of a slow line.

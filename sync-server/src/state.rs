@@ -17,6 +17,8 @@ use crate::output::pairs;
 pub struct State {
     /// What the replica itself knows.
     pub status: Status,
+    /// In which role it may work here, and on which scopes, as people write them.
+    pub rights: (String, Vec<String>),
     /// The upstream's address, if it has one.
     pub upstream: Option<String>,
     /// Whether the link is up now.
@@ -45,7 +47,7 @@ pub struct Downstream {
     /// When it was last here.
     pub last_seen: Option<Millis>,
     /// Changes of its scopes that it has not got yet.
-    pub lag: u64,
+    pub lag: Option<u64>,
     /// Changes that wait there to go up, as it last said.
     pub outbox: Option<u64>,
     /// The version it runs.
@@ -69,6 +71,13 @@ impl Downstream {
     }
 }
 
+// A role that is not known here yet allows nothing: a first sync brings it.
+fn rights(replica: &Replica) -> (String, Vec<String>) {
+    let Ok(grants) = replica.grants() else { return ("–".to_owned(), Vec::new()) };
+    let scopes = grants.scopes.iter().map(|scope| scope_text(replica, &scope.to_string()));
+    (grants.role.name().to_string(), scopes.collect())
+}
+
 impl State {
     /// Reads the numbers.
     ///
@@ -81,6 +90,7 @@ impl State {
         let downstreams = replica.downstreams()?.into_iter().filter(|d| d.direct && !d.revoked);
         Ok(Self {
             status: replica.status()?,
+            rights: rights(replica),
             workspace: settings.name.clone(),
             upstream: if linked { Some(replica.upstream()?.0) } else { None },
             online: linked && replica.is_line_up()?,
@@ -115,6 +125,7 @@ impl State {
             "replica": s.replica.to_string(),
             "name": s.name,
             "user": s.user,
+            "rights": {"role": self.rights.0, "scopes": self.rights.1},
             "upstream": self.upstream,
             "online": self.online,
             "last_sync": self.last_sync.map(Millis::rfc3339),
@@ -139,6 +150,7 @@ impl State {
                 ("status-role", s.role.as_str().to_owned()),
                 ("status-replica", s.replica.to_string()),
                 ("status-user", s.user.clone()),
+                ("status-rights", format!("{} · {}", self.rights.0, self.rights.1.join(", "))),
                 ("status-upstream", self.upstream.clone().unwrap_or_else(none)),
                 ("status-online", if self.online { "✓".to_owned() } else { none() }),
                 ("status-last-sync", self.last_sync.map_or_else(none, Millis::rfc3339)),

@@ -19,7 +19,7 @@ fn quiet_lines_bring_everything_everywhere() {
 #[test]
 fn seeded_faults_lose_nothing_and_everyone_agrees() {
     let (mut cuts, mut crashes, mut duplicates, mut conflicts) = (0, 0, 0, 0);
-    for seed in 0..12 {
+    for seed in 0..16 {
         let summary = run(&plan(seed));
         cuts += summary.cuts;
         crashes += summary.crashes;

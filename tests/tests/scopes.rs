@@ -165,6 +165,163 @@ fn a_wider_grant_brings_records_and_a_narrower_one_takes_them_away() {
     assert!(names(&central).is_empty(), "taken away again");
 }
 
+fn code<T: std::fmt::Debug>(done: Result<T, branchline_core::Error>) -> String {
+    done.map_or_else(|error| error.code(), |_| "ok".to_owned())
+}
+
+fn try_stage(replica: &Replica, id: &RecordId, stage: &str) -> String {
+    let edit = Edit::Set(Name::from("stage"), Value::Text(stage.into()));
+    code(replica.transact(|tx| tx.edit("opportunity", id, vec![edit])))
+}
+
+/// Gives the person of this name another role, as an administrator's `edit user` does.
+fn make(hub: &Replica, person: &str, role: &str) {
+    let id = hub.find("user", &format!("name={person}")).unwrap();
+    let edit = Edit::Set(Name::from("role"), Value::Text(role.into()));
+    hub.transact(|tx| tx.edit("user", &id, vec![edit])).unwrap();
+}
+
+#[test]
+fn a_changed_role_of_a_person_reaches_the_devices_own_view_and_back() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let invitation = Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() };
+    let phone = company.below(&central, invitation);
+    exchange(&central, &company.hub).unwrap();
+    let id = deal(&phone, "mine", vec![]);
+    exchange(&phone, &central).unwrap();
+    assert_eq!(&**phone.grants().unwrap().role.name(), "seller");
+    // Typed before the news arrives: the upstream judges by the new role, and both ends keep it.
+    make(&company.hub, "phone", "reader");
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!(try_stage(&phone, &id, "won"), "ok");
+    exchange(&phone, &central).unwrap();
+    assert_eq!((phone.status().unwrap().quarantine, central.status().unwrap().review), (1, 1));
+    // From now on it is refused where it is typed.
+    assert_eq!(&**phone.grants().unwrap().role.name(), "reader");
+    assert_eq!(try_stage(&phone, &id, "lost"), "denied_action");
+    // And a promotion lets it in again, without joining anew.
+    make(&company.hub, "phone", "manager");
+    exchange(&central, &company.hub).unwrap();
+    exchange(&phone, &central).unwrap();
+    assert_eq!(&**phone.grants().unwrap().role.name(), "manager");
+    assert_eq!(try_stage(&phone, &id, "qualified"), "ok");
+    exchange(&phone, &central).unwrap();
+    assert_eq!((phone.status().unwrap().outbox, phone.status().unwrap().quarantine), (0, 1));
+    assert_eq!(central.record("opportunity", &id).unwrap().text("stage"), "qualified");
+}
+
+#[test]
+fn a_devices_own_role_narrows_its_persons_until_it_is_taken_back() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let invitation = Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() };
+    let phone = company.below(&central, invitation);
+    let id = deal(&phone, "mine", vec![]);
+    exchange(&phone, &central).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    let grant = |role: &str| {
+        company.hub.grant("phone", None, Some(role)).unwrap();
+        exchange(&central, &company.hub).unwrap();
+        exchange(&phone, &central).unwrap();
+    };
+    grant("reader");
+    assert_eq!(try_stage(&phone, &id, "won"), "denied_action");
+    // A wider role of the device gives no more than its person has.
+    grant("owner");
+    assert_eq!(&**phone.grants().unwrap().role.name(), "seller");
+    assert_eq!(try_stage(&phone, &id, "won"), "ok");
+    exchange(&phone, &central).unwrap();
+    grant("reader");
+    grant("");
+    assert_eq!(&**phone.grants().unwrap().role.name(), "seller");
+    assert_eq!(code(company.hub.grant("phone", None, Some("boss"))), "unknown_role");
+    assert_eq!(code(company.hub.grant("nobody", None, Some("reader"))), "unknown_device_name");
+    assert_eq!(code(company.hub.grant("phone", Some(&["galaxy:x".into()]), None)), "unknown_scope");
+    let galaxies = vec!["workspace".to_owned(); 65];
+    assert_eq!(code(company.hub.grant("phone", Some(&galaxies), None)), "too_many_scopes");
+    assert_eq!(code(central.grant("phone", None, Some("manager"))), "denied_action", "a branch's manager may not");
+}
+
+#[test]
+fn a_changed_scope_reaches_the_devices_own_view_with_its_records() {
+    let company = Company::new();
+    let (central, east) = (company.branch("Central"), company.branch("East"));
+    let of_east = deal(&east, "of the east", vec![]);
+    exchange(&east, &company.hub).unwrap();
+    let ours = deal(&central, "ours", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    let home = |name: &str| vec![(Name::from("branch"), Value::Reference(company.hub.find("branch", name).unwrap()))];
+    let create = |values: Vec<(Name, Value)>| {
+        let values = [vec![(Name::from("name"), Value::Text("new".into()))], values].concat();
+        code(central.transact(|tx| tx.create("opportunity", values)))
+    };
+    assert_eq!(create(home("code=east")), "denied_scope");
+    let grant = |scopes: &[&str]| {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        company.hub.grant("Central", Some(&scopes), None).unwrap();
+        exchange(&central, &company.hub).unwrap();
+    };
+    grant(&["branch:central", "branch:east"]);
+    assert_eq!((create(home("code=east")), try_stage(&central, &of_east, "qualified")), ("ok".into(), "ok".into()));
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!(names(&central), ["new", "of the east", "ours"]);
+    // Typed while away on what it loses meanwhile: delivered for a person to judge before the record goes.
+    assert_eq!(try_stage(&central, &ours, "won"), "ok");
+    grant(&["branch:east"]);
+    assert_eq!(names(&central), ["new", "of the east"]);
+    assert_eq!((central.status().unwrap().outbox, central.status().unwrap().quarantine), (0, 1));
+    assert_eq!(company.hub.status().unwrap().review, 1);
+    assert_eq!(try_stage(&central, &ours, "lost"), "record_not_found");
+    assert_eq!(create(home("code=central")), "denied_scope");
+    // Nothing new: one greeting, and no word on grants.
+    let quiet = exchange(&central, &company.hub).unwrap();
+    assert_eq!(quiet.down.len(), 1, "{} frames", quiet.down.len());
+}
+
+#[test]
+fn a_grant_that_was_cut_off_is_told_again() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    company.hub.grant("Central", None, Some("reader")).unwrap();
+    // Greeting and welcome, then the grant, whose batch is lost.
+    exchange_cut(&central, &company.hub, 3).unwrap();
+    let again = exchange(&central, &company.hub).unwrap();
+    assert!(again.down.iter().any(|frame| frame.first() == Some(&16)), "told again");
+    assert_eq!(&**central.grants().unwrap().role.name(), "reader");
+}
+
+#[test]
+fn the_lag_of_a_branch_counts_what_it_has_to_get_and_nothing_else() {
+    let company = Company::new();
+    let (central, east) = (company.branch("Central"), company.branch("East"));
+    exchange(&central, &company.hub).unwrap();
+    let lag = |name: &str| {
+        let all = company.hub.downstreams().unwrap();
+        all.into_iter().find(|d| d.name == name).unwrap().lag
+    };
+    assert_eq!(lag("Central"), Some(0));
+    // What it wrote itself, and what happens elsewhere.
+    deal(&central, "ours", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    deal(&east, "theirs", vec![]);
+    exchange(&east, &company.hub).unwrap();
+    assert_eq!(lag("Central"), Some(0));
+    let home = company.hub.find("branch", "code=central").unwrap();
+    deal(&company.hub, "for them", vec![(Name::from("branch"), Value::Reference(home))]);
+    let account = vec![(Name::from("name"), Value::Text("shared".into()))];
+    company.hub.transact(|tx| tx.create("account", account)).unwrap();
+    assert_eq!(lag("Central"), Some(2));
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!(lag("Central"), Some(0));
+    // A device beneath a branch is the branch's to count.
+    company.below(&central, Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() });
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!(lag("phone"), None);
+    company.hub.revoke("East").unwrap();
+    assert_eq!(lag("East"), None, "it gets nothing more");
+}
+
 #[test]
 fn records_that_tie_in_a_sort_stand_alike_on_every_replica() {
     let company = Company::new();

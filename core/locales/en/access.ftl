@@ -1,4 +1,6 @@
 # Texts of the room `access`.
+too-many-scopes = More than { $limit } scopes for one device.
+    .do = Grant a wider one, such as a branch instead of its people.
 unknown-scope = “{ $scope }” is no scope.
     .do = Use workspace, shared, branch:CODE, team:CODE or user:EMAIL.
 unknown-action = “{ $action }” is no action of a role.

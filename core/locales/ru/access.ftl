@@ -1,4 +1,6 @@
 # Texts of the room `access`.
+too-many-scopes = Больше { $limit } областей для одного устройства.
+    .do = Дайте более широкую, например филиал вместо его людей.
 unknown-scope = «{ $scope }» — не область.
     .do = Бывают workspace, shared, branch:КОД, team:КОД и user:ПОЧТА.
 unknown-action = «{ $action }» — не действие роли.

@@ -1,4 +1,6 @@
 # Texts of the room `access`.
+too-many-scopes = Понад { $limit } областей для одного пристрою.
+    .do = Надайте ширшу, наприклад філію замість її людей.
 unknown-scope = «{ $scope }» — не область.
     .do = Бувають workspace, shared, branch:КОД, team:КОД і user:ПОШТА.
 unknown-action = «{ $action }» — не дія ролі.

@@ -184,6 +184,19 @@ impl Role {
         }
     }
 
+    /// What both roles allow, under the name of the narrower one; of two that only overlap, under this one's.
+    #[must_use]
+    pub fn meet(&self, other: &Role) -> Role {
+        match (&self.grants, &other.grants) {
+            _ if self.within(other) => self.clone(),
+            (Granted::Listed(mine), Granted::Listed(theirs)) if !other.within(self) => {
+                let shared = mine.iter().filter(|p| p.within(theirs)).chain(theirs.iter().filter(|p| p.within(mine)));
+                Role { name: self.name.clone(), grants: Granted::Listed(shared.cloned().collect()) }
+            }
+            _ => other.clone(),
+        }
+    }
+
     /// Whether all that this role may do, `other` may do too.
     pub fn within(&self, other: &Role) -> bool {
         match (&self.grants, &other.grants) {
@@ -299,5 +312,20 @@ mod tests {
         assert!(field(&["edit:case"]).within(&roles[1]));
         assert!(!field(&["edit:case"]).within(&roles[2]));
         assert!(!field(&["edit:branch"]).within(&field(&["edit:own"])));
+    }
+
+    #[test]
+    fn two_roles_meet_in_what_both_allow() {
+        let builtin = |name: &str| Role::builtin(name).unwrap();
+        for (one, other) in [("manager", "reader"), ("reader", "owner"), ("seller", "manager"), ("seller", "seller")] {
+            let (one, other) = (builtin(one), builtin(other));
+            let narrower = if one.within(&other) { &one } else { &other };
+            assert_eq!(&one.meet(&other), narrower);
+            assert_eq!(&other.meet(&one), narrower);
+        }
+        let own = Role::defined("dispatcher", ["reassign:branch", "edit:own", "edit:user"]).unwrap();
+        let met = own.meet(&builtin("seller"));
+        assert_eq!((&**met.name(), met.actions()), ("dispatcher", vec!["edit:own".to_owned()]));
+        assert!(met.within(&own) && met.within(&builtin("seller")));
     }
 }

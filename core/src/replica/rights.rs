@@ -32,17 +32,32 @@ pub(super) fn person(view: &View<'_>) -> Result<Person> {
     })
 }
 
-/// What that person may do, and with which records.
+/// What that person may do here, and with which records: what the person's record and the grant of this replica both
+/// allow.
 ///
 /// # Errors
 /// `unknown_role` where the role is neither built in nor one of the workspace's own.
 pub(super) fn grants(view: &View<'_>, person: &Person) -> Result<Grants> {
-    let role = role(view, &person.role)?;
-    let mut scopes = view.assigned()?.scopes;
+    let assigned = view.assigned()?;
+    let role = acting_role(&person.role, &assigned.role, &|name| role(view, name))?;
+    let mut scopes = assigned.scopes;
     if scopes.is_empty() && role == Role::owner() {
         scopes.push(Scope::Workspace);
     }
     Ok(Grants { role, scopes })
+}
+
+/// The role in which a replica acts, from its person's and its own; the one that is empty restricts nothing. Both ends
+/// of a link ask this, so that what an upstream would refuse is refused at once where it is typed.
+///
+/// # Errors
+/// Those of `named`, which finds a role by its name.
+pub(super) fn acting_role(person: &str, own: &str, named: &dyn Fn(&str) -> Result<Role>) -> Result<Role> {
+    match (person, own) {
+        (one, "") | ("", one) => named(one),
+        (person, own) if person == own => named(own),
+        (person, own) => Ok(named(person)?.meet(&named(own)?)),
+    }
 }
 
 /// The role of a name: built in, or one of the workspace's own.

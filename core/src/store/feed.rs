@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::error::Result;
 use crate::id::{ChangeHash, DeviceId, RecordId};
 use crate::limits::BATCH_CHANGES_MAX;
-use crate::sync::position::{Pass, Position, Rolling};
+use crate::sync::position::{GrantMark, Pass, Position, Rolling};
 
 use super::link_rows::WORKSPACE;
 use super::writer::roll;
@@ -30,6 +30,8 @@ pub(crate) struct Viewer {
     pub scopes: Vec<u64>,
     /// Class of each shared collection by its number; a collection that is not here belongs to branches.
     pub shared: HashMap<i64, u8>,
+    /// Stands for what it may do and hold now.
+    pub grant: GrantMark,
 }
 
 /// Classes of a walk: shared collections by priority (0 to 3), then own records, then the teams', then the rest.
@@ -76,6 +78,7 @@ impl Fed {
 /// Reads the next batch for a viewer after a position, about `budget` raw bytes.
 pub(crate) fn feed(conn: &Connection, viewer: &Viewer, from: &Position, budget: usize) -> Result<Fed> {
     let mut fed = Fed { position: from.clone(), ..Fed::default() };
+    fed.position.grant = Some(viewer.grant);
     follow_grants(viewer, &mut fed);
     let mut feed = Feeder { conn, viewer, fed, budget };
     // Small work before bulk: what happened since goes before the walk goes on.
@@ -92,14 +95,16 @@ pub(crate) fn feed(conn: &Connection, viewer: &Viewer, from: &Position, budget: 
         fed.position.rolling = rolling_at(conn, fed.position.seq)?;
     }
     // What happened elsewhere is no news: nothing is sent for it.
-    fed.moved |= fed.position.passes != from.passes || fed.position.held != from.held;
+    let told = fed.position.grant != from.grant;
+    fed.moved |= told || fed.position.passes != from.passes || fed.position.held != from.held;
     Ok(fed)
 }
 
 /// Whether a feed from this position would deliver or skip anything. Looks at one index entry per scope.
 pub(crate) fn is_quiet(conn: &Connection, viewer: &Viewer, from: &Position) -> Result<bool> {
     let held: BTreeSet<u64> = from.held.iter().copied().collect();
-    if !from.passes.is_empty() || held != viewer.scopes.iter().copied().collect() {
+    let told = from.grant == Some(viewer.grant);
+    if !told || !from.passes.is_empty() || held != viewer.scopes.iter().copied().collect() {
         return Ok(false);
     }
     if held.contains(&WORKSPACE) {
@@ -112,6 +117,21 @@ pub(crate) fn is_quiet(conn: &Connection, viewer: &Viewer, from: &Position) -> R
         }
     }
     Ok(true)
+}
+
+/// How many changes of these scopes after a sequence a downstream has yet to hear of, its own not counted.
+pub(crate) fn behind(conn: &Connection, device: &DeviceId, scopes: &[u64], from: u64) -> Result<u64> {
+    let rows = if scopes.contains(&WORKSPACE) {
+        "SELECT seq FROM log WHERE seq > ?1".to_owned()
+    } else {
+        let scopes = scopes.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        format!("SELECT DISTINCT seq FROM scope_log WHERE scope IN ({scopes}) AND seq > ?1")
+    };
+    let origin = "SELECT origin FROM log_commit WHERE last_seq >= seq ORDER BY last_seq LIMIT 1";
+    let count = format!("SELECT count(*) FROM ({rows}) WHERE ({origin}) IS NOT ?2");
+    let count: i64 =
+        conn.prepare_cached(&count)?.query_row(params![from as i64, device.as_bytes()], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 // A scope that was granted since opens a pass; one that was taken back opens a leaving pass.

@@ -70,7 +70,11 @@ fn assign(conn: &Connection, assigned: &Assigned) -> Result<()> {
         Some(branch) => meta::set(conn, key::BRANCH, branch.as_bytes())?,
         None => meta::clear(conn, key::BRANCH)?,
     }
-    let scopes: Vec<String> = assigned.scopes.iter().map(ToString::to_string).collect();
+    assign_scopes(conn, &assigned.scopes)
+}
+
+fn assign_scopes(conn: &Connection, scopes: &[Scope]) -> Result<()> {
+    let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
     meta::set(conn, key::SCOPES, scopes.join(" ").as_bytes())
 }
 
@@ -92,6 +96,13 @@ impl View<'_> {
 }
 
 impl Writer<'_> {
+    /// Keeps what the upstream lets this replica do and hold.
+    pub(crate) fn assign(&mut self, role: &str, scopes: &[Scope]) -> Result<()> {
+        self.mark_dirty();
+        meta::set(self.connection(), key::PERSON_ROLE, role.as_bytes())?;
+        assign_scopes(self.connection(), scopes)
+    }
+
     /// Keeps the correction of the local clock.
     pub(crate) fn set_clock_offset(&mut self, offset_ms: i64) -> Result<()> {
         self.mark_dirty();

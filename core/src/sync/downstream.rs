@@ -12,7 +12,7 @@ use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
 use crate::time::Millis;
-use crate::wire::message::{Ack, Batch, Enrol, Enrolled, Failure, Hello, Message, Nonce, Welcome};
+use crate::wire::message::{Ack, Batch, Enrol, Enrolled, Failure, Grant, Hello, Message, Nonce, Welcome};
 
 /// What the store is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,8 @@ pub enum Request {
     Push(Budget),
     /// The upstream answered a push.
     Acknowledged(Ack),
+    /// What this replica may do and hold from now on.
+    Granted(Grant),
     /// The upstream retracts: keep only these heads.
     Reset(RecordId, Vec<[u8; 32]>),
     /// How much waits here, and up to when this replica is complete.
@@ -200,6 +202,7 @@ impl Session {
             }
             (Phase::Enrolling, Message::Enrolled(enrolled)) => self.requests.push_back(Request::Enrolled(enrolled)),
             (Phase::Live, Message::Batch(batch)) => self.batch(batch),
+            (Phase::Live, Message::Grant(grant)) => self.requests.push_back(Request::Granted(grant)),
             (Phase::Live, Message::Ack(ack)) if self.push_in_flight == Some(ack.number) => {
                 self.pace.answered(now);
                 self.requests.push_front(Request::Acknowledged(ack));

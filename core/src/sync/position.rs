@@ -28,7 +28,15 @@ pub struct Position {
     pub held: Vec<u64>,
     /// What cannot be said by a sequence.
     pub passes: Vec<Pass>,
+    /// The grant that the downstream has been told of; `None` in a token from before the first one.
+    pub grant: Option<GrantMark>,
 }
+
+/// Stands for a grant in a token: a few bytes of its hash, for the token travels with every greeting.
+pub type GrantMark = [u8; GRANT_MARK_BYTES];
+
+/// Fewer bytes than a pass takes, so that at the end of a token it is no pass.
+const GRANT_MARK_BYTES: usize = 3;
 
 /// A walk over all records of some scopes, class by class.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,6 +115,7 @@ impl Position {
             put_number(&mut out, pass.last);
             put_number(&mut out, pass.done);
         }
+        out.extend(self.grant.iter().flatten());
         out
     }
 
@@ -118,8 +127,13 @@ impl Position {
             rolling: r.array()?,
             held: read_list(&mut r)?,
             passes: Vec::new(),
+            grant: None,
         };
         while r.end().is_err() {
+            if r.left() == GRANT_MARK_BYTES {
+                position.grant = Some(r.array()?);
+                break;
+            }
             if position.passes.len() >= ITEMS_MAX {
                 return Err(r.malformed());
             }
@@ -157,11 +171,17 @@ mod tests {
             rolling: [2; 8],
             held: vec![1, 5],
             passes: vec![Pass { scopes: vec![5], leaving: false, class: 4, last: 77, done: 12 }],
+            grant: Some([7; 3]),
         };
         let seal = Seal::of_secret(&[3; 32]);
         let token = seal.seal(&position);
         assert_eq!(seal.open(&token).unwrap(), position);
         assert!(Seal::of_secret(&[4; 32]).open(&token).is_err());
+        let shortest = Pass { scopes: vec![], leaving: true, class: 0, last: 0, done: 0 };
+        for grant in [None, Some([0, 1, 2])] {
+            let passing = Position { passes: vec![shortest.clone()], grant, ..position.clone() };
+            assert_eq!(seal.open(&seal.seal(&passing)).unwrap(), passing);
+        }
         let idle = Position { passes: vec![], ..position };
         assert!(seal.seal(&idle).len() <= 56, "a token for every reconnect: {}", seal.seal(&idle).len());
         for at in 0..token.len() {

@@ -13,7 +13,7 @@ use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
 use crate::time::Millis;
-use crate::wire::message::{Ack, Batch, Enrol, Enrolled, Hello, Message, Nonce, Welcome};
+use crate::wire::message::{Ack, Batch, Enrol, Enrolled, Grant, Hello, Message, Nonce, Welcome};
 
 /// What the store is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,8 @@ pub enum Reply {
     Enrolled(Enrolled),
     /// A batch without its number; `None`: nothing waits.
     Batch(Option<Batch>),
+    /// What the downstream may do and hold from now on, and the batch whose position says that it was told.
+    Granted(Grant, Batch),
     /// The push is durable, but for what the acknowledgement lists.
     Ack(Ack, u64),
     /// Done.
@@ -207,16 +209,10 @@ impl Session {
                 self.send(now, &Message::Enrolled(enrolled));
                 self.close(End::Stopped);
             }
-            Reply::Batch(Some(mut batch)) => {
-                batch.number = self.next_batch;
-                self.next_batch += 1;
-                self.in_flight = Some(batch.number);
-                self.fed_last = batch.last;
-                self.more = !batch.last || self.stale;
-                let frame = Message::Batch(batch).encode();
-                self.pace.sent(now, frame.len());
-                self.pulse.speak(now);
-                self.outputs.push_back(Output::Send(frame));
+            Reply::Batch(Some(batch)) => self.batch(now, batch),
+            Reply::Granted(grant, batch) => {
+                self.send(now, &Message::Grant(grant));
+                self.batch(now, batch);
             }
             Reply::Batch(None) => {
                 self.more = self.stale;
@@ -241,6 +237,18 @@ impl Session {
             }
             Reply::Failed(error) => self.fail(error),
         }
+    }
+
+    fn batch(&mut self, now: Millis, mut batch: Batch) {
+        batch.number = self.next_batch;
+        self.next_batch += 1;
+        self.in_flight = Some(batch.number);
+        self.fed_last = batch.last;
+        self.more = !batch.last || self.stale;
+        let frame = Message::Batch(batch).encode();
+        self.pace.sent(now, frame.len());
+        self.pulse.speak(now);
+        self.outputs.push_back(Output::Send(frame));
     }
 
     fn timer(&mut self, now: Millis) {

@@ -91,11 +91,15 @@ impl<'a> Reader<'a> {
         Ok((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
     }
 
+    /// How many bytes are left.
+    pub(crate) fn left(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
     /// A count of items of which each takes at least `bytes_min` of what is left.
     pub(crate) fn count(&mut self, bytes_min: usize) -> Result<usize> {
         let count = usize::try_from(self.number()?).map_err(|_| self.malformed())?;
-        let left = self.bytes.len().saturating_sub(self.at);
-        if count.checked_mul(bytes_min.max(1)).is_none_or(|need| need > left) {
+        if count.checked_mul(bytes_min.max(1)).is_none_or(|need| need > self.left()) {
             return Err(self.malformed());
         }
         Ok(count)

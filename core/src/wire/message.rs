@@ -3,10 +3,12 @@
 //! `docs/src/protocol.md` describes each in words. Decoding is total: any bytes give a message or an error, and every
 //! length is bounded by the frame. What a message *means* is the business of `sync`; sealed tokens are opaque here.
 
+use sha2::{Digest, Sha256};
+
 use super::bytes::{Reader, put_bool, put_bytes, put_number, put_signed};
 use crate::error::{Error, Result};
 use crate::id::{BlobHash, DeviceId, RecordId, WorkspaceId};
-use crate::limits::FRAME_BYTES_MAX;
+use crate::limits::{FRAME_BYTES_MAX, GRANT_SCOPES_MAX};
 use crate::time::Millis;
 
 /// The WebSocket subprotocol of version 1.
@@ -91,6 +93,8 @@ pub enum Message {
     },
     /// The sender closes the link for this reason.
     Failure(Failure),
+    /// What the downstream may do and hold from now on. Precedes the batch whose position says that it was told.
+    Grant(Grant),
 }
 
 /// Downstream's greeting.
@@ -192,6 +196,15 @@ pub struct RefusedChange {
     pub detail: String,
 }
 
+/// What a downstream may do and hold, as its upstream will judge it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// The name of its role.
+    pub role: String,
+    /// Its scopes, in the stable text of `access::Scope`.
+    pub scopes: Vec<String>,
+}
+
 /// Why a link ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -247,6 +260,7 @@ mod kind {
     pub(super) const BLOB_WANT: u8 = 13;
     pub(super) const BLOB_CHUNK: u8 = 14;
     pub(super) const FAILURE: u8 = 15;
+    pub(super) const GRANT: u8 = 16;
 }
 
 impl Message {
@@ -314,6 +328,7 @@ impl Message {
                 put_bytes(&mut out, failure.code.as_bytes());
                 put_bool(&mut out, failure.retryable);
             }
+            Message::Grant(grant) => grant.put(&mut out),
         }
         out
     }
@@ -359,6 +374,7 @@ impl Message {
                 bytes: r.rest().to_vec(),
             },
             kind::FAILURE => Message::Failure(Failure { code: r.text()?.to_owned(), retryable: r.bool()? }),
+            kind::GRANT => Message::Grant(read_grant(&mut r)?),
             other => return Err(Error::protocol("unknown-message-kind").with("kind", u64::from(other))),
         };
         r.end()?;
@@ -403,6 +419,23 @@ impl Ack {
             put_bytes(out, refused.code.as_bytes());
             put_bytes(out, refused.detail.as_bytes());
         }
+    }
+}
+
+impl Grant {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(kind::GRANT);
+        put_bytes(out, self.role.as_bytes());
+        put_number(out, self.scopes.len() as u64);
+        self.scopes.iter().for_each(|scope| put_bytes(out, scope.as_bytes()));
+    }
+
+    /// What stands for this grant in a position.
+    pub fn mark(&self) -> [u8; 3] {
+        let mut bytes = Vec::new();
+        self.put(&mut bytes);
+        let [a, b, c, ..]: [u8; 32] = Sha256::digest(&bytes).into();
+        [a, b, c]
     }
 }
 
@@ -461,6 +494,15 @@ fn read_ack(r: &mut Reader<'_>) -> Result<Ack> {
     Ok(Ack { number, digest, witness, refused })
 }
 
+fn read_grant(r: &mut Reader<'_>) -> Result<Grant> {
+    let role = r.text()?.to_owned();
+    let count = r.count(1)?;
+    if count > GRANT_SCOPES_MAX {
+        return Err(r.malformed());
+    }
+    Ok(Grant { role, scopes: (0..count).map(|_| r.text().map(str::to_owned)).collect::<Result<_>>()? })
+}
+
 fn read_records(r: &mut Reader<'_>) -> Result<Vec<RecordId>> {
     let count = r.count(RecordId::LEN)?;
     (0..count).map(|_| Ok(RecordId(r.array()?))).collect()
@@ -516,6 +558,7 @@ mod tests {
             Message::BlobWant { hash: BlobHash([1; 32]), offset: 5 },
             Message::BlobChunk { hash: BlobHash([1; 32]), offset: 5, size: 10, bytes: vec![1; 5] },
             Message::Failure(Failure { code: "revoked".into(), retryable: false }),
+            Message::Grant(Grant { role: "seller".into(), scopes: vec!["workspace".into(), "shared".into()] }),
         ]
     }
 
@@ -561,5 +604,7 @@ mod tests {
             "0f077265766f6b656400"
         );
         assert_eq!(hex(&Message::Push { number: 1, changes: vec![0xab] }), "0701ab");
+        let grant = Grant { role: "seller".into(), scopes: vec!["workspace".into()] };
+        assert_eq!(hex(&Message::Grant(grant)), "1006".to_owned() + "73656c6c6572" + "0109" + "776f726b7370616365");
     }
 }

@@ -13,6 +13,7 @@ status-name = Name
 status-role = Role
 status-replica = Replica
 status-user = Acts for
+status-rights = Rights
 status-upstream = Upstream
 status-online = Online
 status-last-sync = Last exchange

@@ -134,6 +134,7 @@ col-nearest = Nearest known
 never = never
 complete-through = { $branch }: complete through { $at }
 invited = { $name } can join with this code once, until { $at }.
+device-granted = { $name } now acts as { $role } on { $scopes }.
 device-revoked = { $name } has no access any more.
 state-revoked = revoked
 col-role = Role

@@ -13,6 +13,7 @@ status-name = Имя
 status-role = Роль
 status-replica = Реплика
 status-user = От имени
+status-rights = Права
 status-upstream = Выше по линии
 status-online = На связи
 status-last-sync = Последний обмен

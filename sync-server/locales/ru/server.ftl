@@ -140,6 +140,7 @@ col-nearest = Ближайшее известное
 never = ещё никогда
 complete-through = { $branch }: всё пришло по { $at }
 invited = { $name }: с этим кодом можно подключиться один раз, до { $at }.
+device-granted = { $name } теперь работает с ролью { $role } в областях: { $scopes }.
 device-revoked = У { $name } больше нет доступа.
 state-revoked = отозвано
 col-role = Роль

@@ -13,6 +13,7 @@ status-name = Ім’я
 status-role = Роль
 status-replica = Репліка
 status-user = Від імені
+status-rights = Права
 status-upstream = Вище по лінії
 status-online = На зв’язку
 status-last-sync = Останній обмін

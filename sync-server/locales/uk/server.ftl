@@ -140,6 +140,7 @@ col-nearest = Найближче відоме
 never = ще ніколи
 complete-through = { $branch }: усе надійшло по { $at }
 invited = { $name }: з цим кодом можна приєднатися один раз, до { $at }.
+device-granted = { $name } тепер працює з роллю { $role } в областях: { $scopes }.
 device-revoked = { $name } більше не має доступу.
 state-revoked = відкликано
 col-role = Роль

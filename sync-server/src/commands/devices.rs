@@ -1,9 +1,10 @@
-//! Who works on this replica from below: `invite`, `devices`, `devices revoke`.
+//! Who works on this replica from below: `invite`, `devices`, `devices grant`, `devices revoke`.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use branchline_core::Result;
+use branchline_core::id::DeviceId;
 use branchline_core::message::Message;
 use branchline_core::replica::Replica;
 use branchline_core::replica::link::{DownstreamInfo, Invitation};
@@ -85,7 +86,10 @@ fn picture(code: &str) -> String {
 
 /// The replicas beneath this one: last seen, how far behind, what waits there.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  branchline devices\n  branchline devices revoke \"Olena's laptop\"")]
+#[command(
+    after_help = "Example:\n  branchline devices\n  branchline devices grant \"Olena's laptop\" --scope branch:kyiv\n  \
+                        branchline devices revoke \"Olena's laptop\""
+)]
 pub struct Devices {
     #[command(subcommand)]
     command: Option<Command>,
@@ -93,6 +97,20 @@ pub struct Devices {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Change what a device holds and may do; it hears of it over its link.
+    #[command(after_help = "Example:\n  branchline devices grant \"Olena's laptop\" --scope branch:kyiv --scope \
+                            branch:lviv\n  branchline devices grant \"Olena's laptop\" --role reader")]
+    Grant {
+        /// Its name or id.
+        name: String,
+        /// What it holds from now on: workspace, branch:CODE, team:CODE or user:EMAIL; may be repeated. What it had and
+        /// is not named is purged there.
+        #[arg(long = "scope", value_name = "SCOPE", required_unless_present = "role")]
+        scopes: Vec<String>,
+        /// A role of its own, narrower than its person's; an empty one is the person's again.
+        #[arg(long)]
+        role: Option<String>,
+    },
     /// End a device's access for good.
     #[command(after_help = "Example:\n  branchline devices revoke \"Olena's laptop\"")]
     Revoke {
@@ -102,14 +120,19 @@ enum Command {
 }
 
 impl Devices {
-    /// Lists or revokes.
+    /// Lists, grants or revokes.
     ///
     /// # Errors
-    /// An unknown or ambiguous name, rights.
+    /// An unknown or ambiguous name, an unknown scope or role, rights.
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let replica = context.open()?;
         match &self.command {
             None => list(context, &replica),
+            Some(Command::Grant { name, scopes, role }) => {
+                let asked = (!scopes.is_empty()).then_some(scopes.as_slice());
+                let device = replica.grant(name, asked, role.as_deref())?;
+                granted(context, &replica, &device)
+            }
             Some(Command::Revoke { name }) => {
                 let device = replica.revoke(name)?;
                 Ok(Answer::of(
@@ -120,6 +143,26 @@ impl Devices {
             }
         }
     }
+}
+
+fn granted(context: &Context, replica: &Replica, device: &DeviceId) -> Result<Answer> {
+    let known = replica.downstreams()?.into_iter().find(|d| d.device == *device);
+    let shaper = Shaper::new(replica);
+    Ok(Answer::of(
+        context,
+        || known.iter().map(|d| object(&shaper, d)).collect(),
+        || {
+            let said = |d: &DownstreamInfo| {
+                let said = Message::new("device-granted").with("name", &d.name).with("role", &d.role);
+                said.with("scopes", scopes_text(replica, &d.scopes)).render(context.language())
+            };
+            known.as_ref().map(said).unwrap_or_default()
+        },
+    ))
+}
+
+fn scopes_text(replica: &Replica, scopes: &[String]) -> String {
+    scopes.iter().map(|scope| scope_text(replica, scope)).collect::<Vec<_>>().join(", ")
 }
 
 fn list(context: &Context, replica: &Replica) -> Result<Answer> {
@@ -147,9 +190,9 @@ fn list(context: &Context, replica: &Replica) -> Result<Answer> {
                     shaper.label(&d.person).unwrap_or_default(),
                     d.role.clone(),
                     d.last_seen.map(Millis::rfc3339).unwrap_or_default(),
-                    d.lag.to_string(),
+                    d.lag.map(|n| n.to_string()).unwrap_or_default(),
                     d.outbox.map(|n| n.to_string()).unwrap_or_default(),
-                    d.scopes.iter().map(|s| scope_text(replica, s)).collect::<Vec<_>>().join(", "),
+                    scopes_text(replica, &d.scopes),
                     d.version.clone().unwrap_or_default(),
                     if d.revoked { context.say("state-revoked") } else { String::new() },
                 ]);

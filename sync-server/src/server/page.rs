@@ -132,7 +132,7 @@ fn downstreams(language: Language, state: &State) -> Markup {
                         th scope="row" { span.dot.(if d.online { "good" } else { "bad" }) aria-label=(say(if d.online { "page-online" } else { "page-offline" })) {} " " (d.name) }
                         td { (d.scopes.join(", ")) }
                         td { (moment(d.last_seen)) }
-                        td.number { (number(d.lag)) }
+                        td.number { (d.lag.map_or_else(|| "–".to_owned(), number)) }
                         td.number { (d.outbox.map(number).unwrap_or_else(|| "–".to_owned())) }
                         td { (d.version) }
                     }
@@ -205,6 +205,7 @@ mod tests {
 
     fn state() -> State {
         State {
+            rights: ("owner".to_owned(), vec!["workspace".to_owned()]),
             status: Status {
                 role: NodeRole::Branch,
                 replica: DeviceId([7; 8]),
@@ -231,7 +232,7 @@ mod tests {
                 name: "<script>phone".into(),
                 online: true,
                 last_seen: Some(Millis(0)),
-                lag: 1_420,
+                lag: Some(1_420),
                 outbox: None,
                 version: "0.1.0".into(),
                 scopes: vec!["branch:kyiv".into()],

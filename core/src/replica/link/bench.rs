@@ -4,6 +4,8 @@
 //! its change is judged by the branch's scopes alone, but for what administers the company, where the author's own role
 //! counts, and enrolments, where the certificate does.
 
+use std::collections::BTreeSet;
+
 use super::certificate::Certificate;
 use super::ingest::{Author, Refused};
 use crate::access::{ADMINISTRATION, Act, Action, Grants, Place, Role, Scope, covers, may, may_enrol};
@@ -89,6 +91,12 @@ impl Bench<'_> {
         let certificate =
             Certificate::verify(&signed.ok_or_else(invalid)?, &self.peer.public_key).map_err(|_| invalid())?;
         if text_of(change, "device_id") != Some(certificate.device().to_string().as_str()) {
+            return Err(invalid());
+        }
+        // What the record grants is what was signed: the record is what every server judges by.
+        let own = text_of(change, "role").unwrap_or(&certificate.role);
+        let recorded: BTreeSet<&str> = change.ops().filter_map(|op| op.key.strip_prefix("scopes/")).collect();
+        if own != certificate.role || recorded != certificate.scopes.iter().map(String::as_str).collect() {
             return Err(invalid());
         }
         let scopes = certificate.scopes.iter().filter_map(|text| Scope::parse(text)).collect();

@@ -7,13 +7,12 @@ use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, RecordId};
+use crate::limits::GRANT_SCOPES_MAX;
 use crate::replica::Identity;
 use crate::time::Millis;
 use crate::wire::bytes::{Reader, put_bool, put_bytes, put_number, put_signed};
 
 const VERSION: u8 = 1;
-/// Most scopes in one certificate.
-const SCOPES_MAX: usize = 64;
 
 /// A device's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +102,7 @@ impl Certificate {
         let person_name = r.text()?.to_owned();
         let role = r.text()?.to_owned();
         let count = r.count(1)?;
-        if count > SCOPES_MAX {
+        if count > GRANT_SCOPES_MAX {
             return Err(r.malformed());
         }
         let scopes = (0..count).map(|_| r.text().map(str::to_owned)).collect::<Result<_>>()?;

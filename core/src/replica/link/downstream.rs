@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::batch::{Item, RAW_PER_COMPRESSED, Told, digest, encode, fits};
 use super::replay::Replay;
 use super::state::{add, key};
+use crate::access::Scope;
 use crate::document::{Foreign, Refusal, vet};
 use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
@@ -17,7 +18,7 @@ use crate::sync::downstream::{Reply, Request};
 use crate::sync::pace::Budget;
 use crate::time::Millis;
 use crate::wire::codec;
-use crate::wire::message::{Ack, Batch, Hello, Nonce, RefusedChange, Welcome};
+use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, Welcome};
 
 /// Answers a downstream session's requests for one connection.
 pub struct Downstream {
@@ -46,6 +47,7 @@ impl Downstream {
             Request::Apply(batch) => self.apply(&batch),
             Request::Push(budget) => self.push(budget).map(Reply::Push),
             Request::Acknowledged(ack) => self.acknowledged(&ack),
+            Request::Granted(grant) => self.granted(&grant).map(|()| Reply::Done),
             Request::Reset(record, heads) => self.reset(&record, &heads).map(|()| Reply::Done),
             Request::Summary => self.summary(),
             Request::Blob(request) => self.blob(request).map(Reply::Blob),
@@ -190,6 +192,13 @@ impl Downstream {
             replay.run(&self.replica)?;
         }
         Ok(Reply::Acknowledged(seqs.len() as u64, ack.refused.len() as u64))
+    }
+
+    // What the upstream will judge by is judged by here, from the next command on.
+    fn granted(&self, grant: &Grant) -> Result<()> {
+        let scopes: Vec<Scope> = grant.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
+        self.replica.write(Origin::Upstream, |writer| writer.assign(&grant.role, &scopes))?;
+        Ok(())
     }
 
     // Keeps of a record only what leads to these heads; own changes beyond them go to quarantine.

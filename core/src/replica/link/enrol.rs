@@ -86,7 +86,12 @@ fn issue(replica: &Replica, asked: &Enrol, invitation: &link_rows::Invitation, n
             enroller: replica.device(),
         };
         let signed = certificate.sign(replica.identity());
-        tx.create("device", device_values(&certificate, &signed))?;
+        let mut values = device_values(&certificate, &signed);
+        // A role of its own stands in the record only where it is another one: else the device follows its person.
+        if tx.record("user", &person)?.is_none_or(|user| user.text("role") != invitation.role) {
+            values.push((Name::from("role"), Value::Text(certificate.role)));
+        }
+        tx.create("device", values)?;
         Ok(signed)
     })
 }
@@ -99,7 +104,6 @@ fn device_values(certificate: &Certificate, signed: &[u8]) -> Vec<(Name, Value)>
         text("device_id", certificate.device().to_string()),
         text("public_key", hex(&certificate.public_key)),
         (Name::from("person"), Value::Reference(certificate.person)),
-        text("role", certificate.role.clone()),
         (Name::from("scopes"), Value::Set(certificate.scopes.iter().cloned().collect())),
         (Name::from("serves"), Value::Boolean(certificate.branch)),
         text("enroller", certificate.enroller.to_string()),

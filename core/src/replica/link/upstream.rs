@@ -20,7 +20,7 @@ use crate::sync::pace::Budget;
 use crate::sync::position::{Position, Seal};
 use crate::sync::upstream::{Reply, Request};
 use crate::time::Millis;
-use crate::wire::message::{Batch, Hello, Nonce, Welcome};
+use crate::wire::message::{Batch, Grant, Hello, Nonce, Welcome};
 
 /// Answers an upstream session's requests for one connection.
 pub struct Upstream {
@@ -58,7 +58,7 @@ impl Upstream {
         match request {
             Request::Admit(hello, nonce) => self.admit(&hello, &nonce).map(Reply::Welcome),
             Request::Enrol(enrol, nonce) => enrol::enrol(&self.replica, &enrol, &nonce).map(Reply::Enrolled),
-            Request::Feed(budget) => self.feed(budget).map(Reply::Batch),
+            Request::Feed(budget) => self.feed(budget),
             Request::Confirmed => {
                 let peer = self.admitted()?;
                 if let Some(position) = peer.pending.take() {
@@ -94,6 +94,7 @@ impl Upstream {
         let seal = self.seal.clone();
         let replica = self.replica.clone();
         let timeline = self.replica.timeline()?;
+        let grant = self.replica.grant_of(&device);
         let (position, quiet) = self.replica.note(|conn| {
             let row = link_rows::link(conn, &device.id)?.unwrap_or_default();
             let first = row.epoch == 0 && row.offered == 0;
@@ -109,7 +110,7 @@ impl Upstream {
             if !hello.witness.is_empty() {
                 known(conn, timeline, &seal, &hello.witness, end)?;
             }
-            let viewer = viewer(conn, &replica, &device)?;
+            let viewer = viewer(conn, &replica, &device, &grant)?;
             // A revoked device is let in only to hand over for review what was typed on it; it gets nothing.
             let quiet = revoked || feed::is_quiet(conn, &viewer, &position)?;
             let row = LinkRow {
@@ -129,43 +130,39 @@ impl Upstream {
         Ok(Welcome { now: self.replica.corrected_now(), epoch: offered, quiet })
     }
 
-    fn feed(&mut self, budget: Budget) -> Result<Option<Batch>> {
+    fn feed(&mut self, budget: Budget) -> Result<Reply> {
         let replica = self.replica.clone();
         let seal = self.seal.clone();
         let peer = self.admitted()?;
         if peer.revoked {
-            return Ok(None);
+            return Ok(Reply::Batch(None));
         }
         let (device, told, from) = (peer.device.id, &mut peer.told, &peer.position);
-        let (fed, changes) = replica.read(|conn| {
+        let (grant, (fed, changes)) = replica.read(|conn| {
             let device = current(conn, &device)?;
-            let viewer = viewer(conn, &replica, &device)?;
+            let grant = replica.grant_of(&device);
+            let viewer = viewer(conn, &replica, &device, &grant)?;
             let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
             loop {
                 let mut fed = feed::feed(conn, &viewer, from, raw_budget)?;
                 let changes = encode_fed(conn, &replica, told, &mut fed, budget.level)?;
                 // What hardly compresses goes in smaller batches; one transaction always fits.
                 if fits(&changes) || raw_budget == 0 {
-                    return Ok((fed, changes));
+                    return Ok((grant, (fed, changes)));
                 }
                 raw_budget /= 2;
             }
         })?;
         if !fed.moved {
             peer.position = fed.position;
-            return Ok(None);
+            return Ok(Reply::Batch(None));
         }
+        let news = peer.position.grant != fed.position.grant;
         let position = seal.seal(&fed.position);
         peer.pending = Some(fed.position);
-        Ok(Some(Batch {
-            number: 0,
-            position,
-            done: fed.done,
-            total: fed.total,
-            last: fed.last,
-            purge: fed.purge,
-            changes,
-        }))
+        let batch =
+            Batch { number: 0, position, done: fed.done, total: fed.total, last: fed.last, purge: fed.purge, changes };
+        Ok(if news { Reply::Granted(grant, batch) } else { Reply::Batch(Some(batch)) })
     }
 
     fn whole(&mut self, records: &[RecordId]) -> Result<Batch> {
@@ -177,7 +174,7 @@ impl Upstream {
         let (device, told, held) = (peer.device.id, &mut peer.told, &peer.position);
         let changes = replica.read(|conn| {
             let device = current(conn, &device)?;
-            let viewer = viewer(conn, &replica, &device)?;
+            let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device))?;
             let mut fed = feed::whole(conn, &viewer, held, records)?;
             encode_fed(conn, &replica, told, &mut fed, 3)
         })?;
@@ -252,7 +249,7 @@ pub(super) fn current(conn: &Opened, device: &DeviceId) -> Result<DeviceRow> {
     if row.revoked || !active { Err(Error::refused("link-revoked")) } else { Ok(row) }
 }
 
-fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow) -> Result<Viewer> {
+fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow, grant: &Grant) -> Result<Viewer> {
     let schema = replica.schema();
     let mut shared = HashMap::new();
     for collection in schema.collections().iter().filter(|c| c.kind == Kind::Shared) {
@@ -260,6 +257,13 @@ fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow) -> Result<Viewer
             shared.insert(n, collection.priority.min(CLASS_SHARED_MAX));
         }
     }
+    let (scopes, teams) = scopes_of(conn, device)?;
+    let own = link_rows::scope_number(conn, &format!("user:{}", device.person))?;
+    Ok(Viewer { device: device.id, own, teams, scopes, shared, grant: grant.mark() })
+}
+
+/// The numbers of the scopes that a device may hold, as its record now says, and of those that are teams'.
+pub(super) fn scopes_of(conn: &Opened, device: &DeviceRow) -> Result<(Vec<u64>, Vec<u64>)> {
     // A scope without a number has no record yet; once it has one, the grant is noticed like a new one.
     let mut scopes = Vec::from_iter(link_rows::scope_number(conn, "shared")?);
     let mut teams = Vec::new();
@@ -272,8 +276,7 @@ fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow) -> Result<Viewer
     }
     scopes.sort_unstable();
     scopes.dedup();
-    let own = link_rows::scope_number(conn, &format!("user:{}", device.person))?;
-    Ok(Viewer { device: device.id, own, teams, scopes, shared })
+    Ok((scopes, teams))
 }
 
 fn encode_fed(conn: &Opened, replica: &Replica, told: &mut Told, fed: &mut Fed, level: i32) -> Result<Vec<u8>> {
