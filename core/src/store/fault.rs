@@ -1,13 +1,17 @@
 //! SQLite's failures in this crate's words: full disk, damage, a lock, a folder that cannot be written.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::error::Error;
 
 impl From<rusqlite::Error> for Error {
     fn from(failure: rusqlite::Error) -> Self {
         let code = failure.sqlite_error_code();
+        // The shared memory of a WAL is a file, too: even reading needs room for it where no other process has made it.
+        let no_shared_memory =
+            failure.sqlite_error().is_some_and(|known| known.extended_code == ffi::SQLITE_IOERR_SHMSIZE);
         let error = match code {
+            _ if no_shared_memory => Error::storage("store-disk-full"),
             Some(ErrorCode::DiskFull) => Error::storage("store-disk-full"),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::corrupt("store-corrupt"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::busy("store-busy"),
