@@ -9,6 +9,8 @@ use branchline_core::message::{Language, Message};
 use branchline_core::replica::{Environment, Replica, SystemEnvironment};
 use branchline_core::{Error, Result};
 
+use crate::output::aside;
+
 /// The surroundings of one command.
 #[derive(Debug)]
 pub struct Context {
@@ -63,7 +65,7 @@ impl Context {
 
     /// Says something on stderr that does not change the outcome.
     pub fn warn(&self, message: &Message) {
-        eprintln!("{}", Message::new("warning").with("text", message.render(self.language())).render(self.language()));
+        aside(Message::new("warning").with("text", message.render(self.language())).render(self.language()));
     }
 }
 

@@ -69,6 +69,11 @@ pub fn print(answer: &Answer) -> u8 {
     }
 }
 
+/// Says something beside the answer, on stderr; a reader that went away stops nothing.
+pub fn aside(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Writes an error: words on stderr, with `--json` also the document on stdout. Says the exit code.
 pub fn fail(context: &Context, error: &Error) -> u8 {
     let language = context.language();
@@ -79,9 +84,9 @@ pub fn fail(context: &Context, error: &Error) -> u8 {
         write_error_document(&error.code(), &what, &place, &advice, error.retryable());
     }
     let where_line = if place.is_empty() { String::new() } else { format!(" ({place})") };
-    eprintln!("{} {what}{where_line}", Message::new("error-heading").render(language));
+    aside(format!("{} {what}{where_line}", Message::new("error-heading").render(language)));
     if !advice.is_empty() {
-        eprintln!("{advice}");
+        aside(advice);
     }
     match error {
         Error::Usage(_) => EXIT_USAGE,

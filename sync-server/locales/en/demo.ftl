@@ -3,6 +3,19 @@ demo-process = A process of the demo failed: { $detail }
     .do = Run the demo again; if a port is taken, choose another one with --port.
 demo-diverged = These replicas do not agree with the one above them: { $replicas }
     .do = This must not happen: please report it with the output above.
+demo-stuck = The demo did not get on within { $seconds } s while { $step ->
+    [found] head office opened
+    [open] an office joined
+    [work] the offices worked offline
+    [back] the lines came back
+    [rep] the field rep joined
+    [apart] people worked apart
+    [meet] the field rep came back
+   *[other] head office settled the conflict
+}.
+    .do = What the servers said last stands above. Run it again; if it happens twice, please report it with that.
+demo-stopped = The demo was ended before its story was.
+    .do = Run it again to see the end.
 demo-founded = Head office has founded the company: { $records ->
     [one] { $records } shared record
    *[other] { $records } shared records

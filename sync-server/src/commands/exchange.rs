@@ -15,7 +15,7 @@ use serde_json::json;
 use super::query::{known_field, where_filter};
 use crate::cli::wrong_usage;
 use crate::context::Context;
-use crate::output::{Answer, Table, pairs, progress};
+use crate::output::{Answer, Table, aside, pairs, progress};
 
 /// Issues that people are shown; `--json` lists them all.
 const ISSUES_SHOWN_MAX: usize = 20;
@@ -123,7 +123,7 @@ fn warnings(context: &Context, outcome: &Outcome) {
     if !outcome.warnings.is_empty() {
         let count = outcome.warnings.len() as u64 + outcome.warnings_more;
         context.warn(&Message::new("import-warnings").with("count", count));
-        eprintln!("{}", issues(context, &outcome.warnings, count));
+        aside(issues(context, &outcome.warnings, count));
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
 use crate::context::{Context, environment};
-use crate::output::{Answer, pairs, progress};
+use crate::output::{Answer, aside, pairs, progress};
 use crate::runtime::{block_on, parse_span, stop_signal};
 use crate::state::State;
 
@@ -105,10 +105,10 @@ async fn follow(context: &Context, replica: &Replica) -> Result<Exchange> {
     let before = replica.link_counters()?;
     let language = context.language();
     net::follow(replica.clone(), stopping, |news| match news {
-        Following::Online => eprintln!("{}", context.say("line-up")),
+        Following::Online => aside(context.say("line-up")),
         Following::Offline { error, retry_ms } => {
             let said = Message::new("line-down").with("why", error.what(language)).with("seconds", retry_ms / 1_000);
-            eprintln!("{}", said.render(language));
+            aside(said.render(language));
         }
         Following::Paused => {}
         Following::Event(Event::Pulled(changes)) => done.pulled += changes,

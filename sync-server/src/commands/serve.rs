@@ -13,7 +13,7 @@ use branchline_core::{Error, Result};
 use clap::Args;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::cli::wrong_usage;
 use crate::context::Context;
@@ -47,10 +47,13 @@ pub struct Serve {
     /// Plain HTTP beyond loopback, where something in front of it does TLS.
     #[arg(long, conflicts_with = "tls_cert")]
     insecure_http: bool,
+    /// End when standard input does: a program that started the server then takes it along, however it dies itself.
+    #[arg(long)]
+    until_eof: bool,
 }
 
 impl Serve {
-    /// Serves until SIGINT or SIGTERM.
+    /// Serves until SIGINT or SIGTERM, or with `--until-eof` the end of standard input.
     ///
     /// # Errors
     /// An address that cannot be used, certificate files that cannot be read, and those of the store.
@@ -83,8 +86,18 @@ impl Serve {
         let following =
             replica.settings()?.role.has_upstream().then(|| tokio::spawn(keep_link(replica, stopping.clone())));
         announce(context, scheme, &address);
+        let input = self.until_eof.then(end_of_input);
         tokio::spawn(async move {
-            stop_signal().await;
+            let ended = async {
+                match input {
+                    Some(ended) => _ = ended.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop_signal() => {}
+                () = ended => {}
+            }
             let _ = stop.send(true);
         });
         let lost = |e: std::io::Error| Error::storage("server-task").with("detail", e.to_string());
@@ -128,6 +141,16 @@ async fn keep_link(replica: Replica, stopping: watch::Receiver<bool>) {
     if let Err(error) = follow(replica, stopping, report).await {
         tracing::error!(%error, advice = error.advice(Language::En), "upstream link has ended for good");
     }
+}
+
+// A thread of its own: one of the runtime's would keep the process from ending while nobody writes.
+fn end_of_input() -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = ended.send(());
+    });
+    end
 }
 
 async fn stopped(mut stopping: watch::Receiver<bool>) {

@@ -18,9 +18,6 @@ use crate::state::State;
 
 /// How often the folders are compared while the replicas catch up.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long they may take until the last byte has arrived.
-const QUIET_MAX: Duration = Duration::from_secs(120);
-
 /// A replica under another one, and the line between them.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -64,16 +61,22 @@ pub(super) struct Standing {
 }
 
 impl Cast {
-    /// Head office, made and serving; `port` 0 takes free ones throughout.
+    /// A cast without any process yet; `port` 0 takes free ones throughout.
     ///
     /// # Errors
     /// `demo_process`.
-    pub(super) async fn gather(home: &Path, port: u16) -> Result<Self> {
-        let mut hub = Node::new(home, "hub")?;
+    pub(super) fn new(home: &Path, port: u16) -> Result<Self> {
+        Ok(Self { hub: Node::new(home, "hub")?, branches: Vec::new(), rep: None, port })
+    }
+
+    /// Makes head office and lets it serve.
+    ///
+    /// # Errors
+    /// `demo_process`.
+    pub(super) async fn open_hub(&mut self) -> Result<()> {
         let company = ["init", "--name", "Meridian Express", "--owner", "anna@meridian.example", "--currency", "EUR"];
-        hub.run(&company).await?;
-        hub.serve(port).await?;
-        Ok(Self { hub, branches: Vec::new(), rep: None, port })
+        self.hub.run(&company).await?;
+        self.hub.serve(self.port).await
     }
 
     /// Opens the next office: it joins over a line of its own and serves.
@@ -112,19 +115,32 @@ impl Cast {
         branches.chain(rep)
     }
 
-    /// Waits until every outbox is empty and every replica agrees with the one above it; gives whether it came to that.
+    /// Waits until every outbox is empty and every replica agrees with the one above it, at most for `max`; gives whether
+    /// it came to that.
     ///
     /// # Errors
     /// Those of the stores.
-    pub(super) async fn quiet(&self) -> Result<bool> {
+    pub(super) async fn quiet(&self, max: Duration) -> Result<bool> {
         let begun = Instant::now();
-        while begun.elapsed() < QUIET_MAX {
-            if self.standings()?.iter().all(|s| s.agrees && s.outbox == 0) {
+        while begun.elapsed() < max {
+            if at_rest(|| self.marks(), || self.standings())? {
                 return Ok(true);
             }
             sleep(LOOK).await;
         }
         Ok(false)
+    }
+
+    // The end of every log.
+    fn marks(&self) -> Result<Vec<u64>> {
+        let nodes = std::iter::once(&self.hub).chain(self.places().map(|(_, place)| &place.node));
+        nodes.map(|node| open(node)?.log_end()).collect()
+    }
+
+    /// What the servers said last, for whoever must find out why a story failed.
+    pub(super) fn last_words(&self) -> Vec<String> {
+        let nodes = std::iter::once(&self.hub).chain(self.places().map(|(_, place)| &place.node));
+        nodes.filter_map(Node::last_words).collect()
     }
 
     /// Where every replica stands, head office first.
@@ -149,6 +165,17 @@ impl Cast {
         }
         self.hub.stop().await;
     }
+}
+
+// Whether all replicas rest. They are read one after another while changes may be on their way between them, so that
+// what they show is of one moment only if no log has grown meanwhile.
+fn at_rest(
+    mut marks: impl FnMut() -> Result<Vec<u64>>,
+    standings: impl FnOnce() -> Result<Vec<Standing>>,
+) -> Result<bool> {
+    let before = marks()?;
+    let rests = standings()?.iter().all(|s| s.agrees && s.outbox == 0);
+    Ok(rests && marks()? == before)
 }
 
 // The code is handed on with the line's address in it, so that already the first byte goes over that line.
@@ -200,4 +227,29 @@ fn agrees(above: &Node, node: &Node) -> Result<bool> {
 // The offices' codes are fixed in the generator; the story names them in its order.
 pub(super) fn office_codes() -> Vec<&'static str> {
     offices().map(|(code, _)| code).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn standing(agrees: bool, outbox: u64) -> Result<Vec<Standing>> {
+        let (name, page) = ("hub", String::new());
+        Ok(vec![Standing { name, records: 1, outbox, conflicts: 0, bytes_up: 0, bytes_down: 0, agrees, page }])
+    }
+
+    /// Seen: the office agreed with head office, then got the rep's changes, then agreed with the rep; the story went on
+    /// while those changes had yet to reach head office.
+    #[test]
+    fn replicas_do_not_rest_while_a_log_grows_between_two_looks() {
+        let rests = |ends: [u64; 2], agrees, outbox| {
+            let mut ends = ends.into_iter();
+            at_rest(|| Ok(ends.next().into_iter().collect()), || standing(agrees, outbox)).unwrap()
+        };
+        assert!(rests([7, 7], true, 0));
+        assert!(!rests([7, 8], true, 0));
+        assert!(!rests([7, 7], false, 0));
+        assert!(!rests([7, 7], true, 1));
+    }
 }

@@ -23,7 +23,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::context::Context;
-use crate::output::{Answer, Table};
+use crate::output::{Answer, Table, aside};
 use crate::runtime::{block_on, stop_signal};
 use crate::server::bytes;
 use cast::{Cast, Standing};
@@ -52,10 +52,12 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Plays the story; without `--headless` it serves the status pages until Ctrl-C.
+    /// Plays the story; without `--headless` it serves the status pages until Ctrl-C. Asked to stop earlier, it ends its
+    /// processes and takes its folders away all the same.
     ///
     /// # Errors
-    /// `demo_diverged` where replicas differ at the end; `demo_process` where one of the processes fails.
+    /// `demo_diverged` where replicas differ at the end; `demo_process` where one of the processes fails; `demo_stuck`
+    /// where a step of the story does not end; `demo_stopped`.
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let home = tempfile::Builder::new()
             .prefix("branchline-demo-")
@@ -65,8 +67,19 @@ impl Demo {
         let teller = Teller::new(language, context.json);
         let port = self.port.unwrap_or(if self.headless { 0 } else { PORT_DEFAULT });
         let ended = block_on(async {
-            let mut cast = Cast::gather(home.path(), port).await?;
-            let played = self.play(&mut cast, &teller, language).await;
+            let mut cast = Cast::new(home.path(), port)?;
+            let played = tokio::select! {
+                played = self.play(&mut cast, &teller, language) => played,
+                () = stop_signal() => Err(Error::busy("demo-stopped")),
+            };
+            match &played {
+                Ok(_) if !self.headless => {
+                    teller.say(&Message::new("demo-look"));
+                    stop_signal().await;
+                }
+                Ok(_) => {}
+                Err(_) => cast.last_words().into_iter().for_each(aside),
+            }
             cast.leave().await;
             played
         })?;
@@ -94,10 +107,6 @@ impl Demo {
         story::play(cast, teller, self.records as usize).await?;
         let ended = cast.standings()?;
         teller.show(&table(language, &ended));
-        if !self.headless {
-            teller.say(&Message::new("demo-look"));
-            stop_signal().await;
-        }
         Ok(ended)
     }
 }

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use branchline_core::{Error, Result};
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+/// How long a server may take to end once it was asked to; it is killed then.
+const STOP_MAX: Duration = Duration::from_secs(20);
 
 /// One replica.
 #[derive(Debug)]
@@ -61,7 +65,9 @@ impl Node {
     /// `demo_process` where it ends instead.
     pub(super) async fn serve(&mut self, port: u16) -> Result<()> {
         let listen = format!("127.0.0.1:{port}");
-        let mut command = self.command(&["serve", "--listen", &listen]);
+        let mut command = self.command(&["serve", "--listen", &listen, "--until-eof"]);
+        // The pipe closes with this process, also when it is killed: no server outlives the demo.
+        command.stdin(Stdio::piped());
         let log =
             std::fs::File::create(self.dir.with_extension("log")).map_err(|e| failed(self.name, &e.to_string()))?;
         let mut child = command.stderr(log).spawn().map_err(|e| failed(self.name, &e.to_string()))?;
@@ -83,12 +89,20 @@ impl Node {
     /// Ends the server process as an operator would.
     pub(super) async fn stop(&mut self) {
         if let Some(mut child) = self.server.take() {
-            if let Some(id) = child.id() {
-                let mut kill = Command::new("kill");
-                let _ = kill.args(["-TERM", &id.to_string()]).status().await;
+            drop(child.stdin.take());
+            if tokio::time::timeout(STOP_MAX, child.wait()).await.is_err() {
+                let _ = child.kill().await;
             }
-            let _ = child.wait().await;
         }
+    }
+
+    /// The last lines that its server wrote, for whoever must find out why a story failed.
+    pub(super) fn last_words(&self) -> Option<String> {
+        const LINES: usize = 5;
+        let said = std::fs::read_to_string(self.dir.with_extension("log")).ok().filter(|said| !said.is_empty())?;
+        let lines: Vec<&str> = said.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join("\n");
+        Some(format!("{}:\n{last}", self.name))
     }
 }
 

@@ -31,25 +31,64 @@ const SLOW_ROUND_TRIP: Duration = Duration::from_millis(600);
 const CUT_AFTER_BYTES: u64 = 40_000;
 /// Days that the rep is away.
 const DAYS_AWAY: i64 = 7;
+/// How long one step may take, whatever happens, before the demo gives up.
+const STEP_MAX: Duration = Duration::from_secs(120);
+/// What each client of the company adds to that: a slow machine makes some hundreds a second.
+const STEP_MAX_PER_CLIENT: Duration = Duration::from_millis(10);
 
 /// Plays the whole story.
 ///
 /// # Errors
-/// `demo_process`, `demo_diverged` where the replicas do not come to agree, and those of the stores.
+/// `demo_stuck` where a step does not end, `demo_process`, `demo_diverged` where the replicas do not come to agree, and
+/// those of the stores.
 pub(super) async fn play(cast: &mut Cast, teller: &Teller, clients: usize) -> Result<()> {
     let home = cast.hub.dir.parent().map(PathBuf::from).unwrap_or_default();
     let spec = Spec { seed: SEED, accounts: clients, today: environment().now().day() };
-    let made = blocking(&cast.hub, move |replica| found(replica, &spec)).await?;
-    teller.say(&Message::new("demo-founded").with("records", made.records).with("url", cast.hub.url()));
+    let within = Within(STEP_MAX + STEP_MAX_PER_CLIENT * u32::try_from(clients).unwrap_or(u32::MAX));
+    within.step("found", open_company(cast, teller, spec)).await?;
     for code in office_codes() {
-        let place = cast.open_branch(&home, code).await?;
+        let place = within.step("open", cast.open_branch(&home, code)).await?;
         teller.say(&Message::new("demo-opened").with("office", code).with("url", place.node.url()));
     }
-    work_offline(cast, teller, spec).await?;
-    lines_come_back(cast, teller).await?;
-    let deal = rep_joins(cast, teller, &home).await?;
-    a_week_apart(cast, teller, &deal).await?;
-    meet(cast, teller, &deal).await
+    within.step("work", work_offline(cast, teller, spec)).await?;
+    within.step("back", lines_come_back(cast, teller)).await?;
+    within.caught_up(cast, teller).await?;
+    let deal = within.step("rep", rep_joins(cast, teller, &home)).await?;
+    within.step("apart", a_week_apart(cast, teller, &deal)).await?;
+    within.step("meet", meet(cast, teller, &deal)).await?;
+    within.caught_up(cast, teller).await?;
+    within.step("settle", settle(cast, teller, &deal)).await?;
+    within.caught_up(cast, teller).await
+}
+
+/// How long each step may take.
+struct Within(Duration);
+
+impl Within {
+    // Whatever hangs, a process, a line or a wait that nothing ends, ends here and has the name of its step.
+    async fn step<T>(&self, step: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout(self.0, work).await {
+            Ok(done) => done,
+            Err(_) => Err(Error::storage("demo-stuck").with("step", step).with("seconds", self.0.as_secs())),
+        }
+    }
+
+    async fn caught_up(&self, cast: &Cast, teller: &Teller) -> Result<()> {
+        if !cast.quiet(self.0).await? {
+            let apart: Vec<&str> = cast.standings()?.iter().filter(|s| !s.agrees).map(|s| s.name).collect();
+            return Err(Error::corrupt("demo-diverged").with("replicas", apart.join(", ")));
+        }
+        let records = cast.standings()?.first().map_or(0, |hub| hub.records);
+        teller.say(&Message::new("demo-agree").with("records", records));
+        Ok(())
+    }
+}
+
+async fn open_company(cast: &mut Cast, teller: &Teller, spec: Spec) -> Result<()> {
+    cast.open_hub().await?;
+    let made = blocking(&cast.hub, move |replica| found(replica, &spec)).await?;
+    teller.say(&Message::new("demo-founded").with("records", made.records).with("url", cast.hub.url()));
+    Ok(())
 }
 
 // Each office makes its own clients and deals while nothing connects it to anybody.
@@ -88,21 +127,11 @@ async fn lines_come_back(cast: &Cast, teller: &Teller) -> Result<()> {
     teller.say(&Message::new("demo-cut-midway").with("office", last.node.name).with("bytes", bytes(carried)));
     sleep(Duration::from_millis(500)).await;
     last.line.restore_slow(SLOW_BITS_PER_SECOND, SLOW_ROUND_TRIP);
-    caught_up(cast, teller).await
+    Ok(())
 }
 
 fn outbox(place: &Place) -> Result<u64> {
     open(&place.node)?.outbox_len()
-}
-
-async fn caught_up(cast: &Cast, teller: &Teller) -> Result<()> {
-    if !cast.quiet().await? {
-        let apart: Vec<&str> = cast.standings()?.iter().filter(|s| !s.agrees).map(|s| s.name).collect();
-        return Err(Error::corrupt("demo-diverged").with("replicas", apart.join(", ")));
-    }
-    let records = cast.standings()?.first().map_or(0, |hub| hub.records);
-    teller.say(&Message::new("demo-agree").with("records", records));
-    Ok(())
 }
 
 // The rep is the owner of some open deal of the first office.
@@ -179,17 +208,21 @@ async fn a_week_apart(cast: &Cast, teller: &Teller, deal: &Deal) -> Result<()> {
     Ok(())
 }
 
-// All lines are back: the collision is seen everywhere, and head office settles what only a person may.
+// All lines are back.
 async fn meet(cast: &Cast, teller: &Teller, deal: &Deal) -> Result<()> {
     let (Some(rep), Some(office)) = (&cast.rep, cast.branches.first()) else { return Ok(()) };
     rep.node.run(&["resume"]).await?;
     office.line.restore();
     teller.say(&Message::new("demo-all-back").with("name", &deal.owner).with("office", office.node.name));
-    caught_up(cast, teller).await?;
+    Ok(())
+}
+
+// The collision is seen everywhere, and head office settles what only a person may.
+async fn settle(cast: &Cast, teller: &Teller, deal: &Deal) -> Result<()> {
     tell_conflicts(cast, teller, deal).await?;
     cast.hub.run(&["resolve", "opportunity", &deal.id, "stage", "--keep", "won"]).await?;
     teller.say(&Message::new("demo-settled").with("deal", &deal.name));
-    caught_up(cast, teller).await
+    Ok(())
 }
 
 async fn tell_conflicts(cast: &Cast, teller: &Teller, deal: &Deal) -> Result<()> {
@@ -232,5 +265,22 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(move || work(&replica)).await {
         Ok(done) => done,
         Err(lost) => Err(Error::storage("demo-process").with("detail", lost.to_string()).at(node.name)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Time stands still but for the bound itself: nobody waits for it.
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_never_ends_is_given_up_by_name() {
+        let within = Within(STEP_MAX);
+        let stuck = within.step("rep", std::future::pending::<Result<()>>()).await.unwrap_err();
+        assert_eq!(stuck.code(), "demo_stuck");
+        crate::catalogue::install();
+        assert!(stuck.to_string().contains("120 s"), "{stuck}");
+        assert_eq!(within.step("rep", async { Ok(7) }).await, Ok(7));
     }
 }

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use branchline_core::message::{Language, Message};
 
+use crate::output::aside;
+
 /// Tells the story on stdout, or on stderr where stdout is for one document.
 #[derive(Debug)]
 pub(super) struct Teller {
@@ -29,7 +31,7 @@ impl Teller {
     pub(super) fn show(&self, text: &str) {
         // A reader that went away does not stop the story.
         if self.aside {
-            eprintln!("{text}");
+            aside(text);
         } else {
             let mut out = std::io::stdout().lock();
             let _ = writeln!(out, "{text}").and_then(|()| out.flush());

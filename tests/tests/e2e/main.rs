@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod company;
+mod demo;
 mod full_disk;
 mod kills;
 mod offices;
