@@ -1,4 +1,4 @@
-//! Opening the socket: TCP, TLS with a pinned certificate beyond loopback, the WebSocket upgrade and its nonce.
+//! Opening the socket: TCP, TLS with a pinned or vouched-for certificate beyond loopback, the WebSocket upgrade and its nonce.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::drive::Frames;
 use crate::error::{Error, Result};
 use crate::limits::FRAME_BYTES_MAX;
+use crate::replica::link::Trust;
 use crate::wire::message::{NONCE_HEADER, Nonce, SUBPROTOCOL};
 
 /// How long connecting may take: several round trips of a bad line.
@@ -31,8 +32,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(30);
 pub struct Address {
     /// `http://host:port` or `https://host:port`.
     pub url: String,
-    /// SHA-256 of the certificate (DER) that the server must show.
-    pub tls_pin: Option<[u8; 32]>,
+    /// How its TLS server is known.
+    pub trust: Option<Trust>,
 }
 
 /// The messages of an open link.
@@ -46,7 +47,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 /// Opens the link's socket and returns it with the upstream's nonce.
 ///
 /// # Errors
-/// `upstream_unreachable` (retryable), `upstream_is_no_branchline`, `upstream_key_differs`, `address_malformed`,
+/// `upstream_unreachable` (retryable), `upstream_is_no_branchline`, `upstream_key_differs`, `upstream_not_vouched`, `no_authorities`,
+/// `address_malformed`,
 /// `protocol_version_differs`.
 pub async fn connect(address: &Address) -> Result<(Line, Nonce)> {
     tokio::time::timeout(CONNECT_MAX, open(address)).await.map_err(|_| unreachable_at(address, "timeout"))?
@@ -62,12 +64,18 @@ async fn open(address: &Address) -> Result<(Line, Nonce)> {
         return upgrade(Box::new(tcp), address, &target).await;
     }
     let name = ServerName::try_from(target.host.clone()).map_err(|_| malformed(&address.url))?;
-    let connector = tokio_rustls::TlsConnector::from(tls_config(address.tls_pin)?);
+    let connector = tokio_rustls::TlsConnector::from(tls_config(address)?);
     let tls = connector.connect(name, tcp).await.map_err(|e| {
-        if e.to_string().contains(PIN_DIFFERS) {
-            Error::refused("upstream-key-differs").at(address.url.clone())
-        } else {
-            unreachable_at(address, e.to_string())
+        // What the handshake said of the certificate stands inside the error of the socket.
+        let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match tls {
+            Some(rustls::Error::General(text)) if text == PIN_DIFFERS => {
+                Error::refused("upstream-key-differs").at(address.url.clone())
+            }
+            Some(rustls::Error::InvalidCertificate(why)) => {
+                Error::refused("upstream-not-vouched").with("reason", why.to_string()).at(address.url.clone())
+            }
+            _ => unreachable_at(address, e.to_string()),
         }
     })?;
     upgrade(Box::new(tls), address, &target).await
@@ -160,18 +168,33 @@ fn unreachable_at(address: &Address, reason: impl Into<String>) -> Error {
 
 const PIN_DIFFERS: &str = "branchline: another certificate";
 
-fn tls_config(pin: Option<[u8; 32]>) -> Result<Arc<ClientConfig>> {
-    // Without a pinned certificate there is nobody to vouch for the server.
-    let pin = pin.ok_or_else(|| Error::refused("upstream-key-unknown"))?;
+fn tls_config(address: &Address) -> Result<Arc<ClientConfig>> {
+    let unknown = || Error::refused("upstream-key-unknown").at(address.url.clone());
+    // Without either there is nobody to vouch for the server.
+    let trust = address.trust.ok_or_else(unknown)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Arc::new(Pinned { pin, provider: provider.clone() });
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|_| Error::refused("upstream-key-unknown"))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+        .map_err(|_| unknown())?;
+    let config = match trust {
+        Trust::Certificate(pin) => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { pin, provider }))
+        }
+        Trust::System => builder.with_root_certificates(authorities(address)?),
+    };
+    Ok(Arc::new(config.with_no_client_auth()))
+}
+
+// The authorities that this machine trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
+fn authorities(address: &Address) -> Result<RootCertStore> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(found.certs);
+    if usable == 0 {
+        let reason = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
+        return Err(Error::refused("no-authorities").with("reason", reason).at(address.url.clone()));
+    }
+    Ok(roots)
 }
 
 /// Accepts exactly one certificate, whoever signed it: the invitation carried its hash.

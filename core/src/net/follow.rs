@@ -55,7 +55,7 @@ impl Exchange {
 /// replica then, and the same code works again unless the upstream said otherwise.
 pub async fn join(dir: &Path, code: &InvitationCode, schema: Schema, env: Arc<dyn Environment>) -> Result<Replica> {
     let joiner = Joiner::new(dir, code.clone(), schema, env.clone())?;
-    let address = Address { url: code.address.clone(), tls_pin: code.tls_pin };
+    let address = Address { url: code.address.clone(), trust: code.trust };
     let (frames, nonce) = connect(&address).await?;
     let session = downstream::Session::new(env.now());
     let (_, never) = watch::channel(0);
@@ -259,8 +259,8 @@ fn note_traffic(replica: &Replica, traffic: Traffic) -> Result<()> {
 }
 
 fn address_of(replica: &Replica) -> Result<Address> {
-    let (url, tls_pin) = replica.upstream()?;
-    Ok(Address { url, tls_pin })
+    let (url, trust) = replica.upstream()?;
+    Ok(Address { url, trust })
 }
 
 async fn pause(stop: &mut watch::Receiver<bool>, how_long: Duration) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use branchline_core::message::Message;
 use branchline_core::net::{self, Exchange, Following};
 use branchline_core::replica::Replica;
-use branchline_core::replica::link::InvitationCode;
+use branchline_core::replica::link::{InvitationCode, Trust};
 use branchline_core::sync::Event;
 use branchline_core::{Result, crm};
 use clap::Args;
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::context::{Context, environment};
 use crate::output::{Answer, aside, pairs, progress};
 use crate::runtime::{block_on, parse_span, stop_signal};
+use crate::server::tls::trust_of;
 use crate::state::State;
 
 /// Make the folder a replica under the upstream that gave the code.
@@ -160,10 +161,15 @@ fn answer(context: &Context, replica: &Replica, done: &Exchange) -> Result<Answe
 
 /// Show or change the upstream's address.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  branchline upstream https://hub.acme.example:8787")]
+#[command(after_help = "Example:\n  branchline upstream https://hub.acme.example:8787\n  branchline upstream \
+                        https://hub.acme.example --cert system")]
 pub struct Upstream {
     /// The new address; who answers there must hold the upstream's key.
     url: Option<String>,
+    /// How the server at the new address is known: system, by the authorities that this machine trusts, or the file of
+    /// its certificate in PEM; without it as before.
+    #[arg(long, value_name = "system|FILE", requires = "url")]
+    cert: Option<String>,
 }
 
 impl Upstream {
@@ -174,7 +180,7 @@ impl Upstream {
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let replica = context.open()?;
         if let Some(url) = &self.url {
-            replica.set_upstream(url)?;
+            replica.set_upstream(url, self.cert.as_deref().map(trust_of).transpose()?)?;
         }
         line(context, &replica)
     }
@@ -215,13 +221,17 @@ impl Resume {
 }
 
 fn line(context: &Context, replica: &Replica) -> Result<Answer> {
-    let (url, pin) = replica.upstream()?;
+    let (url, trust) = replica.upstream()?;
     let paused = replica.is_paused()?;
     let state = State::read(replica)?;
     Ok(Answer::of(
         context,
         || {
-            let pin = pin.map_or(Json::Null, |pin| json!(data_encoding::HEXLOWER.encode(&pin)));
+            let pin = match trust {
+                Some(Trust::Certificate(pin)) => json!(data_encoding::HEXLOWER.encode(&pin)),
+                Some(Trust::System) => json!("system"),
+                None => Json::Null,
+            };
             json!({"upstream": url, "paused": paused, "online": state.online, "tls_pin": pin})
         },
         || {

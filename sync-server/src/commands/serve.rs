@@ -9,6 +9,7 @@ use std::time::Duration;
 use branchline_core::message::Language;
 use branchline_core::net::{Following, follow};
 use branchline_core::replica::Replica;
+use branchline_core::replica::link::Trust;
 use branchline_core::{Error, Result};
 use clap::Args;
 use serde_json::json;
@@ -19,7 +20,7 @@ use crate::cli::wrong_usage;
 use crate::context::Context;
 use crate::output::Answer;
 use crate::runtime::{block_on, stop_signal};
-use crate::server::tls::{Identity, TlsListener};
+use crate::server::tls::{Identity, TlsListener, trust_of};
 use crate::server::{Node, router};
 
 /// How long open connections may take to end after a stop signal.
@@ -38,6 +39,10 @@ pub struct Serve {
     /// The address that invitations carry; without it the one it listens on.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// How others know the server at the public address where a proxy speaks TLS for it: system, by the authorities
+    /// that their machines trust, or the file of the proxy's certificate in PEM, which invitations then pin.
+    #[arg(long, value_name = "system|FILE", requires = "public_url")]
+    public_cert: Option<String>,
     /// The certificate chain in PEM; without one the replica makes its own, which invitations pin.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -80,7 +85,8 @@ impl Serve {
         let tls = if self.needs_tls(&address) { Some(self.identity(&replica)?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
-        replica.announce(&url, tls.as_ref().map(|identity| identity.pin))?;
+        let shown = tls.as_ref().map(|identity| Trust::Certificate(identity.pin));
+        replica.announce(&url, self.public_cert.as_deref().map(trust_of).transpose()?.or(shown))?;
         let (stop, stopping) = watch::channel(false);
         let app = router(Node::new(replica.clone(), stopping.clone()));
         let following =

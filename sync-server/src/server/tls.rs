@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use branchline_core::replica::link::Trust;
 use branchline_core::{Error, Result};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -65,6 +66,20 @@ impl Identity {
             .map_err(|e| unusable(cert, &e))?;
         Ok(Self { config: Arc::new(config), pin })
     }
+}
+
+/// How downstreams know the TLS server at the public address when another program, a proxy, speaks TLS there: `system`,
+/// by the authorities that their machines trust, or the file of its certificate in PEM.
+///
+/// # Errors
+/// `tls_unusable` where the file cannot be read or holds no certificate.
+pub fn trust_of(text: &str) -> Result<Trust> {
+    if text == "system" {
+        return Ok(Trust::System);
+    }
+    let path = Path::new(text);
+    let certificate = CertificateDer::from_pem_file(path).map_err(|e| unusable(path, &e))?;
+    Ok(Trust::Certificate(Sha256::digest(certificate.as_ref()).into()))
 }
 
 fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Error {

@@ -11,4 +11,5 @@ mod full_disk;
 mod kills;
 mod offices;
 mod organisations;
+mod tls;
 mod tutorial;

@@ -1,8 +1,8 @@
 //! The one-time code of an invitation: address, secret and pinned key in one string.
 //!
-//! `bl1` followed by base64url (no padding) of: flags (1: a TLS certificate is pinned), secret (16 bytes), the
-//! upstream's Ed25519 public key (32), its certificate's SHA-256 (32, where flagged), address (UTF-8, the rest), and a
-//! check of four bytes, so that a code which was not copied whole is told from one that is not known.
+//! `bl1` followed by base64url (no padding) of: flags (0: plain HTTP; 1: a TLS certificate is pinned; 2: the authorities
+//! that the system trusts vouch for it), secret (16 bytes), the upstream's Ed25519 public key (32), its certificate's
+//! SHA-256 (32, where pinned), address (UTF-8, the rest), and a check of four bytes, so that a code which was not copied whole is told from one that is not known.
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +13,33 @@ const CHECK: usize = 4;
 /// Longest address in a code, in bytes.
 const ADDRESS_BYTES_MAX: usize = 512;
 
+/// How a TLS server is known to be the right one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It shows exactly this certificate, given by the SHA-256 of its DER, whoever signed it.
+    Certificate([u8; 32]),
+    /// It shows one for its name that the authorities vouch for which the system trusts: a proxy's own.
+    System,
+}
+
+impl Trust {
+    /// The bytes that are stored for it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Trust::Certificate(hash) => hash,
+            Trust::System => &[],
+        }
+    }
+
+    /// What these stored bytes mean.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [] => Some(Trust::System),
+            bytes => bytes.try_into().ok().map(Trust::Certificate),
+        }
+    }
+}
+
 /// What a new replica needs to reach its upstream and to be let in once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvitationCode {
@@ -20,8 +47,8 @@ pub struct InvitationCode {
     pub secret: [u8; 16],
     /// The upstream's Ed25519 public key.
     pub upstream_key: [u8; 32],
-    /// SHA-256 of the upstream's TLS certificate (DER), where it made its own.
-    pub tls_pin: Option<[u8; 32]>,
+    /// How its TLS server is known; none where it speaks plain HTTP.
+    pub trust: Option<Trust>,
     /// `http://host:port` or `https://host:port`.
     pub address: String,
 }
@@ -29,12 +56,14 @@ pub struct InvitationCode {
 impl InvitationCode {
     /// The string to copy, mail or show as a QR code.
     pub fn encode(&self) -> String {
-        let mut bytes = vec![u8::from(self.tls_pin.is_some())];
+        let mut bytes = vec![match self.trust {
+            None => 0,
+            Some(Trust::Certificate(_)) => 1,
+            Some(Trust::System) => 2,
+        }];
         bytes.extend_from_slice(&self.secret);
         bytes.extend_from_slice(&self.upstream_key);
-        if let Some(pin) = &self.tls_pin {
-            bytes.extend_from_slice(pin);
-        }
+        bytes.extend_from_slice(self.trust.as_ref().map_or(&[][..], Trust::bytes));
         bytes.extend_from_slice(self.address.as_bytes());
         let check = Sha256::digest(&bytes);
         bytes.extend(check.iter().take(CHECK));
@@ -57,9 +86,13 @@ impl InvitationCode {
         let (flags, rest) = content.split_first().ok_or_else(malformed)?;
         let (secret, rest) = rest.split_first_chunk::<16>().ok_or_else(malformed)?;
         let (key, rest) = rest.split_first_chunk::<32>().ok_or_else(malformed)?;
-        let (tls_pin, rest) = match flags {
+        let (trust, rest) = match flags {
             0 => (None, rest),
-            1 => rest.split_first_chunk::<32>().map(|(pin, rest)| (Some(*pin), rest)).ok_or_else(malformed)?,
+            1 => {
+                let (hash, rest) = rest.split_first_chunk::<32>().ok_or_else(malformed)?;
+                (Some(Trust::Certificate(*hash)), rest)
+            }
+            2 => (Some(Trust::System), rest),
             _ => return Err(malformed()),
         };
         let address = std::str::from_utf8(rest).map_err(|_| malformed())?.to_owned();
@@ -67,7 +100,7 @@ impl InvitationCode {
         if !known_scheme || address.len() > ADDRESS_BYTES_MAX {
             return Err(malformed());
         }
-        Ok(Self { secret: *secret, upstream_key: *key, tls_pin, address })
+        Ok(Self { secret: *secret, upstream_key: *key, trust, address })
     }
 
     /// What the upstream stores instead of the secret.
@@ -86,11 +119,11 @@ mod tests {
 
     #[test]
     fn codes_come_back_and_damage_is_noticed() {
-        for tls_pin in [None, Some([3; 32])] {
+        for trust in [None, Some(Trust::Certificate([3; 32])), Some(Trust::System)] {
             let code = InvitationCode {
                 secret: [1; 16],
                 upstream_key: [2; 32],
-                tls_pin,
+                trust,
                 address: "http://127.0.0.1:8787".into(),
             };
             let text = code.encode();

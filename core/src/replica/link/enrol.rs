@@ -186,8 +186,8 @@ impl Joiner {
         let upstream = DeviceId::of_key(&self.code.upstream_key);
         replica.note(|conn| {
             meta::set(conn, key::URL, self.code.address.as_bytes())?;
-            if let Some(pin) = &self.code.tls_pin {
-                meta::set(conn, key::TLS_PIN, pin)?;
+            if let Some(trust) = &self.code.trust {
+                meta::set(conn, key::TLS_PIN, trust.bytes())?;
             }
             meta::set(conn, key::UPSTREAM_KEY, &self.code.upstream_key)?;
             meta::set(conn, key::UPSTREAM, upstream.as_bytes())?;

@@ -42,7 +42,8 @@ impl Replica {
     /// Makes a one-time code. Its address is where `serve` last announced this replica.
     ///
     /// # Errors
-    /// `not_serving` on a device, `no_public_address` before the first `serve`, `not_found` for an unknown person,
+    /// `not_serving` on a device, `no_public_address` before the first `serve`, `public_cert_missing` where nothing says
+    /// how the TLS server at its public address is known, `not_found` for an unknown person,
     /// branch or team, `denied` where the acting person may not grant this.
     pub fn invite(&self, invitation: &Invitation) -> Result<Invited> {
         if !self.settings()?.role.serves() {
@@ -51,7 +52,10 @@ impl Replica {
         if invitation.expires_ms <= 0 || invitation.expires_ms > EXPIRES_MS_MAX {
             return Err(Error::usage("invitation-expiry").with("days", EXPIRES_MS_MAX / crate::time::DAY_MS));
         }
-        let (address, tls_pin) = self.public_address()?.ok_or_else(|| Error::usage("no-public-address"))?;
+        let (address, trust) = self.public_address()?.ok_or_else(|| Error::usage("no-public-address"))?;
+        if trust.is_none() && address.starts_with("https://") {
+            return Err(Error::usage("public-cert-missing").with("url", address));
+        }
         let person = invitation.user.as_deref().map(|text| self.person_named(text)).transpose()?;
         let home_branch = match (invitation.branch, &person) {
             (true, _) => Some(self.branch_named(&invitation.name)?),
@@ -75,7 +79,7 @@ impl Replica {
         let expires = now.plus(invitation.expires_ms);
         let mut secret = [0u8; 16];
         self.environment().fill_random(&mut secret);
-        let code = InvitationCode { secret, upstream_key: self.identity().public_key(), tls_pin, address };
+        let code = InvitationCode { secret, upstream_key: self.identity().public_key(), trust, address };
         self.note(|conn| {
             link_rows::add_invitation(
                 conn,

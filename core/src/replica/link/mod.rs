@@ -21,7 +21,7 @@ mod state;
 mod upstream;
 
 pub use certificate::Certificate;
-pub use code::InvitationCode;
+pub use code::{InvitationCode, Trust};
 pub use devices::DownstreamInfo;
 pub use downstream::Downstream;
 pub use enrol::Joiner;

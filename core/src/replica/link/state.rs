@@ -1,5 +1,6 @@
 //! What a replica knows of its own upstream link: address, pause, last quiet moment, completeness.
 
+use super::code::Trust;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, RecordId};
 use crate::replica::Replica;
@@ -45,28 +46,31 @@ pub struct LinkCounters {
 }
 
 impl Replica {
-    /// The address of the upstream and the certificate that it must show.
+    /// The address of the upstream and how its TLS server is known.
     ///
     /// # Errors
     /// `no_upstream` on a hub.
-    pub fn upstream(&self) -> Result<(String, Option<[u8; 32]>)> {
+    pub fn upstream(&self) -> Result<(String, Option<Trust>)> {
         self.read(|conn| {
             let url = meta::text(conn, key::URL)?.ok_or_else(|| Error::usage("no-upstream"))?;
-            let pin = meta::bytes(conn, key::TLS_PIN)?.and_then(|bytes| bytes.try_into().ok());
-            Ok((url, pin))
+            Ok((url, meta::bytes(conn, key::TLS_PIN)?.and_then(|bytes| Trust::of_bytes(&bytes))))
         })
     }
 
-    /// Changes the upstream's address. Who answers there is checked at the next connection.
+    /// Changes the upstream's address and, with `trust`, how its TLS server is known; without it that stays. Who answers
+    /// there is checked at the next connection.
     ///
     /// # Errors
     /// `no_upstream` on a hub, `address_malformed`.
-    pub fn set_upstream(&self, url: &str) -> Result<()> {
+    pub fn set_upstream(&self, url: &str, trust: Option<Trust>) -> Result<()> {
         self.upstream()?;
         if !(url.starts_with("http://") || url.starts_with("https://")) {
             return Err(Error::invalid("address-malformed").with("url", url));
         }
-        self.note(|conn| meta::set(conn, key::URL, url.as_bytes()))
+        self.note(|conn| {
+            meta::set(conn, key::URL, url.as_bytes())?;
+            trust.map_or(Ok(()), |trust| meta::set(conn, key::TLS_PIN, trust.bytes()))
+        })
     }
 
     /// Whether the line was cut by hand.
@@ -174,26 +178,26 @@ impl Replica {
         })
     }
 
-    /// Where downstreams reach this replica, as `serve` announced it last, and the certificate that it shows there.
+    /// Where downstreams reach this replica, as `serve` announced it last, and how they know the TLS server there.
     ///
     /// # Errors
     /// Whatever reading the store can fail with.
-    pub fn public_address(&self) -> Result<Option<(String, Option<[u8; 32]>)>> {
+    pub fn public_address(&self) -> Result<Option<(String, Option<Trust>)>> {
         self.read(|conn| {
-            let pin = meta::bytes(conn, key::PUBLIC_PIN)?.and_then(|bytes| bytes.try_into().ok());
-            Ok(meta::text(conn, key::PUBLIC_URL)?.map(|url| (url, pin)))
+            let trust = meta::bytes(conn, key::PUBLIC_PIN)?.and_then(|bytes| Trust::of_bytes(&bytes));
+            Ok(meta::text(conn, key::PUBLIC_URL)?.map(|url| (url, trust)))
         })
     }
 
-    /// Notes where downstreams reach this replica.
+    /// Notes where downstreams reach this replica, and how they know the TLS server there.
     ///
     /// # Errors
     /// Whatever writing the store can fail with.
-    pub fn announce(&self, url: &str, tls_pin: Option<[u8; 32]>) -> Result<()> {
+    pub fn announce(&self, url: &str, trust: Option<Trust>) -> Result<()> {
         self.note(|conn| {
             meta::set(conn, key::PUBLIC_URL, url.as_bytes())?;
-            match tls_pin {
-                Some(pin) => meta::set(conn, key::PUBLIC_PIN, &pin),
+            match trust {
+                Some(trust) => meta::set(conn, key::PUBLIC_PIN, trust.bytes()),
                 None => meta::clear(conn, key::PUBLIC_PIN),
             }
         })
