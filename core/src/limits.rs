@@ -39,6 +39,8 @@ pub const CHANGE_BYTES_MAX: usize = 1024 * 1024;
 pub const CHANGE_OPS_MAX: usize = 100_000;
 /// Most dependencies of one change.
 pub const CHANGE_DEPS_MAX: usize = 256;
+/// Most refused changes that one change brings again.
+pub const CITES_MAX: usize = 256;
 /// Longest actor, in bytes.
 pub const ACTOR_BYTES_MAX: usize = 64;
 /// Most actors that one change names beside its own.

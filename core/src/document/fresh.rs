@@ -45,6 +45,21 @@ impl Vetted {
         Some(values)
     }
 
+    /// The values that the change puts into fields: of sets and lines what it puts in, null where it empties a field.
+    pub fn puts(&self, collection: &Collection) -> Vec<(Name, Value)> {
+        let mut values = Vec::with_capacity(self.ops().len());
+        for op in self.ops().filter(|op| op.action == Action::Set) {
+            match keys::target(collection, op.key) {
+                Some(Target::Plain(field)) if op.value == Scalar::Null => {
+                    values.push((field.name.clone(), Value::Null))
+                }
+                Some(target) => read(&mut values, &target, &op),
+                None => {}
+            }
+        }
+        values
+    }
+
     /// The fields whose values the change may alter, and `~archived` and `~merged_into` where it says so; `None` where
     /// only a folded record can tell.
     pub fn touched_fields(&self) -> Option<Vec<Name>> {

@@ -25,7 +25,8 @@ pub struct HistoryEntry {
     pub at: Millis,
     /// Who.
     pub actor: ActorId,
-    /// The field; `archived` and `merged_into` stand for what every record has.
+    /// The field; `archived` and `merged_into` stand for what every record has, `cites` for the refused changes that
+    /// this one brings again.
     pub field: Name,
     /// What the author saw. Of a set or lines only what the change took away, of a counter the sum before.
     pub from: Value,
@@ -181,6 +182,10 @@ impl<'s> Reader<'s> {
                 Some(Target::MergedInto) => {
                     let before = state.best(&Winner::Latest, &reference(), &op);
                     system.push((Name::from("merged_into"), before, after(&reference(), &op)));
+                }
+                Some(Target::Cites) => {
+                    let cited: Vec<String> = change.cites().iter().map(ToString::to_string).collect();
+                    system.push((Name::from("cites"), Value::Null, Value::Set(cited.into_iter().collect())));
                 }
                 Some(Target::Key | Target::TextMark(_) | Target::Unknown) | None => {}
             }

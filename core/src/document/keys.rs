@@ -12,6 +12,8 @@ pub(super) const ARCHIVED: &str = "~archived";
 pub(super) const MERGED_INTO: &str = "~merged_into";
 /// In a creating change: the names of the fields whose values its id was derived from, joined by commas.
 pub(super) const KEY: &str = "~key";
+/// Bytes: the refused changes of this record that the change brings again, 32 bytes each.
+pub(super) const CITES: &str = "~cites";
 /// `~text/<field>`, true: this change follows the genesis of that long text and no earlier change did.
 pub(super) const TEXT_PREFIX: &str = "~text/";
 
@@ -30,6 +32,8 @@ pub(super) enum Target<'c, 'k> {
     MergedInto,
     /// [`KEY`].
     Key,
+    /// [`CITES`].
+    Cites,
     /// The mark of a long text, with the text's field name.
     TextMark(&'k str),
     /// Well formed, but of a newer schema.
@@ -71,6 +75,7 @@ fn system_target<'k>(key: &'k str, system: &'k str) -> Option<Target<'static, 'k
         ARCHIVED => Some(Target::Archived),
         MERGED_INTO => Some(Target::MergedInto),
         KEY => Some(Target::Key),
+        CITES => Some(Target::Cites),
         _ => match key.strip_prefix(TEXT_PREFIX) {
             Some(field) => is_name(field).then_some(Target::TextMark(field)),
             None => is_name(system).then_some(Target::Unknown),

@@ -17,6 +17,7 @@ mod history;
 mod keys;
 mod plan;
 mod read;
+mod redo;
 mod refusal;
 mod state;
 mod text;
@@ -30,13 +31,14 @@ mod write;
 pub use derive::derived_id;
 pub use history::HistoryEntry;
 pub use read::{ConflictValue, FieldConflict};
+pub use redo::redo;
 pub use refusal::Refusal;
 pub use state::{Stamp, State};
 pub use undo::undo;
 pub use values::value_of;
 pub use vet::{Foreign, vet};
 pub use vetted::{Op, Vetted};
-pub use write::{Author, Edit, create, edit};
+pub use write::{Author, Edit, create, create_again, edit};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use super::state::State;
 use super::values::{Plain, plain};
 use super::write::Edit;
 use crate::error::{Error, Result};
-use crate::limits::{COUNTER_STEP_MAX, ITEMS_MAX, LONG_TEXT_CHARS_MAX};
+use crate::limits::{CITES_MAX, COUNTER_STEP_MAX, ITEMS_MAX, LONG_TEXT_CHARS_MAX};
 use crate::schema::{Collection, Field, FieldType, Value};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,12 @@ impl<'a> Plan<'a> {
             }
             Edit::MergeInto(record) => {
                 self.push(keys::MERGED_INTO, Act::Put(record.map_or(Plain::Null, Plain::Id)));
+                Ok(())
+            }
+            Edit::Cite(changes) if changes.len() > CITES_MAX => Err(Error::limit("change-limit").with("part", "cites")),
+            Edit::Cite(changes) => {
+                let bytes: Vec<u8> = changes.iter().flat_map(|hash| hash.0).collect();
+                self.push(keys::CITES, Act::Put(Plain::Bytes(bytes)));
                 Ok(())
             }
         }

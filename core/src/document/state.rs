@@ -148,6 +148,11 @@ impl State {
         self.place(hash).and_then(|at| self.changes.get(at))
     }
 
+    /// Whether a change of this record already brings that refused one again.
+    pub fn is_cited(&self, refused: &ChangeHash) -> bool {
+        self.changes.iter().any(|change| change.cites().contains(refused))
+    }
+
     /// Who made the record, and when: its earliest change without dependencies.
     pub fn created(&self) -> Stamp {
         self.created

@@ -50,7 +50,7 @@ impl Text {
     }
 
     /// The visible characters.
-    fn read(&self) -> String {
+    pub(super) fn read(&self) -> String {
         self.chars.iter().filter(|c| !c.deleted).map(|c| c.char).collect()
     }
 
@@ -83,6 +83,29 @@ impl Text {
                 }
             }
         }
+    }
+
+    /// As [`Text::apply`], for a change that followed others which are not here: a character whose neighbour is missing
+    /// stands behind the nearest one before it, in the order of `whole`, that is here.
+    pub(super) fn adopt(&mut self, actor: ActorId, work: &TextChange<'_>, whole: &Text) {
+        let TextChange::Edited(ops) = work else { return self.apply(actor, work) };
+        for op in *ops {
+            match op {
+                TextOp::Insert { counter, after, char } => {
+                    let after = after.and_then(|after| self.nearest(after, whole));
+                    self.insert(CharId { counter: *counter, actor }, after.as_ref(), *char);
+                }
+                TextOp::Delete { .. } => self.apply(actor, &TextChange::Edited(std::slice::from_ref(op))),
+            }
+        }
+    }
+
+    fn nearest(&self, id: CharId, whole: &Text) -> Option<CharId> {
+        if self.knows(&id) {
+            return Some(id);
+        }
+        let at = whole.chars.iter().position(|c| c.id == id)?;
+        whole.chars.iter().take(at).rev().map(|c| c.id).find(|id| self.knows(id))
     }
 
     fn fill(&mut self, counter: u64, actor: ActorId, text: &str) {

@@ -104,7 +104,7 @@ impl<'s> Undo<'s> {
                 };
                 Some(Edit::MergeInto(before))
             }
-            Target::Key | Target::TextMark(_) | Target::Unknown => None,
+            Target::Key | Target::Cites | Target::TextMark(_) | Target::Unknown => None,
         }
     }
 

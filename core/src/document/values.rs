@@ -21,6 +21,7 @@ pub(super) enum Plain<'a> {
     Timestamp(i64),
     Str(Cow<'a, str>),
     Id(RecordId),
+    Bytes(Vec<u8>),
 }
 
 impl Plain<'_> {
@@ -32,6 +33,7 @@ impl Plain<'_> {
             Plain::Timestamp(t) => Scalar::Timestamp(*t),
             Plain::Str(s) => Scalar::Str(s),
             Plain::Id(id) => Scalar::Bytes(id.as_bytes()),
+            Plain::Bytes(bytes) => Scalar::Bytes(bytes),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::bridge;
+use super::keys;
 use super::refusal::Refusal;
 use crate::id::{ActorId, ChangeHash};
 use crate::time::Millis;
@@ -258,6 +259,21 @@ impl Vetted {
         self.0.parts.ops.iter().map(|row| self.view(row))
     }
 
+    /// The refused changes of the record that it brings again.
+    pub fn cites(&self) -> Vec<ChangeHash> {
+        let cites = self.ops().find(|op| op.key == keys::CITES).map(|op| op.value);
+        let Some(Scalar::Bytes(cited)) = cites else { return Vec::new() };
+        cited.as_chunks::<{ ChangeHash::LEN }>().0.iter().map(|hash| ChangeHash(*hash)).collect()
+    }
+
+    /// The key fields that a creating change names.
+    pub fn key(&self) -> Option<&str> {
+        self.ops().find(|op| op.key == keys::KEY).and_then(|op| match op.value {
+            Scalar::Str(key) => Some(key),
+            _ => None,
+        })
+    }
+
     /// Whether it only sets, removes and increments root keys and fills empty texts: then it can be read without
     /// Automerge.
     pub fn is_flat(&self) -> bool {
@@ -328,6 +344,14 @@ impl Vetted {
 
     pub(super) fn actor_bytes(&self) -> &[u8] {
         &self.0.parts.actor.0
+    }
+
+    /// A change that was refused, read for people alone: it goes into no record.
+    ///
+    /// # Errors
+    /// Where its bytes are no change of this protocol version.
+    pub fn refused(raw: Vec<u8>) -> Result<Self, Refusal> {
+        Self::read(raw, None, bridge::decode)
     }
 
     /// A change from our own log.

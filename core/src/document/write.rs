@@ -63,6 +63,8 @@ pub enum Edit {
     Archive(bool),
     /// Points to the record that this one was merged into; `None` takes the merge back.
     MergeInto(Option<RecordId>),
+    /// Says that the change brings these refused changes of the record again.
+    Cite(Vec<ChangeHash>),
 }
 
 /// The first change of a record. With `key_fields` the record's id must be the one that
@@ -92,6 +94,32 @@ pub fn create(
             return Err(Error::limit("too-many-key-fields").with("limit", KEY_FIELDS_MAX));
         }
         plan.push(keys::KEY, Act::Put(Plain::Str(derive::key_text(fields).into())));
+    }
+    let change = write(&record, None, plan, author)?.ok_or_else(|| Error::invalid("empty-record"))?;
+    if !derive::creates(collection, &record, &change) {
+        return Err(Error::invalid("derived-id-differs").with("record", record.to_string()));
+    }
+    Ok(change)
+}
+
+/// The first change of a record by these edits, with the key that an earlier first one named: what was refused comes again
+/// under its own id.
+///
+/// # Errors
+/// As [`create`] and [`edit`].
+pub fn create_again(
+    record: RecordId,
+    collection: &Collection,
+    edits: &[Edit],
+    key: Option<&str>,
+    author: &Author,
+) -> Result<Vetted> {
+    let mut plan = Plan::new(collection, None);
+    for edit in edits {
+        plan.edit(edit)?;
+    }
+    if let Some(key) = key {
+        plan.push(keys::KEY, Act::Put(Plain::Str(key.to_owned().into())));
     }
     let change = write(&record, None, plan, author)?.ok_or_else(|| Error::invalid("empty-record"))?;
     if !derive::creates(collection, &record, &change) {

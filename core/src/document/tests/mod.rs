@@ -8,5 +8,6 @@ mod fixture;
 mod history;
 mod merge;
 mod records;
+mod redo;
 mod script;
 mod vetting;

@@ -11,8 +11,8 @@ use crate::document::refusal::Refusal;
 use crate::document::text::Text;
 use crate::document::values::fits;
 use crate::document::vetted::{GenesisActor, Op, TextChange, TextOp, Vetted};
-use crate::id::RecordId;
-use crate::limits::{COUNTER_STEP_MAX, LONG_TEXT_CHARS_MAX, TEXT_BYTES_MAX};
+use crate::id::{ChangeHash, RecordId};
+use crate::limits::{CITES_MAX, COUNTER_STEP_MAX, LONG_TEXT_CHARS_MAX, TEXT_BYTES_MAX};
 use crate::schema::{Collection, Field, FieldType};
 use crate::wire::chunk::{Action, Pred, Scalar, genesis_actor};
 
@@ -68,6 +68,13 @@ fn check_op(record: &RecordId, collection: &Collection, op: &Op<'_>, base: &Base
             _ => false,
         },
         (Action::Set, Target::Key) => base.is_root && matches!(op.value, Scalar::Str(_)),
+        (Action::Set, Target::Cites) => match op.value {
+            Scalar::Bytes(cited) => {
+                let (hashes, rest) = cited.as_chunks::<{ ChangeHash::LEN }>();
+                rest.is_empty() && (1..=CITES_MAX).contains(&hashes.len())
+            }
+            _ => false,
+        },
         (Action::Set, Target::Unknown) => match op.value {
             Scalar::Str(text) => text.len() <= TEXT_BYTES_MAX,
             Scalar::Bytes(bytes) => bytes.len() <= TEXT_BYTES_MAX,
