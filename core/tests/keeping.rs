@@ -182,6 +182,36 @@ fn a_backup_is_restored_with_its_key_and_a_history_of_its_own() {
     assert!(!bytes.windows(32).any(|window| window == &secret[..32]));
 }
 
+/// What format 1 had instead of what format 2 has.
+const BACK_TO_FORMAT_1: &str = "
+    DROP INDEX quarantine_actor; DROP INDEX quarantine_settled; DROP INDEX review_tx; DROP INDEX review_settled;
+    ALTER TABLE quarantine DROP COLUMN device; ALTER TABLE quarantine DROP COLUMN fate;
+    ALTER TABLE quarantine DROP COLUMN closed_at; ALTER TABLE quarantine DROP COLUMN closed_by;
+    ALTER TABLE quarantine DROP COLUMN closed_seq;
+    ALTER TABLE review ADD COLUMN person BLOB; ALTER TABLE review DROP COLUMN fate;
+    ALTER TABLE review DROP COLUMN closed_at; ALTER TABLE review DROP COLUMN closed_by;
+    ALTER TABLE review DROP COLUMN closed_seq;
+    INSERT INTO review (record, collection, hash, actor, raw, device, tx, code, detail, at)
+        VALUES (zeroblob(16), 'account', zeroblob(32), zeroblob(8), x'00', zeroblob(8), 65536, 'denied_owner', '', 0);
+    PRAGMA user_version = 1;";
+
+#[test]
+fn a_folder_of_format_1_is_brought_to_the_newest_with_what_was_refused_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let replica = hub(dir.path());
+    furnish(&replica);
+    let digest = replica.digest().unwrap();
+    drop(replica);
+    plainly(dir.path(), BACK_TO_FORMAT_1);
+    let replica = open(dir.path());
+    assert_eq!(replica.digest().unwrap(), digest);
+    let review = replica.review().unwrap();
+    assert!(review.len() == 1 && review[0].waits() && review[0].fields.is_empty(), "{review:?}");
+    assert_eq!((replica.status().unwrap().review, replica.status().unwrap().quarantine), (1, 0));
+    drop(replica);
+    assert_eq!(open(dir.path()).digest().unwrap(), digest, "once");
+}
+
 #[test]
 fn a_watch_reports_each_new_result_and_ends_with_its_handle() {
     let dir = tempfile::tempdir().unwrap();

@@ -173,7 +173,7 @@ fn the_protocol_page_lists_every_message() {
         .filter_map(|line| line.trim().strip_prefix("pub(super) const ")?.strip_suffix(';')?.split_once(": u8 = "))
         .map(|(name, number)| (name.replace('_', "").to_lowercase(), number.to_owned()))
         .collect();
-    assert!(kinds.len() >= 15, "the kinds of messages were not found");
+    assert!(kinds.len() >= 14, "the kinds of messages were not found");
     let rows = page.to_lowercase();
     let missing = kinds.iter().filter(|(name, number)| !rows.contains(&format!("| {number} | `{name}` |")));
     breaches(missing.map(|(name, number)| format!("protocol.md: no row for message {number}, {name}")).collect());

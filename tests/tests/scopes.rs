@@ -2,75 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
-use branchline_core::message::Language;
-use branchline_core::replica::link::Invitation;
-use branchline_core::replica::{Direction, Init, Query, Replica, SystemEnvironment};
-use branchline_core::schema::{Currency, Name, Value};
+use branchline_core::replica::{Direction, Query, Replica, SystemEnvironment};
+use branchline_core::schema::{Name, Value};
 use branchline_core::sync::Event;
-use branchline_tests::sim::pair::{enrol, exchange, exchange_cut};
-
-struct Company {
-    root: tempfile::TempDir,
-    hub: Replica,
-}
-
-impl Company {
-    fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let init = Init {
-            name: "Caravan".into(),
-            owner_name: Some("Olha".into()),
-            owner_email: Some("olha@caravan.example".into()),
-            currency: Currency(*b"EUR"),
-            language: Language::En,
-        };
-        let hub = Replica::init(&root.path().join("hub"), &init, crm::builtin().clone(), Arc::new(SystemEnvironment))
-            .unwrap();
-        hub.announce("http://127.0.0.1:1", None).unwrap();
-        Self { root, hub }
-    }
-
-    fn folder(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn branch(&self, name: &str) -> Replica {
-        self.below(
-            &self.hub,
-            Invitation { branch: true, name: name.into(), expires_ms: 60_000, ..Invitation::default() },
-        )
-    }
-
-    fn below(&self, upper: &Replica, invitation: Invitation) -> Replica {
-        let lower = enrol(upper, &self.folder(&invitation.name), &invitation, Arc::new(SystemEnvironment));
-        lower.announce("http://127.0.0.1:2", None).unwrap();
-        exchange(&lower, upper).unwrap();
-        lower
-    }
-}
-
-fn deal(replica: &Replica, name: &str, more: Vec<(Name, Value)>) -> RecordId {
-    let mut values = vec![(Name::from("name"), Value::Text(name.into()))];
-    values.extend(more);
-    replica.transact(|tx| tx.create("opportunity", values)).unwrap()
-}
-
-fn set(replica: &Replica, id: &RecordId, field: &str, value: Value) {
-    replica.transact(|tx| tx.edit("opportunity", id, vec![Edit::Set(Name::from(field), value)])).unwrap();
-}
-
-fn names(replica: &Replica) -> Vec<String> {
-    let rows = replica.list(&Query::of("opportunity").with_archived()).unwrap().rows;
-    let mut names: Vec<String> = rows.iter().map(|r| r.text("name").to_owned()).collect();
-    names.sort();
-    names
-}
+use branchline_tests::sim::company::{Company, deal, invitation, names, set};
+use branchline_tests::sim::pair::{exchange, exchange_cut};
 
 #[test]
 fn a_branch_holds_its_own_deals_and_everything_shared() {
@@ -115,27 +56,10 @@ fn a_deal_that_moves_leaves_one_branch_and_enters_the_other_whole() {
 #[test]
 fn a_rep_gets_nothing_of_a_scope_without_a_grant() {
     let company = Company::new();
-    let anna = company
-        .hub
-        .transact(|tx| {
-            tx.create(
-                "user",
-                vec![
-                    (Name::from("name"), Value::Text("Anna".into())),
-                    (Name::from("role"), Value::Text("seller".into())),
-                ],
-            )
-        })
-        .unwrap();
+    let anna = company.person("Anna", "seller", None);
     deal(&company.hub, "hers", vec![(Name::from("owner"), Value::Reference(anna))]);
     deal(&company.hub, "qqqqsecretqqqq", vec![]);
-    let invitation = Invitation {
-        name: "phone".into(),
-        user: Some("name=Anna".into()),
-        expires_ms: 60_000,
-        ..Invitation::default()
-    };
-    let phone = company.below(&company.hub, invitation);
+    let phone = company.below(&company.hub, invitation("phone").of("name=Anna"));
     assert_eq!(names(&phone), ["hers"]);
     deal(&company.hub, "qqqqsecretqqqq too", vec![]);
     let quiet = exchange(&phone, &company.hub).unwrap();
@@ -185,8 +109,7 @@ fn make(hub: &Replica, person: &str, role: &str) {
 fn a_changed_role_of_a_person_reaches_the_devices_own_view_and_back() {
     let company = Company::new();
     let central = company.branch("Central");
-    let invitation = Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() };
-    let phone = company.below(&central, invitation);
+    let phone = company.below(&central, invitation("phone"));
     exchange(&central, &company.hub).unwrap();
     let id = deal(&phone, "mine", vec![]);
     exchange(&phone, &central).unwrap();
@@ -215,8 +138,7 @@ fn a_changed_role_of_a_person_reaches_the_devices_own_view_and_back() {
 fn a_devices_own_role_narrows_its_persons_until_it_is_taken_back() {
     let company = Company::new();
     let central = company.branch("Central");
-    let invitation = Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() };
-    let phone = company.below(&central, invitation);
+    let phone = company.below(&central, invitation("phone"));
     let id = deal(&phone, "mine", vec![]);
     exchange(&phone, &central).unwrap();
     exchange(&central, &company.hub).unwrap();
@@ -315,7 +237,7 @@ fn the_lag_of_a_branch_counts_what_it_has_to_get_and_nothing_else() {
     exchange(&central, &company.hub).unwrap();
     assert_eq!(lag("Central"), Some(0));
     // A device beneath a branch is the branch's to count.
-    company.below(&central, Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() });
+    company.below(&central, invitation("phone"));
     exchange(&central, &company.hub).unwrap();
     assert_eq!(lag("phone"), None);
     company.hub.revoke("East").unwrap();
@@ -366,8 +288,7 @@ fn records_that_tie_in_a_sort_stand_alike_on_every_replica() {
 fn a_refused_edit_is_kept_at_both_ends_and_blocks_nothing() {
     let company = Company::new();
     let central = company.branch("Central");
-    let invitation = Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() };
-    let phone = company.below(&central, invitation);
+    let phone = company.below(&central, invitation("phone"));
     let id = deal(&phone, "mine", vec![]);
     let other = deal(&phone, "also mine", vec![]);
     exchange(&phone, &central).unwrap();
@@ -474,8 +395,7 @@ fn attachments_follow_when_nothing_else_waits_and_survive_cuts() {
     exchange(&central, &company.hub).unwrap();
     let arrived = company.hub.blob_file(&attachment.hash).unwrap().expect("it arrived");
     assert_eq!(std::fs::read(arrived).unwrap(), content);
-    let phone =
-        company.below(&central, Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() });
+    let phone = company.below(&central, invitation("phone"));
     assert!(phone.blob_file(&attachment.hash).unwrap().is_none(), "on demand on devices");
     phone.want_blob(&attachment.hash).unwrap();
     exchange(&phone, &central).unwrap();

@@ -10,7 +10,7 @@ use crate::document::{self, Author, Edit, State};
 use crate::error::{Error, Result};
 use crate::id::{ActorId, BatchId, ChangeHash, RecordId};
 use crate::schema::{Collection, Kind, Mode, Name, Value, require_all, validate};
-use crate::store::{Appended, Origin, Writer};
+use crate::store::{Appended, Origin, Writer, kept_rows};
 use crate::time::Millis;
 
 /// A record made by its key: new, or the one that was there.
@@ -28,9 +28,9 @@ pub struct Keyed {
 /// alone: the replica's own writing calls would wait for it for ever.
 pub struct Tx<'a> {
     inner: Arc<Inner>,
-    writer: Writer<'a>,
-    person: Person,
-    grants: Grants,
+    pub(super) writer: Writer<'a>,
+    pub(super) person: Person,
+    pub(super) grants: Grants,
     batch: Option<BatchId>,
     actor: Option<ActorId>,
 }
@@ -76,7 +76,7 @@ impl Replica {
         self.transact_by(Some(batch), None, work)
     }
 
-    fn transact_by<T>(
+    pub(super) fn transact_by<T>(
         &self,
         batch: Option<BatchId>,
         grants: Option<Grants>,
@@ -245,7 +245,7 @@ impl Tx<'_> {
         self.writer.now()
     }
 
-    fn collection(&self, name: &str) -> Result<Arc<Collection>> {
+    pub(super) fn collection(&self, name: &str) -> Result<Arc<Collection>> {
         self.writer.schema().require(name).cloned()
     }
 
@@ -368,7 +368,12 @@ impl Tx<'_> {
         self.writer.state(id)?.ok_or_else(missing)
     }
 
-    fn append(&mut self, id: RecordId, collection: &Arc<Collection>, change: &document::Vetted) -> Result<()> {
+    pub(super) fn append(
+        &mut self,
+        id: RecordId,
+        collection: &Arc<Collection>,
+        change: &document::Vetted,
+    ) -> Result<()> {
         match self.writer.append(id, collection, change, false)? {
             Appended::Logged(_) => Ok(()),
             // Our own actor's next change cannot be in the log, unless the folder was copied and both write.
@@ -377,13 +382,18 @@ impl Tx<'_> {
     }
 
     /// The actor of this process for who acts here, bound before its first change is logged.
-    fn author(&mut self) -> Result<Author> {
+    pub(super) fn author(&mut self) -> Result<Author> {
         let now = self.writer.now();
         if let Some(actor) = self.actor {
             return Ok(Author { actor, now });
         }
         let acting = Acting { person: self.person.id, batch: self.batch };
         let known = lock(&self.inner.actors).get(&acting).copied();
+        // Once one of its changes has left its record, a number of the actor could be used twice.
+        let known = match known {
+            Some(actor) if kept_rows::is_retired(self.writer.connection(), &actor)? => None,
+            known => known,
+        };
         let actor = match known {
             Some(actor) => actor,
             None => {

@@ -1,5 +1,6 @@
 //! What goes down a link: the changes after a position that one downstream may hold, in log order, and the walks over
-//! whole records that no sequence can express (first sync, a new grant, a grant taken back).
+//! whole records that no sequence can express (first sync, a new grant, a grant taken back). With them go retractions of
+//! what went down before, and what became of refused changes that came from there.
 //!
 //! Everything is judged at the moment of sending, by the scopes in which a record then is. Cost follows what changed
 //! in the downstream's scopes: the log is read through an index by scope and sequence, never as a whole (but for a
@@ -14,8 +15,11 @@ use crate::id::{ChangeHash, DeviceId, RecordId};
 use crate::limits::BATCH_CHANGES_MAX;
 use crate::sync::position::{GrantMark, Pass, Position, Rolling};
 
+use super::kept_rows::{self, Fate, Queue};
 use super::link_rows::WORKSPACE;
 use super::writer::roll;
+use super::{flag, record};
+use crate::wire::message::{Outcome, Reset, Retracted, Verdict};
 
 /// Whom a feed serves.
 #[derive(Debug, Clone)]
@@ -58,6 +62,8 @@ pub(crate) struct FeedChange {
 pub(crate) struct Fed {
     pub changes: Vec<FeedChange>,
     pub purge: Vec<RecordId>,
+    pub resets: Vec<Reset>,
+    pub verdicts: Vec<Verdict>,
     pub position: Position,
     /// Records delivered by the open passes, and in all; zero outside a pass.
     pub done: u64,
@@ -83,7 +89,13 @@ pub(crate) fn feed(conn: &Connection, viewer: &Viewer, from: &Position, budget: 
     let mut feed = Feeder { conn, viewer, fed, budget };
     // Small work before bulk: what happened since goes before the walk goes on.
     let end = log_end(conn)?;
-    feed.after_position(end)?;
+    let settled = kept_rows::settled(conn, &viewer.device, from.seq, BATCH_CHANGES_MAX)?;
+    // What was settled goes with the position that lies behind it; the rest waits for the next batch.
+    let upto = if settled.len() < BATCH_CHANGES_MAX { end } else { settled.last().map_or(end, |(seq, _)| *seq) };
+    feed.after_position(upto)?;
+    let reached = feed.fed.position.seq;
+    feed.fed.verdicts = settled.into_iter().filter(|(seq, _)| *seq <= reached).filter_map(verdict).collect();
+    feed.fed.moved |= !feed.fed.verdicts.is_empty();
     while !feed.fed.full(budget) && feed.step()? {}
     let Feeder { mut fed, .. } = feed;
     if let Some(pass) = fed.position.passes.first().filter(|p| !p.leaving) {
@@ -105,6 +117,9 @@ pub(crate) fn is_quiet(conn: &Connection, viewer: &Viewer, from: &Position) -> R
     let held: BTreeSet<u64> = from.held.iter().copied().collect();
     let told = from.grant == Some(viewer.grant);
     if !told || !from.passes.is_empty() || held != viewer.scopes.iter().copied().collect() {
+        return Ok(false);
+    }
+    if kept_rows::is_settled_after(conn, &viewer.device, from.seq)? {
         return Ok(false);
     }
     if held.contains(&WORKSPACE) {
@@ -182,6 +197,8 @@ struct RecordRow {
     id: RecordId,
     collection: i64,
     scopes: Vec<u64>,
+    /// Whether nothing of it stays: all its changes were retracted.
+    empty: bool,
 }
 
 #[derive(Default)]
@@ -189,6 +206,7 @@ struct Happened {
     change: bool,
     entered: bool,
     left: bool,
+    retracted: bool,
 }
 
 // What happened, by sequence and record.
@@ -235,6 +253,14 @@ impl Feeder<'_> {
             for (seq, record) in found {
                 rows.entry((seq as u64, record as u64)).or_default().change = true;
             }
+            let mut retracted = self.conn.prepare_cached(
+                "SELECT seq, record FROM scope_log WHERE scope = ? AND seq > ? AND seq <= ? AND kind = 3",
+            )?;
+            let mut retracted = retracted.query(params![WORKSPACE as i64, from as i64, upto as i64])?;
+            while let Some(row) = retracted.next()? {
+                let at = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64);
+                rows.entry(at).or_default().retracted = true;
+            }
             return Ok((rows, upto));
         }
         let mut log = self.conn.prepare_cached(
@@ -260,7 +286,8 @@ impl Feeder<'_> {
             match kind {
                 0 => happened.change = true,
                 1 => happened.entered = true,
-                _ => happened.left = true,
+                2 => happened.left = true,
+                _ => happened.retracted = true,
             }
         }
         Ok((rows, upto))
@@ -269,11 +296,18 @@ impl Feeder<'_> {
     fn log_row(&mut self, seq: u64, record: u64, happened: &Happened) -> Result<()> {
         self.fed.moved = true;
         let Some(row) = self.record(record)? else { return Ok(()) };
+        if happened.retracted && row.empty {
+            return self.reset(&row);
+        }
         if !self.covered(&row) {
             if happened.left && self.delivered(&row) {
                 self.fed.purge.push(row.id);
             }
             return Ok(());
+        }
+        if happened.retracted {
+            self.reset(&row)?;
+            return self.whole(&row);
         }
         if !self.delivered(&row) {
             return Ok(());
@@ -284,6 +318,17 @@ impl Feeder<'_> {
         if happened.change && origin_at(self.conn, seq)?.as_ref() != Some(&self.viewer.device) {
             self.push_log(&row, "SELECT flags, hash, raw FROM log WHERE record = ?1 AND seq = ?2", seq)?;
         }
+        Ok(())
+    }
+
+    // The record as it now stands goes with it, so that every head is known there.
+    fn reset(&mut self, row: &RecordRow) -> Result<()> {
+        let heads = record::read_row(self.conn, &row.id)?.map(|row| row.heads).unwrap_or_default();
+        let kept = kept_rows::of_record(self.conn, Queue::Quarantine, &row.id)?.into_iter();
+        let refused: Vec<Retracted> =
+            kept.map(|row| Retracted { hash: row.hash, code: row.code, detail: row.detail }).collect();
+        self.fed.bytes += refused.iter().map(|r| 64 + r.detail.len()).sum::<usize>() + 32 * heads.len();
+        self.fed.resets.push(Reset { record: row.id, heads, refused });
         Ok(())
     }
 
@@ -404,15 +449,18 @@ impl Feeder<'_> {
     }
 
     fn record(&self, n: u64) -> Result<Option<RecordRow>> {
-        let mut by_n = self.conn.prepare_cached("SELECT id, collection FROM record WHERE n = ?")?;
-        let found = by_n.query_row([n as i64], |r| Ok((r.get::<_, [u8; 16]>(0)?, r.get::<_, i64>(1)?))).optional()?;
-        let Some((id, collection)) = found else { return Ok(None) };
+        let mut by_n =
+            self.conn.prepare_cached("SELECT id, collection, heads = x'' AND flags & ?2 FROM record WHERE n = ?1")?;
+        let found = by_n
+            .query_row([n as i64, flag::HIDDEN], |r| Ok((r.get::<_, [u8; 16]>(0)?, r.get::<_, i64>(1)?, r.get(2)?)))
+            .optional()?;
+        let Some((id, collection, empty)) = found else { return Ok(None) };
         let mut of = self.conn.prepare_cached("SELECT scope FROM record_scope WHERE record = ?")?;
         let scopes = of
             .query_map([n as i64], |r| r.get::<_, i64>(0))?
             .map(|s| s.map(|s| s as u64))
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(Some(RecordRow { n, id: RecordId(id), collection, scopes }))
+        Ok(Some(RecordRow { n, id: RecordId(id), collection, scopes, empty }))
     }
 
     fn whole(&mut self, row: &RecordRow) -> Result<()> {
@@ -456,10 +504,22 @@ pub(crate) fn whole(conn: &Connection, viewer: &Viewer, held: &Position, ids: &[
     Ok(feed.fed)
 }
 
-/// The last sequence of the log; zero in an empty one.
+/// The last sequence of the log, whether a change stands under it or not; zero in an empty one.
 pub(crate) fn log_end(conn: &Connection) -> Result<u64> {
-    let mut last = conn.prepare_cached("SELECT seq FROM log ORDER BY seq DESC LIMIT 1")?;
+    let mut last = conn.prepare_cached("SELECT last_seq FROM log_commit ORDER BY last_seq DESC LIMIT 1")?;
     Ok(last.query_row([], |r| r.get::<_, i64>(0)).optional()?.unwrap_or(0) as u64)
+}
+
+// What a downstream is told of a refused change that came from it.
+fn verdict((_, row): (u64, kept_rows::KeptRow)) -> Option<Verdict> {
+    let outcome = match row.fate {
+        Fate::Accepted => Outcome::Accepted,
+        Fate::Declined => Outcome::Declined,
+        Fate::Retried => Outcome::Retried,
+        Fate::Waiting | Fate::Replaying | Fate::Replayed => return None,
+    };
+    let (by, at) = (row.closed_by.unwrap_or_default(), row.closed_at.unwrap_or_default());
+    Some(Verdict { record: row.record, change: row.hash, outcome, by, at })
 }
 
 /// The rolling hash of the log at a sequence: that of the last commit before it, rolled over what follows.

@@ -171,7 +171,7 @@ impl<'s> Pen<'s> {
                 renew(conn, table, &touched.fields, row.n, &touched.id, projected)?;
             }
         }
-        if self.serves {
+        if self.serves && !is_hidden {
             scope::record_scopes(conn, cache, row.n, touched.is_new, &scopes, &touched.seqs)?;
         }
         touched.row = row;

@@ -1,4 +1,4 @@
-//! What a replica remembers of its links: downstreams and their epochs, invitations, the outbox, refused changes.
+//! What a replica remembers of its links: downstreams and their epochs, invitations, the outbox.
 //!
 //! Rows only this replica knows; none of them can be rebuilt from the log, all of them are written in the transaction of
 //! what they belong to.
@@ -196,13 +196,9 @@ pub(crate) fn outbox(conn: &Connection, budget: usize) -> Result<Vec<Waiting>> {
     Ok(waiting)
 }
 
-/// One change of the outbox with its author.
-pub(crate) fn waiting(conn: &Connection, seq: u64) -> Result<Option<(i64, ActorId, Vec<u8>)>> {
-    let mut row = conn.prepare_cached(
-        "SELECT r.collection, a.actor, l.raw FROM outbox o JOIN log l ON l.seq = o.seq
-         JOIN record r ON r.n = l.record JOIN actor a ON a.n = l.actor WHERE o.seq = ?",
-    )?;
-    Ok(row.query_row([seq as i64], |r| Ok((r.get(0)?, ActorId(r.get(1)?), r.get(2)?))).optional()?)
+/// Whether the log row of this sequence waits.
+pub(crate) fn is_waiting(conn: &Connection, seq: u64) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM outbox WHERE seq = ?")?.exists([seq as i64])?)
 }
 
 /// How many changes wait.
@@ -225,69 +221,6 @@ pub(crate) fn delivered(conn: &Connection, seqs: &[u64]) -> Result<()> {
         gone.execute([*seq as i64])?;
     }
     Ok(())
-}
-
-/// A refused change, as both ends keep it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RefusedRow {
-    pub record: RecordId,
-    pub collection: String,
-    pub hash: ChangeHash,
-    pub actor: ActorId,
-    pub raw: Vec<u8>,
-    /// Changes with the same number were one transaction.
-    pub tx: u64,
-    pub code: String,
-    pub detail: String,
-    pub at: Millis,
-}
-
-/// Keeps an own change that the upstream refused.
-pub(crate) fn quarantine(conn: &Connection, row: &RefusedRow) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT OR IGNORE INTO quarantine (record, collection, hash, actor, raw, tx, code, detail, at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        row.record.as_bytes(),
-        row.collection,
-        row.hash.as_bytes(),
-        row.actor.as_bytes(),
-        row.raw,
-        row.tx as i64,
-        row.code,
-        row.detail,
-        row.at.0
-    ])?;
-    Ok(())
-}
-
-/// Keeps a downstream's change that was refused here, for a person to judge.
-pub(crate) fn review(conn: &Connection, row: &RefusedRow, device: &DeviceId, person: Option<&RecordId>) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT OR IGNORE INTO review (record, collection, hash, actor, raw, device, person, tx, code, detail, at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        row.record.as_bytes(),
-        row.collection,
-        row.hash.as_bytes(),
-        row.actor.as_bytes(),
-        row.raw,
-        device.as_bytes(),
-        person.map(RecordId::as_bytes),
-        row.tx as i64,
-        row.code,
-        row.detail,
-        row.at.0
-    ])?;
-    Ok(())
-}
-
-/// Whether a change waits for review here already.
-pub(crate) fn in_review(conn: &Connection, record: &RecordId, hash: &ChangeHash) -> Result<bool> {
-    let mut waits = conn.prepare_cached("SELECT 1 FROM review WHERE record = ? AND hash = ?")?;
-    Ok(waits.exists(params![record.as_bytes(), hash.as_bytes()])?)
 }
 
 /// A device as its record says.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub const DATABASE: &str = "branchline.db";
 
 /// The format that this program writes; older ones are migrated, newer ones refused.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 
 /// "BrLn" in the header of the file, so that `file` and other tools tell whose it is.
 const APPLICATION_ID: i64 = 0x4272_4c6e;
@@ -27,7 +27,7 @@ const BUSY_WAIT: Duration = Duration::from_secs(20);
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Statement `at` brings format `at + 1` to format `at + 2`.
-const MIGRATIONS: &[&str] = &[];
+const MIGRATIONS: &[&str] = &[include_str!("format_2.sql")];
 
 /// How a connection is going to be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,8 @@ pub(super) fn check_format(conn: &Connection, dir: &Path, access: Access) -> Res
 
 fn migrate(conn: &Connection, from: i64) -> Result<()> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
+    // Another process may have done it while this one waited.
+    let from = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap_or(from);
     let steps = MIGRATIONS.iter().skip(usize::try_from(from - 1).unwrap_or(0));
     for step in steps {
         if let Err(failure) = conn.execute_batch(step) {

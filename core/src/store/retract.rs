@@ -1,36 +1,49 @@
 //! Taking things out again: refused changes, retracted ones, records that left this replica's scopes.
 //!
 //! A log row that goes leaves its sequence and hash behind (record 0, no bytes), so that the rolling hash, and with it
-//! every position below, stays true. What a person typed never goes this way without standing in quarantine first.
+//! every position below, stays true. What a person typed never goes this way without standing in quarantine first. A
+//! replica that serves others tells them of what it took out, under a sequence of its own; a record of which nothing
+//! stays is only hidden there until all of them have heard.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::link_rows::{self, RefusedRow};
+use super::cache::RecordRow;
+use super::link_rows::{self, WORKSPACE};
 use super::writer::{Body, Changed, Writer};
-use super::{flag, record, scope};
+use super::{Origin, flag, meta, record, scope};
 use crate::document::{State, Vetted};
-use crate::error::Result;
-use crate::id::{ChangeHash, RecordId};
-use crate::schema::Collection;
-use crate::time::Millis;
+use crate::error::{Error, Result};
+use crate::id::{ChangeHash, DeviceId, RecordId};
+use crate::schema::{Collection, Name};
 
-/// What went with retracted changes.
-#[derive(Default)]
-pub(crate) struct Retracted {
-    /// Changes that descended from them, in causal order.
-    pub(crate) descendants: Vec<Vetted>,
-    /// The root keys that the named changes wrote.
-    pub(crate) keys: HashSet<String>,
-    /// Whether anything of the record is left.
-    pub(crate) stays: bool,
+/// A change that was taken out.
+#[derive(Debug, Clone)]
+pub(crate) struct Removed {
+    /// Where it stood in the log.
+    pub(crate) seq: u64,
+    /// Where its transaction began.
+    pub(crate) tx: u64,
+    pub(crate) record: RecordId,
+    pub(crate) collection: Name,
+    pub(crate) change: Vetted,
+    pub(crate) from: Lineage,
 }
 
-fn keys_of(change: &Vetted) -> Vec<String> {
-    change.ops().map(|op| op.key.to_owned()).collect()
+/// From where a log row came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lineage {
+    /// Written here.
+    Here,
+    /// Received from this downstream.
+    Below(DeviceId),
+    /// Received from the upstream, which keeps it.
+    Above,
 }
+
+type Names = BTreeMap<RecordId, HashSet<ChangeHash>>;
 
 impl Writer<'_> {
     /// The collection of this name, as far as this program knows it.
@@ -41,62 +54,141 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes changes and all that descends from them out of a record. A record of which nothing stays is gone.
-    pub(crate) fn retract(&mut self, id: &RecordId, gone: &[ChangeHash]) -> Result<Retracted> {
-        let Some(state) = self.state(id)? else { return Ok(Retracted::default()) };
-        let mut out: HashSet<ChangeHash> = gone.iter().copied().collect();
-        let keys = gone.iter().filter_map(|hash| state.change(hash)).flat_map(keys_of).collect();
-        let (mut stay, mut descendants) = (Vec::new(), Vec::new());
-        // Changes stand in causal order, so one walk finds every descendant.
-        for change in state.changes() {
-            let descends = change.deps().iter().any(|dep| out.contains(dep));
-            if out.contains(&change.hash()) {
-                continue;
+    /// Takes changes out of their records, with all that descends from them and the whole of each transaction that is
+    /// touched. Gives back what went, in the order of the log. A record of which nothing stays is gone.
+    pub(crate) fn retract(&mut self, gone: &[(RecordId, ChangeHash)]) -> Result<Vec<Removed>> {
+        let out = self.closure(gone)?;
+        let mut removed = Vec::new();
+        for (id, hashes) in out {
+            let Some(collection) = self.held(&id)?.map(|held| held.collection) else { continue };
+            let Some(state) = self.state(&id)? else { continue };
+            let (goes, stays): (Vec<Vetted>, Vec<Vetted>) =
+                state.changes().iter().cloned().partition(|change| hashes.contains(&change.hash()));
+            for change in &goes {
+                let Some(seq) = self.seq_of(&id, &change.hash())? else { continue };
+                let (tx, from) = (self.transaction_around(seq)?.0, self.lineage(seq)?);
+                let (collection, change) = (collection.clone(), change.clone());
+                removed.push(Removed { seq, tx, record: id, collection, change, from });
             }
-            if descends {
-                out.insert(change.hash());
-                descendants.push(change.clone());
-            } else {
-                stay.push(change.clone());
-            }
+            self.keep_only(&id, &stays, &goes)?;
         }
-        self.keep_only(id, &stay, &out)?;
-        Ok(Retracted { descendants, keys, stays: !stay.is_empty() })
+        removed.sort_by_key(|one| one.seq);
+        Ok(removed)
     }
 
-    /// Keeps of a record only what leads to these heads; own changes beyond them, not yet acknowledged or refused, go to
-    /// quarantine.
-    pub(crate) fn reset(&mut self, id: &RecordId, heads: &[ChangeHash], now: Millis) -> Result<()> {
-        let Some(state) = self.state(id)? else { return Ok(()) };
+    /// Keeps of a record only what leads to these heads, and what still waits for the upstream beside it. Gives back
+    /// what went.
+    ///
+    /// # Errors
+    /// `unexpected_message` where a head is not here.
+    pub(crate) fn reset(&mut self, id: &RecordId, heads: &[ChangeHash]) -> Result<Vec<Removed>> {
+        let Some(state) = self.state(id)?.cloned() else { return Ok(Vec::new()) };
         let mut wanted: BTreeSet<ChangeHash> = heads.iter().copied().collect();
-        let (mut stay, mut beyond) = (Vec::new(), Vec::new());
+        if wanted.iter().any(|head| state.change(head).is_none()) {
+            return Err(Error::protocol("unexpected-message"));
+        }
+        let mut stays = HashSet::new();
         for change in state.changes().iter().rev() {
             if wanted.remove(&change.hash()) {
                 wanted.extend(change.deps().iter().copied());
-                stay.push(change.clone());
-            } else {
-                beyond.push(change.clone());
+                stays.insert(change.hash());
             }
         }
-        stay.reverse();
-        let collection = self.held(id)?.map(|held| held.collection.to_string()).unwrap_or_default();
-        for change in &beyond {
-            link_rows::quarantine(
-                self.connection(),
-                &RefusedRow {
-                    record: *id,
-                    collection: collection.clone(),
-                    hash: change.hash(),
-                    actor: change.actor(),
-                    raw: change.raw().to_vec(),
-                    tx: 0,
-                    code: "retracted".to_owned(),
-                    detail: String::new(),
-                    at: now,
-                },
-            )?;
+        let mut gone: Vec<(RecordId, ChangeHash)> = Vec::new();
+        for change in state.changes().iter().filter(|change| !stays.contains(&change.hash())) {
+            let follows = change.deps().iter().any(|dep| gone.iter().any(|(_, hash)| hash == dep));
+            let waits = match self.seq_of(id, &change.hash())? {
+                Some(seq) => link_rows::is_waiting(self.connection(), seq)?,
+                None => false,
+            };
+            if follows || !waits {
+                gone.push((*id, change.hash()));
+            }
         }
-        self.keep_only(id, &stay, &beyond.iter().map(Vetted::hash).collect())
+        self.retract(&gone)
+    }
+
+    // The named changes with their descendants in every record, and the other changes of each transaction.
+    fn closure(&mut self, gone: &[(RecordId, ChangeHash)]) -> Result<Names> {
+        let mut out = Names::new();
+        for (id, hash) in gone {
+            out.entry(*id).or_default().insert(*hash);
+        }
+        let mut open: Vec<RecordId> = out.keys().copied().collect();
+        let mut expanded: HashSet<(RecordId, ChangeHash)> = HashSet::new();
+        while let Some(id) = open.pop() {
+            let Some(state) = self.state(&id)? else { continue };
+            let known = out.entry(id).or_default();
+            // Changes stand in causal order, so one walk finds every descendant.
+            for change in state.changes() {
+                if change.deps().iter().any(|dep| known.contains(dep)) {
+                    known.insert(change.hash());
+                }
+            }
+            let fresh: Vec<ChangeHash> = known.iter().copied().filter(|hash| expanded.insert((id, *hash))).collect();
+            for hash in fresh {
+                for (other, hash) in self.siblings(&id, &hash)? {
+                    if out.entry(other).or_default().insert(hash) {
+                        open.push(other);
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    // The changes of the transaction that a change was logged in. What came from above stays one transaction there; here
+    // only the part of our scopes is known, and each record of it is retracted by name.
+    fn siblings(&self, id: &RecordId, hash: &ChangeHash) -> Result<Vec<(RecordId, ChangeHash)>> {
+        let Some(seq) = self.seq_of(id, hash)? else { return Ok(Vec::new()) };
+        if self.lineage(seq)? == Lineage::Above {
+            return Ok(Vec::new());
+        }
+        let (first, last) = self.transaction_around(seq)?;
+        let mut rows = self.connection().prepare_cached(
+            "SELECT r.id, l.hash FROM log l JOIN record r ON r.n = l.record WHERE l.seq BETWEEN ? AND ? ORDER BY l.seq",
+        )?;
+        let rows =
+            rows.query_map(params![first as i64, last as i64], |r| Ok((RecordId(r.get(0)?), ChangeHash(r.get(1)?))))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn seq_of(&self, id: &RecordId, hash: &ChangeHash) -> Result<Option<u64>> {
+        let mut seq = self
+            .connection()
+            .prepare_cached("SELECT seq FROM log WHERE record = (SELECT n FROM record WHERE id = ?) AND hash = ?")?;
+        let seq = seq.query_row(params![id.as_bytes(), hash.as_bytes()], |r| r.get::<_, i64>(0)).optional()?;
+        Ok(seq.map(|seq| seq as u64))
+    }
+
+    fn transaction_around(&self, seq: u64) -> Result<(u64, u64)> {
+        let end = |sql: &str| -> Result<Option<u64>> {
+            let mut end = self.connection().prepare_cached(sql)?;
+            Ok(end.query_row([seq as i64], |r| r.get::<_, i64>(0)).optional()?.map(|seq| seq as u64))
+        };
+        let before = end("SELECT seq FROM log WHERE seq < ? AND flags & 1 ORDER BY seq DESC LIMIT 1")?;
+        let last = end("SELECT seq FROM log WHERE seq >= ? AND flags & 1 ORDER BY seq LIMIT 1")?;
+        Ok((before.map_or(1, |seq| seq + 1), last.unwrap_or(seq)))
+    }
+
+    fn lineage(&self, seq: u64) -> Result<Lineage> {
+        let conn = self.connection();
+        let mut commit =
+            conn.prepare_cached("SELECT origin FROM log_commit WHERE last_seq >= ? ORDER BY last_seq LIMIT 1")?;
+        let origin: Option<Option<Vec<u8>>> = commit.query_row([seq as i64], |r| r.get(0)).optional()?;
+        let Some(origin) = origin else {
+            return Ok(match self.origin {
+                Origin::Local => Lineage::Here,
+                Origin::Upstream => Lineage::Above,
+                Origin::Downstream(device) => Lineage::Below(device),
+            });
+        };
+        let Some(origin) = origin else { return Ok(Lineage::Here) };
+        let upstream = meta::device(conn, meta::key::UPSTREAM_DEVICE)?;
+        Ok(match DeviceId::from_slice(&origin) {
+            Some(device) if Some(device) != upstream => Lineage::Below(device),
+            _ => Lineage::Above,
+        })
     }
 
     /// A record leaves this replica's scopes: out of lists and search at once, and out of the folder as soon as what was
@@ -113,14 +205,8 @@ impl Writer<'_> {
             for held in scope::stored(self.connection(), row.n)? {
                 scope::log(self.connection(), held, seq, row.n, 2)?;
             }
-            self.connection().prepare_cached("DELETE FROM record_scope WHERE record = ?")?.execute([row.n])?;
         }
-        self.unproject(row.n, row.collection)?;
-        self.connection()
-            .prepare_cached("UPDATE record SET flags = flags | ? WHERE n = ?")?
-            .execute(params![flag::HIDDEN, row.n])?;
-        self.forget(id);
-        Ok(())
+        self.hide(id, &row)
     }
 
     /// A hidden record is wanted here again: it shows, and goes down again, as it stands.
@@ -129,7 +215,8 @@ impl Writer<'_> {
             .prepare_cached("UPDATE record SET flags = flags & ~? WHERE id = ?")?
             .execute(params![flag::HIDDEN, id.as_bytes()])?;
         self.forget(id);
-        self.renew(id)
+        let Some(state) = self.state(id)?.cloned() else { return Ok(()) };
+        self.replace(id, state).map(|_| ())
     }
 
     /// Removes hidden records whose edits were delivered and that no downstream can still hold: all of them have
@@ -145,7 +232,7 @@ impl Writer<'_> {
         for (id, n) in hidden {
             let left: Option<i64> = self
                 .connection()
-                .prepare_cached("SELECT max(seq) FROM scope_log WHERE record = ? AND kind = 2")?
+                .prepare_cached("SELECT max(seq) FROM scope_log WHERE record = ? AND kind IN (2, 3)")?
                 .query_row([n], |r| r.get(0))
                 .optional()?
                 .flatten();
@@ -161,10 +248,8 @@ impl Writer<'_> {
     pub(crate) fn purge(&mut self, id: &RecordId) -> Result<()> {
         let Some(row) = record::read_row(self.connection(), id)? else { return Ok(()) };
         self.unproject(row.n, row.collection)?;
+        self.blank(row.n)?;
         let conn = self.connection();
-        conn.prepare_cached("DELETE FROM outbox WHERE seq IN (SELECT seq FROM log WHERE record = ?)")?
-            .execute([row.n])?;
-        conn.prepare_cached(BLANK_RECORD)?.execute([row.n])?;
         conn.prepare_cached("DELETE FROM record_scope WHERE record = ?")?.execute([row.n])?;
         conn.prepare_cached("DELETE FROM record WHERE n = ?")?.execute([row.n])?;
         self.mark_dirty();
@@ -172,43 +257,72 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn keep_only(&mut self, id: &RecordId, stay: &[Vetted], gone: &HashSet<ChangeHash>) -> Result<()> {
-        if stay.is_empty() {
+    fn blank(&self, n: i64) -> Result<()> {
+        let conn = self.connection();
+        conn.prepare_cached("DELETE FROM outbox WHERE seq IN (SELECT seq FROM log WHERE record = ?)")?.execute([n])?;
+        conn.prepare_cached("UPDATE log SET record = 0, actor = 0, aseq = seq, raw = x'' WHERE record = ?")?
+            .execute([n])?;
+        Ok(())
+    }
+
+    fn hide(&mut self, id: &RecordId, row: &RecordRow) -> Result<()> {
+        self.connection().prepare_cached("DELETE FROM record_scope WHERE record = ?")?.execute([row.n])?;
+        self.unproject(row.n, row.collection)?;
+        self.connection()
+            .prepare_cached("UPDATE record SET flags = flags | ? WHERE n = ?")?
+            .execute(params![flag::HIDDEN, row.n])?;
+        self.forget(id);
+        Ok(())
+    }
+
+    fn keep_only(&mut self, id: &RecordId, stay: &[Vetted], gone: &[Vetted]) -> Result<()> {
+        let Some(row) = record::read_row(self.connection(), id)? else { return Ok(()) };
+        let serves = self.store.duties.serves;
+        if stay.is_empty() && !serves {
             return self.purge(id);
         }
-        let Some(row) = record::read_row(self.connection(), id)? else { return Ok(()) };
-        for hash in gone {
+        if stay.is_empty() {
+            let seq = self.advance();
+            self.tell_retraction(row.n, seq)?;
+            self.blank(row.n)?;
+            self.connection().prepare_cached("UPDATE record SET heads = x'' WHERE n = ?")?.execute([row.n])?;
+            return self.hide(id, &row);
+        }
+        for change in gone {
+            let Some(seq) = self.seq_of(id, &change.hash())? else { continue };
             let conn = self.connection();
-            let seq: Option<i64> = conn
-                .prepare_cached("SELECT seq FROM log WHERE record = ? AND hash = ?")?
-                .query_row(params![row.n, hash.as_bytes()], |r| r.get(0))
-                .optional()?;
-            let Some(seq) = seq else { continue };
-            conn.prepare_cached("DELETE FROM outbox WHERE seq = ?")?.execute([seq])?;
-            conn.prepare_cached(BLANK_CHANGE)?.execute([seq])?;
+            conn.prepare_cached("DELETE FROM outbox WHERE seq = ?")?.execute([seq as i64])?;
+            conn.prepare_cached("UPDATE log SET record = 0, actor = 0, aseq = seq, raw = x'' WHERE seq = ?")?
+                .execute([seq as i64])?;
         }
         let mut state = State::new(*id);
         for change in stay {
             state.apply(change)?;
         }
-        self.replace(id, state)
+        let seq = self.replace(id, state)?;
+        self.project()?;
+        if serves { self.tell_retraction(row.n, seq) } else { Ok(()) }
     }
 
-    // Projects a record anew from its changes.
-    fn renew(&mut self, id: &RecordId) -> Result<()> {
-        let Some(state) = self.state(id)?.cloned() else { return Ok(()) };
-        self.replace(id, state)
+    // Whoever holds the record is told to hold no more of it than is here now.
+    fn tell_retraction(&self, n: i64, seq: u64) -> Result<()> {
+        let conn = self.connection();
+        for held in scope::stored(conn, n)?.into_iter().chain([WORKSPACE as i64]) {
+            scope::log(conn, held, seq, n, 3)?;
+        }
+        Ok(())
     }
 
-    fn replace(&mut self, id: &RecordId, state: State) -> Result<()> {
+    // Projects a record anew, under a sequence of its own.
+    fn replace(&mut self, id: &RecordId, state: State) -> Result<u64> {
         let seq = self.advance();
-        let Some(at) = self.look(id)? else { return Ok(()) };
+        let Some(at) = self.look(id)? else { return Ok(seq) };
         if let Some(touched) = self.touched.get_mut(at) {
             touched.body = Body::Folded(Box::new(state));
             touched.fields = Changed::All;
             touched.seqs.push(seq);
         }
-        Ok(())
+        Ok(seq)
     }
 
     fn unproject(&mut self, n: i64, collection: i64) -> Result<()> {
@@ -222,6 +336,3 @@ impl Writer<'_> {
         Ok(())
     }
 }
-
-const BLANK_RECORD: &str = "UPDATE log SET record = 0, actor = 0, aseq = seq, raw = x'' WHERE record = ?";
-const BLANK_CHANGE: &str = "UPDATE log SET record = 0, actor = 0, aseq = seq, raw = x'' WHERE seq = ?";

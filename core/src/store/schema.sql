@@ -1,4 +1,4 @@
--- Store format 1. The log is the truth; everything else can be rebuilt from it, but for what only this replica knows
+-- Store format 2. The log is the truth; everything else can be rebuilt from it, but for what only this replica knows
 -- (outbox, quarantine, review, links, invitations).
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -46,7 +46,7 @@ CREATE UNIQUE INDEX log_change ON log (record, actor, aseq);
 CREATE TABLE log_commit (last_seq INTEGER PRIMARY KEY, rolling BLOB NOT NULL, at INTEGER NOT NULL, origin BLOB);
 
 -- Which scopes a record is in, and what happened in a scope since when. Kept only where others may join (hub, branch).
--- kind: 0 change, 1 entered, 2 left.
+-- kind: 0 change, 1 entered, 2 left, 3 retracted (scope 0 has these for whoever holds everything).
 CREATE TABLE scope (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE record_scope (scope INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (scope, record)) WITHOUT ROWID;
 CREATE INDEX record_scope_record ON record_scope (record);
@@ -58,19 +58,29 @@ CREATE TABLE scope_log (
 -- What the upstream has not acknowledged yet: log rows written here or received from below.
 CREATE TABLE outbox (seq INTEGER PRIMARY KEY);
 
--- Refused changes: quarantine at the sender, review at the upstream.
+-- Refused changes: quarantine at the sender, review at the upstream. device: the downstream that it came from (NULL:
+-- written here); fate: waiting, replaying, replayed, retried, accepted, declined; closed_seq: under which sequence that
+-- downstream hears of it (0: it knows).
 CREATE TABLE quarantine (
     n INTEGER PRIMARY KEY,
     record BLOB NOT NULL, collection TEXT NOT NULL, hash BLOB NOT NULL, actor BLOB NOT NULL, raw BLOB NOT NULL,
     tx INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, at INTEGER NOT NULL,
+    device BLOB, fate TEXT NOT NULL DEFAULT 'waiting',
+    closed_at INTEGER, closed_by BLOB, closed_seq INTEGER NOT NULL DEFAULT 0,
     UNIQUE (record, hash)
 );
+CREATE INDEX quarantine_actor ON quarantine (actor);
+CREATE INDEX quarantine_settled ON quarantine (device, closed_seq);
 CREATE TABLE review (
     n INTEGER PRIMARY KEY,
     record BLOB NOT NULL, collection TEXT NOT NULL, hash BLOB NOT NULL, actor BLOB NOT NULL, raw BLOB NOT NULL,
-    device BLOB NOT NULL, person BLOB, tx INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, at INTEGER NOT NULL,
+    tx INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, at INTEGER NOT NULL,
+    device BLOB NOT NULL, fate TEXT NOT NULL DEFAULT 'waiting',
+    closed_at INTEGER, closed_by BLOB, closed_seq INTEGER NOT NULL DEFAULT 0,
     UNIQUE (record, hash)
 );
+CREATE INDEX review_tx ON review (tx);
+CREATE INDEX review_settled ON review (device, closed_seq);
 
 -- Downstreams that this replica serves, and one-time codes that it issued.
 CREATE TABLE link (

@@ -3,7 +3,8 @@
 //! Rows of `scope_log` for a commit that touches a record, by scope:
 //! - a scope that the record is in before and after (or that a new record begins in): kind 0 at each of its new changes;
 //! - a scope that a record which was already here enters: kind 1 at its last new change, for the record goes whole;
-//! - a scope that it leaves: kind 2 at its last new change, and nothing else of that commit.
+//! - a scope that it leaves: kind 2 at its last new change, and nothing else of that commit;
+//! - a scope that a record is in of which changes were taken out, and scope 0: kind 3 at a sequence of its own.
 
 use std::collections::BTreeSet;
 

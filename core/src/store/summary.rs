@@ -43,7 +43,7 @@ fn flagged(conn: &Connection, flag: i64) -> Result<u64> {
 pub(crate) fn waiting(conn: &Connection) -> Result<Waiting> {
     Ok(Waiting {
         outbox: count(conn, "SELECT count(*) FROM outbox")?,
-        quarantine: count(conn, "SELECT count(*) FROM quarantine")?,
+        quarantine: count(conn, "SELECT count(*) FROM quarantine WHERE fate = 'waiting'")?,
         conflicts_asking: flagged(conn, flag::ASKS)?,
     })
 }
@@ -65,7 +65,7 @@ pub(crate) fn summary(conn: &Connection) -> Result<Summary> {
     Ok(Summary {
         waiting: waiting(conn)?,
         conflicts: flagged(conn, flag::CONFLICT)?,
-        review: count(conn, "SELECT count(*) FROM review")? + flagged(conn, flag::REVIEW)?,
+        review: count(conn, "SELECT count(*) FROM review WHERE fate = 'waiting'")? + flagged(conn, flag::REVIEW)?,
         records,
         log_end: last.map_or(0, |(seq, _)| seq.unsigned_abs()),
         last_commit: last.map(|(_, at)| Millis(at)),

@@ -106,6 +106,14 @@ impl View<'_> {
         Ok(Some(Whole { collection, state }))
     }
 
+    /// A record as it stands, hidden or not; empty where it is not here at all.
+    pub(crate) fn standing(&self, id: &RecordId) -> Result<State> {
+        match record::read_row(self.conn, id)? {
+            Some(row) => record::fold(self.conn, *id, row.n, &row.heads),
+            None => Ok(State::new(*id)),
+        }
+    }
+
     /// The records that have one of these flags, in the order in which they came.
     pub(crate) fn flagged(&self, flags: i64) -> Result<Vec<RecordId>> {
         let mut statement = self.conn.prepare_cached(

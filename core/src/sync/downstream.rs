@@ -31,8 +31,6 @@ pub enum Request {
     Acknowledged(Ack),
     /// What this replica may do and hold from now on.
     Granted(Grant),
-    /// The upstream retracts: keep only these heads.
-    Reset(RecordId, Vec<[u8; 32]>),
     /// How much waits here, and up to when this replica is complete.
     Summary,
     /// Something about attachments.
@@ -54,6 +52,8 @@ pub enum Reply {
         changes: u64,
         /// Records whose dependencies are missing.
         want: Vec<RecordId>,
+        /// Edits on top of retracted changes were written again and wait to go up.
+        replayed: bool,
     },
     /// Changes to push: the encoded batch and how many it holds. `None`: nothing waits.
     Push(Option<(Vec<u8>, u64)>),
@@ -205,10 +205,8 @@ impl Session {
             (Phase::Live, Message::Grant(grant)) => self.requests.push_back(Request::Granted(grant)),
             (Phase::Live, Message::Ack(ack)) if self.push_in_flight == Some(ack.number) => {
                 self.pace.answered(now);
-                self.requests.push_front(Request::Acknowledged(ack));
-            }
-            (Phase::Live, Message::Reset { record, heads }) => {
-                self.requests.push_back(Request::Reset(record, heads));
+                // Behind a batch that came before it: what the batch retracts may be what was acknowledged.
+                self.requests.push_back(Request::Acknowledged(ack));
             }
             (Phase::Live, Message::Alive { .. }) => {}
             (Phase::Live, other) => match blobs::request(other) {
@@ -249,7 +247,8 @@ impl Session {
             }
             Reply::Done if self.phase == Phase::Enrolling => self.close(End::Stopped),
             Reply::Done => {}
-            Reply::Applied { changes, want } => {
+            Reply::Applied { changes, want, replayed } => {
+                self.outbox_empty &= !replayed;
                 if let Some((number, last)) = self.applying.take() {
                     self.upstream_done = last;
                     self.send(now, &Message::Got { number });

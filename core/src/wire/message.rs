@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::bytes::{Reader, put_bool, put_bytes, put_number, put_signed};
 use crate::error::{Error, Result};
-use crate::id::{BlobHash, DeviceId, RecordId, WorkspaceId};
+use crate::id::{BlobHash, ChangeHash, DeviceId, RecordId, WorkspaceId};
 use crate::limits::{FRAME_BYTES_MAX, GRANT_SCOPES_MAX};
 use crate::time::Millis;
 
@@ -58,13 +58,6 @@ pub enum Message {
         outbox: u64,
         /// The last moment at which the sender and everything beneath it had nothing to deliver.
         complete_through: Option<Millis>,
-    },
-    /// The upstream retracts what it had passed down: keep only these heads of the record.
-    Reset {
-        /// The record.
-        record: RecordId,
-        /// Its heads after the retraction; empty where nothing of it stays.
-        heads: Vec<[u8; 32]>,
     },
     /// I hold this attachment and can send it.
     BlobOffer {
@@ -168,8 +161,60 @@ pub struct Batch {
     pub last: bool,
     /// Records that left the downstream's scopes.
     pub purge: Vec<RecordId>,
+    /// Records of which the upstream retracts what it had passed down; the changes of the batch hold them whole.
+    pub resets: Vec<Reset>,
+    /// What became of refused changes that the downstream brought.
+    pub verdicts: Vec<Verdict>,
     /// A batch of the compact codec; empty where there is none.
     pub changes: Vec<u8>,
+}
+
+/// A retraction: of the record only these heads and what they follow stay, and what the downstream has not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reset {
+    /// The record.
+    pub record: RecordId,
+    /// Its heads after the retraction; empty where nothing of it stays.
+    pub heads: Vec<ChangeHash>,
+    /// Why changes of it went; those that only followed them may be missing.
+    pub refused: Vec<Retracted>,
+}
+
+/// Why a change was retracted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retracted {
+    /// The change.
+    pub hash: ChangeHash,
+    /// A stable code.
+    pub code: String,
+    /// What was wrong, in English.
+    pub detail: String,
+}
+
+/// What became of a refused change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// The record.
+    pub record: RecordId,
+    /// The refused change.
+    pub change: ChangeHash,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The person who decided.
+    pub by: RecordId,
+    /// When.
+    pub at: Millis,
+}
+
+/// What somebody made of a refused change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A reviewer said no.
+    Declined = 0,
+    /// A reviewer took it over in a change that cites it.
+    Accepted = 1,
+    /// Somebody between brought it again in a change that cites it.
+    Retried = 2,
 }
 
 /// An acknowledgement.
@@ -255,7 +300,6 @@ mod kind {
     pub(super) const ACK: u8 = 8;
     pub(super) const WANT: u8 = 9;
     pub(super) const ALIVE: u8 = 10;
-    pub(super) const RESET: u8 = 11;
     pub(super) const BLOB_OFFER: u8 = 12;
     pub(super) const BLOB_WANT: u8 = 13;
     pub(super) const BLOB_CHUNK: u8 = 14;
@@ -310,12 +354,6 @@ impl Message {
                     put_signed(&mut out, at.0);
                 }
             }
-            Message::Reset { record, heads } => {
-                out.push(kind::RESET);
-                out.extend_from_slice(record.as_bytes());
-                put_number(&mut out, heads.len() as u64);
-                heads.iter().for_each(|h| out.extend_from_slice(h));
-            }
             Message::BlobOffer { hash, size } => put_blob(&mut out, kind::BLOB_OFFER, hash, *size),
             Message::BlobWant { hash, offset } => put_blob(&mut out, kind::BLOB_WANT, hash, *offset),
             Message::BlobChunk { hash, offset, size, bytes } => {
@@ -360,11 +398,6 @@ impl Message {
                 outbox: r.number()?,
                 complete_through: if r.bool()? { Some(Millis(r.signed()?)) } else { None },
             },
-            kind::RESET => {
-                let record = RecordId(r.array()?);
-                let count = r.count(32)?;
-                Message::Reset { record, heads: (0..count).map(|_| r.array()).collect::<Result<_>>()? }
-            }
             kind::BLOB_OFFER => Message::BlobOffer { hash: BlobHash(r.array()?), size: r.number()? },
             kind::BLOB_WANT => Message::BlobWant { hash: BlobHash(r.array()?), offset: r.number()? },
             kind::BLOB_CHUNK => Message::BlobChunk {
@@ -403,7 +436,35 @@ impl Batch {
         put_number(out, self.total);
         put_bool(out, self.last);
         put_records(out, &self.purge);
+        put_number(out, self.resets.len() as u64);
+        self.resets.iter().for_each(|reset| reset.put(out));
+        put_number(out, self.verdicts.len() as u64);
+        self.verdicts.iter().for_each(|verdict| verdict.put(out));
         out.extend_from_slice(&self.changes);
+    }
+}
+
+impl Reset {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.record.as_bytes());
+        put_number(out, self.heads.len() as u64);
+        self.heads.iter().for_each(|head| out.extend_from_slice(head.as_bytes()));
+        put_number(out, self.refused.len() as u64);
+        for refused in &self.refused {
+            out.extend_from_slice(refused.hash.as_bytes());
+            put_bytes(out, refused.code.as_bytes());
+            put_bytes(out, refused.detail.as_bytes());
+        }
+    }
+}
+
+impl Verdict {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.record.as_bytes());
+        out.extend_from_slice(self.change.as_bytes());
+        put_number(out, self.outcome as u64);
+        out.extend_from_slice(self.by.as_bytes());
+        put_signed(out, self.at.0);
     }
 }
 
@@ -480,8 +541,37 @@ fn read_batch(r: &mut Reader<'_>) -> Result<Batch> {
         total: r.number()?,
         last: r.bool()?,
         purge: read_records(r)?,
+        resets: read_list(r, RecordId::LEN + 2, read_reset)?,
+        verdicts: read_list(r, RecordId::LEN * 2 + ChangeHash::LEN + 2, read_verdict)?,
         changes: r.rest().to_vec(),
     })
+}
+
+// A list whose items take at least so many bytes each.
+fn read_list<T>(r: &mut Reader<'_>, least: usize, read: fn(&mut Reader<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let count = r.count(least)?;
+    (0..count).map(|_| read(r)).collect()
+}
+
+fn read_reset(r: &mut Reader<'_>) -> Result<Reset> {
+    Ok(Reset {
+        record: RecordId(r.array()?),
+        heads: read_list(r, ChangeHash::LEN, |r| Ok(ChangeHash(r.array()?)))?,
+        refused: read_list(r, ChangeHash::LEN + 2, |r| {
+            Ok(Retracted { hash: ChangeHash(r.array()?), code: r.text()?.to_owned(), detail: r.text()?.to_owned() })
+        })?,
+    })
+}
+
+fn read_verdict(r: &mut Reader<'_>) -> Result<Verdict> {
+    let (record, change) = (RecordId(r.array()?), ChangeHash(r.array()?));
+    let outcome = match r.number()? {
+        0 => Outcome::Declined,
+        1 => Outcome::Accepted,
+        2 => Outcome::Retried,
+        _ => return Err(r.malformed()),
+    };
+    Ok(Verdict { record, change, outcome, by: RecordId(r.array()?), at: Millis(r.signed()?) })
 }
 
 fn read_ack(r: &mut Reader<'_>) -> Result<Ack> {
@@ -541,6 +631,18 @@ mod tests {
                 total: 200,
                 last: false,
                 purge: vec![id],
+                resets: vec![Reset {
+                    record: id,
+                    heads: vec![ChangeHash([1; 32])],
+                    refused: vec![Retracted { hash: ChangeHash([2; 32]), code: "denied".into(), detail: "no".into() }],
+                }],
+                verdicts: vec![Verdict {
+                    record: id,
+                    change: ChangeHash([3; 32]),
+                    outcome: Outcome::Accepted,
+                    by: id,
+                    at: Millis(1_700_000_000_000),
+                }],
                 changes: vec![9; 20],
             }),
             Message::Got { number: 1 },
@@ -553,7 +655,6 @@ mod tests {
             }),
             Message::Want { records: vec![id, id] },
             Message::Alive { outbox: 0, complete_through: Some(Millis(5)) },
-            Message::Reset { record: id, heads: vec![[1; 32]] },
             Message::BlobOffer { hash: BlobHash([1; 32]), size: 10 },
             Message::BlobWant { hash: BlobHash([1; 32]), offset: 5 },
             Message::BlobChunk { hash: BlobHash([1; 32]), offset: 5, size: 10, bytes: vec![1; 5] },
@@ -606,5 +707,19 @@ mod tests {
         assert_eq!(hex(&Message::Push { number: 1, changes: vec![0xab] }), "0701ab");
         let grant = Grant { role: "seller".into(), scopes: vec!["workspace".into()] };
         assert_eq!(hex(&Message::Grant(grant)), "1006".to_owned() + "73656c6c6572" + "0109" + "776f726b7370616365");
+        let (record, change) = (RecordId([1; 16]), ChangeHash([2; 32]));
+        let refused = vec![Retracted { hash: change, code: "c".into(), detail: "d".into() }];
+        let verdict = Verdict { record, change, outcome: Outcome::Retried, by: RecordId([3; 16]), at: Millis(5) };
+        let batch = Batch {
+            number: 1,
+            resets: vec![Reset { record, heads: vec![change], refused }],
+            verdicts: vec![verdict],
+            changes: vec![0xab],
+            ..Batch::default()
+        };
+        let (one, two, three) = ("01".repeat(16), "02".repeat(32), "03".repeat(16));
+        let reset = format!("01{one}01{two}01{two}01630164");
+        let verdict = format!("01{one}{two}02{three}0a");
+        assert_eq!(hex(&Message::Batch(batch)), format!("05010000000000{reset}{verdict}ab"));
     }
 }

@@ -4,6 +4,7 @@
 //! quiet and asks the oracles. A failing seed is replayed with `BRANCHLINE_SEED=<seed> cargo test -p branchline-tests
 //! --test link replay`.
 
+pub mod company;
 mod line;
 mod oracle;
 pub mod pair;

@@ -1,6 +1,7 @@
-//! Whether the author of a change that came up a link had the right to write it.
+//! Whether the author of a change that came up a link had the right to write it, and whether it may stand in the record.
 //!
-//! A device's change is judged by its person's role within the device's scopes. A branch has judged its devices itself:
+//! A device's change is judged by its person's role within the device's scopes, and its values by the schema as it is here:
+//! the device may have had an older one. A branch has judged its devices itself:
 //! its change is judged by the branch's scopes alone, but for what administers the company, where the author's own role
 //! counts, and enrolments, where the certificate does.
 
@@ -12,7 +13,7 @@ use crate::access::{ADMINISTRATION, Act, Action, Grants, Place, Role, Scope, cov
 use crate::document::{State, Vetted};
 use crate::id::RecordId;
 use crate::replica::rights::place_of;
-use crate::schema::Collection;
+use crate::schema::{Collection, Mode, require_all, validate};
 use crate::store::link_rows::DeviceRow;
 use crate::wire::chunk::Scalar;
 
@@ -33,6 +34,7 @@ impl Bench<'_> {
     pub(super) fn judge(
         &self,
         author: &Author,
+        record: &RecordId,
         collection: &Collection,
         before: Option<&State>,
         change: &Vetted,
@@ -41,7 +43,8 @@ impl Bench<'_> {
         let after = place_after(there.as_ref(), change);
         let administers = ADMINISTRATION.contains(&&*collection.name);
         if !self.peer.branch {
-            return may_all(&self.grants, author, collection, there.as_ref(), &after, change);
+            may_all(&self.grants, author, collection, there.as_ref(), &after, change)?;
+            return sound(record, collection, before, change);
         }
         let held = |place: &Place| covers(&self.grants.scopes, &place.scopes(collection.kind));
         if !there.as_ref().is_none_or(held) || !held(&after) {
@@ -126,6 +129,35 @@ fn may_all(
     };
     may(grants, &act(action, before, Some(after)))?;
     Ok(())
+}
+
+// What a person types is judged as strictly as where it was typed. A value that stood in the field before may stand
+// there again: undo puts it back.
+fn sound(record: &RecordId, collection: &Collection, before: Option<&State>, change: &Vetted) -> Result<(), Refused> {
+    let mode = if change.actor().is_import() { Mode::Lenient } else { Mode::Strict };
+    let values = change.puts(collection);
+    for value in &values {
+        if let Err(error) = validate(collection, std::slice::from_ref(value), mode)
+            && !stood(before, change, &value.0)
+        {
+            return Err(error.into());
+        }
+    }
+    let creates = before.is_none_or(State::is_empty);
+    if creates && mode == Mode::Strict {
+        let values = change.values(record, collection).unwrap_or(values);
+        require_all(collection, &values)?;
+    }
+    Ok(())
+}
+
+fn stood(before: Option<&State>, change: &Vetted, field: &str) -> bool {
+    let of_field = |key: &str| key.split('/').next() == Some(field);
+    let earlier = |key: &str, value: Scalar<'_>| {
+        let changes = before.into_iter().flat_map(State::changes);
+        changes.flat_map(|change| change.ops()).any(|op| op.key == key && op.value == value)
+    };
+    change.ops().filter(|op| of_field(op.key)).all(|op| earlier(op.key, op.value))
 }
 
 fn text_of<'c>(change: &'c Vetted, key: &str) -> Option<&'c str> {

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Item, RAW_PER_COMPRESSED, Told, digest, encode, fits};
-use super::replay::Replay;
+use super::gone::{self, Reasons};
+use super::ingest::Refused;
 use super::state::{add, key};
 use crate::access::Scope;
 use crate::document::{Foreign, Refusal, vet};
 use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
 use crate::replica::Replica;
-use crate::store::link_rows::{self, RefusedRow};
+use crate::store::link_rows;
 use crate::store::{Appended, Origin, Writer, meta};
 use crate::sync::Executor;
 use crate::sync::blobs::{BlobReply, BlobRequest};
@@ -48,13 +49,14 @@ impl Downstream {
             Request::Push(budget) => self.push(budget).map(Reply::Push),
             Request::Acknowledged(ack) => self.acknowledged(&ack),
             Request::Granted(grant) => self.granted(&grant).map(|()| Reply::Done),
-            Request::Reset(record, heads) => self.reset(&record, &heads).map(|()| Reply::Done),
             Request::Summary => self.summary(),
             Request::Blob(request) => self.blob(request).map(Reply::Blob),
         }
     }
 
     fn greet(&self, nonce: &Nonce) -> Result<Hello> {
+        // A process that was killed between a refusal and this left something to be written again.
+        self.replica.replay_refused()?;
         let (epoch, position, witness, outbox) = self.replica.read(|conn| {
             Ok((
                 meta::integer(conn, key::EPOCH)?.unwrap_or(0) as u32,
@@ -83,41 +85,18 @@ impl Downstream {
 
     fn apply(&mut self, batch: &Batch) -> Result<Reply> {
         let mut want: Vec<RecordId> = Vec::new();
-        let (changes, _) = self.replica.write(Origin::Upstream, |writer| {
-            let decoded = match batch.changes.as_slice() {
-                [] => codec::Decoded::default(),
-                bytes => codec::decode(bytes, &mut |id, actor, seq| writer.change_of(id, actor, seq).ok().flatten())?,
-            };
-            for binding in &decoded.bindings {
-                writer.bind_actor(binding)?;
-            }
-            want.extend(decoded.missing.iter().filter_map(|m| decoded.records.get(m.record)).map(|(id, _)| *id));
-            let mut new = 0;
-            for change in &decoded.changes {
-                let Some((record, collection)) = decoded.records.get(change.record) else { continue };
-                let collection = writer.collection(collection);
-                let held = writer.held(record)?;
-                if held.as_ref().is_some_and(|held| held.hidden) {
-                    writer.come_back(record)?;
-                }
-                let state = match held {
-                    Some(_) => writer.state(record)?,
-                    None => None,
-                };
-                let foreign =
-                    Foreign { record: *record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
-                match vet(foreign, state) {
-                    Ok(vetted) => {
-                        if let Appended::Logged(_) = writer.append(*record, &collection, &vetted, change.tx_end)? {
-                            new += 1;
-                        }
-                    }
-                    Err(Refusal::Missing { .. }) => want.push(*record),
-                    Err(refusal) => return Err(Error::from(refusal).at(record.to_string())),
-                }
+        let now = self.replica.corrected_now();
+        let ((changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
+            let new = take_in(writer, &batch.changes, &mut want)?;
+            let mut replaying = false;
+            for reset in &batch.resets {
+                replaying |= gone::reset(writer, reset, now)?;
             }
             for record in &batch.purge {
                 writer.leave(record)?;
+            }
+            for verdict in &batch.verdicts {
+                gone::hear(writer, verdict)?;
             }
             if !batch.position.is_empty() {
                 meta::set(writer.connection(), key::POSITION, &batch.position)?;
@@ -126,11 +105,12 @@ impl Downstream {
                 writer.mark_dirty();
             }
             add(writer.connection(), key::PULLED, new)?;
-            Ok(new)
+            Ok((new, replaying))
         })?;
         want.sort_unstable();
         want.dedup();
-        Ok(Reply::Applied { changes, want })
+        let replayed = replaying && self.replica.replay_refused()?;
+        Ok(Reply::Applied { changes, want, replayed })
     }
 
     fn push(&mut self, budget: Budget) -> Result<Option<(Vec<u8>, u64)>> {
@@ -169,27 +149,30 @@ impl Downstream {
         }
         let now = self.replica.corrected_now();
         let seqs: Vec<u64> = accepted.iter().map(|(seq, ..)| *seq).collect();
-        let (replays, _) = self.replica.write(Origin::Upstream, |writer| {
+        let reasons: Reasons = refused
+            .iter()
+            .filter_map(|(at, why)| {
+                let (_, record, hash) = pushed.get(*at)?;
+                Some(((*record, *hash), Refused::new(&why.code, why.detail.clone())))
+            })
+            .collect();
+        let (replaying, _) = self.replica.write(Origin::Upstream, |writer| {
             link_rows::delivered(writer.connection(), &seqs)?;
-            let gone: Vec<Gone<'_>> = refused
-                .iter()
-                .filter_map(|(at, why)| pushed.get(*at).map(|(seq, record, hash)| (*seq, *record, *hash, *why)))
-                .collect();
-            let replays = refuse(writer, &gone, now)?;
+            let replaying = gone::refuse(writer, &reasons, now)?;
             meta::set(writer.connection(), key::WITNESS, &ack.witness)?;
             add(writer.connection(), key::PUSHED, seqs.len() as u64)?;
-            add(writer.connection(), key::REFUSED, gone.len() as u64)?;
+            add(writer.connection(), key::REFUSED, reasons.len() as u64)?;
             if link_rows::outbox_len(writer.connection())? == 0 {
                 meta::set_integer(writer.connection(), key::COMPLETE, now.0)?;
             }
-            for record in hidden_and_delivered(writer, &accepted)? {
+            for record in hidden(writer, &pushed)? {
                 writer.leave(&record)?;
             }
             writer.mark_dirty();
-            Ok(replays)
+            Ok(replaying)
         })?;
-        for replay in replays {
-            replay.run(&self.replica)?;
+        if replaying {
+            self.replica.replay_refused()?;
         }
         Ok(Reply::Acknowledged(seqs.len() as u64, ack.refused.len() as u64))
     }
@@ -198,14 +181,6 @@ impl Downstream {
     fn granted(&self, grant: &Grant) -> Result<()> {
         let scopes: Vec<Scope> = grant.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
         self.replica.write(Origin::Upstream, |writer| writer.assign(&grant.role, &scopes))?;
-        Ok(())
-    }
-
-    // Keeps of a record only what leads to these heads; own changes beyond them go to quarantine.
-    fn reset(&self, record: &RecordId, heads: &[[u8; 32]]) -> Result<()> {
-        let heads: Vec<ChangeHash> = heads.iter().map(|h| ChangeHash(*h)).collect();
-        let now = self.replica.corrected_now();
-        self.replica.write(Origin::Upstream, |writer| writer.reset(record, &heads, now))?;
         Ok(())
     }
 
@@ -248,60 +223,45 @@ impl Executor for Downstream {
     }
 }
 
-type Gone<'a> = (u64, RecordId, ChangeHash, &'a RefusedChange);
-
-// Moves refused changes and what descends from them to quarantine, and says what to write again without them.
-fn refuse(writer: &mut Writer<'_>, gone: &[Gone<'_>], now: Millis) -> Result<Vec<Replay>> {
-    let mut by_record: BTreeMap<RecordId, Vec<ChangeHash>> = BTreeMap::new();
-    for (seq, record, hash, why) in gone {
-        let Some((collection, actor, raw)) = link_rows::waiting(writer.connection(), *seq)? else { continue };
-        link_rows::quarantine(
-            writer.connection(),
-            &RefusedRow {
-                record: *record,
-                collection: link_rows::collection_name(writer.connection(), collection)?,
-                hash: *hash,
-                actor,
-                raw,
-                tx: *seq,
-                code: why.code.clone(),
-                detail: why.detail.clone(),
-                at: now,
-            },
-        )?;
-        by_record.entry(*record).or_default().push(*hash);
+// Makes the changes of a batch durable. Gives back how many were new, and adds the records that it lacks to `want`.
+fn take_in(writer: &mut Writer<'_>, changes: &[u8], want: &mut Vec<RecordId>) -> Result<u64> {
+    let decoded = match changes {
+        [] => codec::Decoded::default(),
+        bytes => codec::decode(bytes, &mut |id, actor, seq| writer.change_of(id, actor, seq).ok().flatten())?,
+    };
+    for binding in &decoded.bindings {
+        writer.bind_actor(binding)?;
     }
-    let mut replays = Vec::new();
-    for (record, hashes) in by_record {
-        let Some(held) = writer.held(&record)? else { continue };
-        let retracted = writer.retract(&record, &hashes)?;
-        for change in &retracted.descendants {
-            link_rows::quarantine(
-                writer.connection(),
-                &RefusedRow {
-                    record,
-                    collection: held.collection.to_string(),
-                    hash: change.hash(),
-                    actor: change.actor(),
-                    raw: change.raw().to_vec(),
-                    tx: 0,
-                    code: "follows_refused".to_owned(),
-                    detail: String::new(),
-                    at: now,
-                },
-            )?;
+    want.extend(decoded.missing.iter().filter_map(|m| decoded.records.get(m.record)).map(|(id, _)| *id));
+    let mut new = 0;
+    for change in &decoded.changes {
+        let Some((record, collection)) = decoded.records.get(change.record) else { continue };
+        let collection = writer.collection(collection);
+        let held = writer.held(record)?;
+        if held.as_ref().is_some_and(|held| held.hidden) {
+            writer.come_back(record)?;
         }
-        if retracted.stays {
-            let collection = writer.collection(&held.collection);
-            replays.extend(Replay::of(record, &collection, &retracted.descendants, &retracted.keys));
+        let state = match held {
+            Some(_) => writer.state(record)?,
+            None => None,
+        };
+        let foreign = Foreign { record: *record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
+        match vet(foreign, state) {
+            Ok(vetted) => {
+                if let Appended::Logged(_) = writer.append(*record, &collection, &vetted, change.tx_end)? {
+                    new += 1;
+                }
+            }
+            Err(Refusal::Missing { .. }) => want.push(*record),
+            Err(refusal) => return Err(Error::from(refusal).at(record.to_string())),
         }
     }
-    Ok(replays)
+    Ok(new)
 }
 
-// Records that left our scopes while something typed here waited, and of which nothing waits any more.
-fn hidden_and_delivered(writer: &mut Writer<'_>, accepted: &[&(u64, RecordId, ChangeHash)]) -> Result<Vec<RecordId>> {
-    let records: BTreeSet<RecordId> = accepted.iter().map(|(_, record, _)| *record).collect();
+// Records that left our scopes while something typed here waited: delivered or quarantined by now.
+fn hidden(writer: &mut Writer<'_>, pushed: &[(u64, RecordId, ChangeHash)]) -> Result<Vec<RecordId>> {
+    let records: BTreeSet<RecordId> = pushed.iter().map(|(_, record, _)| *record).collect();
     let mut out = Vec::new();
     for record in records {
         if writer.held(&record)?.is_some_and(|held| held.hidden) {

@@ -1,8 +1,9 @@
 //! What comes up a link: vetted, judged by rights, made durable, acknowledged; what is refused is kept for review.
 //!
 //! The unit of refusal is the transaction: one bad change refuses all of it, and what descends from it is refused for
-//! lack of it. Rights are judged once, by the first upstream: a device's changes by its person's role, a branch's by
-//! the branch's grants alone.
+//! lack of it. Rights and values are judged once, by the first upstream: a device's changes by its person's role and
+//! this schema, a branch's by the branch's grants alone. A change that cites refused ones settles them, whatever becomes
+//! of it: it holds all that they did.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,11 +17,17 @@ use crate::id::{ActorId, ChangeHash, RecordId, WorkspaceId};
 use crate::message::Language;
 use crate::replica::identity::is_binding_genuine;
 use crate::schema::Collection;
-use crate::store::link_rows::{self, DeviceRow, RefusedRow};
-use crate::store::{Appended, Origin, Writer};
+use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
+use crate::store::link_rows::{self, DeviceRow};
+use crate::store::{Appended, Fate, Origin, Writer};
 use crate::sync::position::Position;
 use crate::wire::codec::{self, Decoded, DecodedChange};
 use crate::wire::message::{Ack, RefusedChange};
+
+/// It follows a change that was refused.
+pub(super) const FOLLOWS_REFUSED: &str = "follows_refused";
+/// Another change has brought again what it brings: nothing is lost and nothing is twice.
+pub(super) const BROUGHT_ALREADY: &str = "brought_already";
 
 /// Why a change was not taken in.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +67,7 @@ impl Upstream {
         replica
             .write(Origin::Downstream(peer.id), |writer| {
                 let peer = if revoked { peer } else { super::upstream::current(writer.connection(), &peer.id)? };
-                let decoded =
-                    codec::decode(bytes, &mut |id, actor, seq| writer.change_of(id, actor, seq).ok().flatten())?;
+                let decoded = codec::decode(bytes, &mut |id, actor, seq| known(writer, id, actor, seq))?;
                 let authors = bind(writer, &workspace, &peer, &decoded)?;
                 let bench = Bench {
                     peer: &peer,
@@ -69,7 +75,9 @@ impl Upstream {
                     role_of: &|person| replica.role_of_person(person),
                     branch_of: &|scope| replica.branch_of(scope),
                 };
-                let mut intake = Intake { writer, bench: &bench, authors, refused: Vec::new(), new: 0, now, revoked };
+                let keeps = kept_rows::is_any(writer.connection())?;
+                let mut intake =
+                    Intake { writer, bench: &bench, authors, refused: Vec::new(), new: 0, now, revoked, keeps };
                 intake.missing(&decoded);
                 for transaction in transactions(&decoded) {
                     intake.transaction(&decoded, transaction)?;
@@ -88,6 +96,13 @@ impl Upstream {
                 (Ack { number, digest, witness: seal.seal(&at), refused }, new)
             })
     }
+}
+
+// What a change of a push may name as followed: a change of the log, or one that was refused. What follows a refused
+// change must come together before it can be refused, too.
+fn known(writer: &Writer<'_>, record: &RecordId, actor: &ActorId, seq: u64) -> Option<ChangeHash> {
+    let logged = writer.change_of(record, actor, seq).ok().flatten();
+    logged.or_else(|| kept_rows::change_of(writer.connection(), record, actor, seq).ok().flatten())
 }
 
 // The author of each actor of the push that may be believed: bound by a signature of a device that we know, which is
@@ -143,6 +158,8 @@ struct Intake<'i, 'w> {
     new: u64,
     now: crate::time::Millis,
     revoked: bool,
+    // Whether anything was ever refused: mostly not, and then nothing is looked up.
+    keeps: bool,
 }
 
 /// A change that may be appended.
@@ -223,8 +240,8 @@ impl Intake<'_, '_> {
         collection: &str,
         ahead: Option<&State>,
     ) -> Result<std::result::Result<Judged, Refused>> {
-        if link_rows::in_review(self.writer.connection(), &record, &change.hash)? {
-            return Ok(Err(Refused::new("in_review", "")));
+        if let Some(refused) = self.refused_before(&record, &change.hash)? {
+            return Ok(Err(refused));
         }
         let model = self.writer.model();
         let Some(collection) = model.schema.collection(collection).cloned() else {
@@ -242,8 +259,12 @@ impl Intake<'_, '_> {
         let foreign = Foreign { record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
         let vetted = match vet(foreign, before) {
             Ok(vetted) => vetted,
+            Err(Refusal::Missing { deps }) if self.follows_refused(&record, &deps)? => {
+                return Ok(Err(Refused::new(FOLLOWS_REFUSED, "")));
+            }
             Err(refusal) => return Ok(Err(refusal.into())),
         };
+        let cited = vetted.cites();
         let verdict = match self.authors.get(&vetted.actor()) {
             Some(author) => Some(*author),
             None => self.known_author(&vetted)?,
@@ -254,7 +275,11 @@ impl Intake<'_, '_> {
             (None, Some(_)) => self.writer.state(&record)?,
             (None, None) => None,
         };
-        if let Err(refused) = self.bench.judge(&author, &collection, before, &vetted) {
+        let again = |cited: &ChangeHash| before.is_some_and(|state| state.is_cited(cited));
+        if before.is_none_or(|state| state.change(&vetted.hash()).is_none()) && cited.iter().any(again) {
+            return Ok(Err(Refused::new(BROUGHT_ALREADY, "")));
+        }
+        if let Err(refused) = self.bench.judge(&author, &record, &collection, before, &vetted) {
             return Ok(Err(refused));
         }
         Ok(Ok(Judged { record, collection, change: vetted, tx_end: change.tx_end }))
@@ -267,8 +292,43 @@ impl Intake<'_, '_> {
             .map(|b| Author { person: b.person }))
     }
 
+    // What was refused once stays so: the downstream may not have heard of it.
+    fn refused_before(&self, record: &RecordId, hash: &ChangeHash) -> Result<Option<Refused>> {
+        if !self.keeps {
+            return Ok(None);
+        }
+        let conn = self.writer.connection();
+        if let Some(row) = kept_rows::find(conn, Queue::Review, record, hash)? {
+            return Ok(Some(match row.fate {
+                Fate::Accepted | Fate::Retried | Fate::Replayed => Refused::new(BROUGHT_ALREADY, ""),
+                _ => Refused::new(&row.code, row.detail),
+            }));
+        }
+        // Refused above, and retracted here since.
+        let row = kept_rows::find(conn, Queue::Quarantine, record, hash)?;
+        let row = row.filter(|row| row.device == Some(self.bench.peer.id));
+        Ok(row.map(|row| Refused::new(&row.code, row.detail)))
+    }
+
+    fn follows_refused(&self, record: &RecordId, deps: &[ChangeHash]) -> Result<bool> {
+        for dep in deps {
+            for queue in [Queue::Review, Queue::Quarantine] {
+                if kept_rows::find(self.writer.connection(), queue, record, dep)?.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     fn append(&mut self, judged: Vec<Judged>) -> Result<()> {
         for one in judged {
+            self.settle(&one.record, &one.change)?;
+            // A record of which everything was retracted begins anew.
+            let gone = self.writer.held(&one.record)?.is_some_and(|held| held.hidden && held.heads.is_empty());
+            if gone {
+                self.writer.come_back(&one.record)?;
+            }
             if let Appended::Logged(_) = self.writer.append(one.record, &one.collection, &one.change, one.tx_end)? {
                 self.new += 1;
             }
@@ -276,27 +336,48 @@ impl Intake<'_, '_> {
         Ok(())
     }
 
+    fn settle(&mut self, record: &RecordId, change: &Vetted) -> Result<()> {
+        let cited = change.cites();
+        if cited.is_empty() {
+            return Ok(());
+        }
+        let by = self.authors.get(&change.actor()).map(|author| author.person);
+        let closing = Closing { fate: Fate::Retried, by, at: self.now, seq: 0 };
+        self.writer.mark_dirty();
+        kept_rows::brought_again(self.writer.connection(), record, &cited, &self.bench.peer.id, &closing)
+    }
+
     fn refuse(&mut self, decoded: &Decoded, changes: &[DecodedChange], refused: &Refused) -> Result<()> {
-        let tx = changes.first().map_or(0, |c| c.index as u64) + (self.writer.log_end() << 16);
+        let tx = kept_rows::next_transaction(self.writer.connection())?;
         for change in changes {
             let Some((record, collection)) = decoded.records.get(change.record) else { continue };
             let actor = crate::wire::chunk::parse(decoded.raw(change))
                 .ok()
                 .and_then(|chunk| ActorId::from_slice(chunk.actor))
                 .unwrap_or_default();
-            let row = RefusedRow {
+            let row = KeptRow {
+                n: 0,
                 record: *record,
                 collection: collection.clone(),
                 hash: change.hash,
                 actor,
                 raw: decoded.raw(change).to_vec(),
+                device: Some(self.bench.peer.id),
                 tx,
                 code: refused.code.clone(),
                 detail: refused.detail.clone(),
                 at: self.now,
+                fate: Fate::Waiting,
+                closed_at: None,
+                closed_by: None,
             };
-            let person = self.authors.get(&actor).map(|a| a.person);
-            link_rows::review(self.writer.connection(), &row, &self.bench.peer.id, person.as_ref())?;
+            self.keeps = true;
+            if refused.code != BROUGHT_ALREADY {
+                kept_rows::keep(self.writer.connection(), Queue::Review, &row)?;
+                if let Some(change) = row.change() {
+                    self.settle(record, &change)?;
+                }
+            }
             self.refused.push(RefusedChange {
                 index: change.index as u64,
                 code: refused.code.clone(),

@@ -14,10 +14,12 @@ mod code;
 mod devices;
 mod downstream;
 mod enrol;
+mod gone;
 mod ingest;
 mod invite;
-mod replay;
 mod state;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 pub use certificate::Certificate;

@@ -160,8 +160,17 @@ impl Upstream {
         let news = peer.position.grant != fed.position.grant;
         let position = seal.seal(&fed.position);
         peer.pending = Some(fed.position);
-        let batch =
-            Batch { number: 0, position, done: fed.done, total: fed.total, last: fed.last, purge: fed.purge, changes };
+        let batch = Batch {
+            number: 0,
+            position,
+            done: fed.done,
+            total: fed.total,
+            last: fed.last,
+            purge: fed.purge,
+            resets: fed.resets,
+            verdicts: fed.verdicts,
+            changes,
+        };
         Ok(if news { Reply::Granted(grant, batch) } else { Reply::Batch(Some(batch)) })
     }
 

@@ -1,0 +1,185 @@
+//! Refusals whose causes no facade can make: changes of an older or foreign program, a folder that ran twice, a process
+//! killed between a refusal and what follows it.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::gone;
+use super::ingest::Refused;
+use super::{Downstream, Invitation, InvitationCode, Joiner, Upstream};
+use crate::crm;
+use crate::document::{Edit, Vetted};
+use crate::id::{ActorId, RecordId};
+use crate::replica::{Fate, Init, Replica, SystemEnvironment};
+use crate::schema::Value;
+use crate::store::Origin;
+use crate::sync::pace::Budget;
+use crate::sync::{Executor, downstream, upstream};
+use crate::wire::chunk::{Action, GenesisKind, NewChange, Pred, RootOp, Scalar, build, build_genesis, genesis_actor};
+
+const NONCE: [u8; 16] = [7; 16];
+const BUDGET: Budget = Budget { bytes: 64 * 1024, level: 3 };
+
+fn hub(dir: &Path) -> Replica {
+    let hub = crm::init(&dir.join("hub"), &Init::named("Acme"), Arc::new(SystemEnvironment)).unwrap();
+    hub.announce("http://127.0.0.1:1", None).unwrap();
+    hub
+}
+
+fn joined(hub: &Replica, dir: &Path) -> Replica {
+    let invitation = Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() };
+    let code = InvitationCode::parse(&hub.invite(&invitation).unwrap().code).unwrap();
+    let schema = crm::builtin().clone();
+    let mut joiner = Joiner::new(&dir.join("phone"), code, schema, Arc::new(SystemEnvironment)).unwrap();
+    let mut up = Upstream::new(hub.clone(), None);
+    let downstream::Reply::Enrol(asked) = joiner.execute(downstream::Request::Greet(NONCE)) else { panic!("no enrol") };
+    let upstream::Reply::Enrolled(enrolled) = up.execute(upstream::Request::Enrol(asked, NONCE)) else {
+        panic!("not enrolled")
+    };
+    joiner.execute(downstream::Request::Enrolled(enrolled));
+    joiner.replica().unwrap()
+}
+
+/// One exchange without a line: the outbox up, then everything down.
+fn exchange(lower: &Replica, upper: &Replica) {
+    let (mut down, mut up) = (Downstream::new(lower.clone()).unwrap(), Upstream::new(upper.clone(), None));
+    let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else { panic!("no hello") };
+    let welcome = match up.execute(upstream::Request::Admit(hello, NONCE)) {
+        upstream::Reply::Welcome(welcome) => welcome,
+        other => panic!("{other:?}"),
+    };
+    down.execute(downstream::Request::Welcome(welcome, 0));
+    while let downstream::Reply::Push(Some((bytes, _))) = down.execute(downstream::Request::Push(BUDGET)) {
+        let ack = match up.execute(upstream::Request::Ingest(1, bytes)) {
+            upstream::Reply::Ack(ack, _) => ack,
+            other => panic!("{other:?}"),
+        };
+        let heard = down.execute(downstream::Request::Acknowledged(ack));
+        assert!(matches!(heard, downstream::Reply::Acknowledged(..)), "{heard:?}");
+    }
+    while let upstream::Reply::Batch(Some(batch)) = up.execute(upstream::Request::Feed(BUDGET)) {
+        let applied = down.execute(downstream::Request::Apply(batch));
+        assert!(matches!(applied, downstream::Reply::Applied { .. }), "{applied:?}");
+        up.execute(upstream::Request::Confirmed);
+    }
+}
+
+fn lead(replica: &Replica, name: &str) -> RecordId {
+    replica.transact(|tx| tx.create("lead", vec![("name".into(), Value::Text(name.into()))])).unwrap()
+}
+
+/// Logs a change that this program would not write, as if the person here had.
+fn log(replica: &Replica, collection: &str, id: &RecordId, raw: Vec<u8>) {
+    let change = Vetted::refused(raw).unwrap();
+    let written = replica.write(Origin::Local, |writer| {
+        let collection = writer.collection(collection);
+        writer.append(*id, &collection, &change, true)
+    });
+    written.unwrap();
+}
+
+fn own_actor(replica: &Replica, id: &RecordId) -> ActorId {
+    replica.inner.read(|view| Ok(view.standing(id)?.changes().first().unwrap().actor())).unwrap()
+}
+
+fn fates(replica: &Replica) -> Vec<(String, Fate)> {
+    replica.quarantine().unwrap().into_iter().map(|entry| (entry.code, entry.fate)).collect()
+}
+
+#[test]
+fn a_change_beyond_a_bound_is_kept_at_both_ends_and_the_next_one_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let (id, next) = (lead(&phone, "counted"), lead(&phone, "next"));
+    exchange(&phone, &hub);
+    let head = phone.inner.read(|view| Ok(view.standing(&id)?.heads()[0])).unwrap();
+    let field = "calls";
+    let genesis = genesis_actor(&id, field);
+    let mut deps = [head, build_genesis(GenesisKind::Counter, &genesis, field).1];
+    deps.sort_unstable();
+    let by = i64::MAX / 2;
+    let preds = vec![Pred { ctr: 1, actor: &genesis }];
+    let ops = [RootOp { key: field, action: Action::Increment, value: Scalar::Int(by), preds }];
+    let actor = own_actor(&phone, &id);
+    let start_op = phone.inner.read(|view| Ok(view.standing(&id)?.changes()[0].max_op())).unwrap() + 1;
+    let time = phone.corrected_now().0 + 1;
+    let change = NewChange { deps: &deps, actor: actor.as_bytes(), seq: 2, start_op, time, ops: &ops, texts: &[] };
+    log(&phone, "lead", &id, build(&change).0);
+    phone
+        .transact(|tx| tx.edit("lead", &next, vec![Edit::Set("company".into(), Value::Text("Orbit".into()))]))
+        .unwrap();
+    exchange(&phone, &hub);
+    assert_eq!(fates(&phone), [("change_limit".to_owned(), Fate::Waiting)]);
+    let (kept, reviewed) = (&phone.quarantine().unwrap()[0], &hub.review().unwrap()[0]);
+    assert_eq!((kept.change, &kept.raw, kept.user), (reviewed.change, &reviewed.raw, reviewed.user));
+    assert_eq!(hub.record("lead", &next).unwrap().text("company"), "Orbit");
+    assert_eq!(hub.record("lead", &id).unwrap(), phone.record("lead", &id).unwrap());
+    assert!(phone.verify(false).unwrap().is_sound());
+}
+
+#[test]
+fn a_forked_actor_loses_neither_of_its_lineages() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let id = lead(&phone, "forked");
+    let edit = |name: &str| {
+        let edits = vec![Edit::Set("name".into(), Value::Text(name.into()))];
+        phone.transact(|tx| tx.edit("lead", &id, edits)).unwrap();
+        phone.inner.read(|view| Ok(view.standing(&id)?.changes().last().unwrap().hash())).unwrap()
+    };
+    exchange(&phone, &hub);
+    let first = edit("one copy");
+    exchange(&phone, &hub);
+    // The other copy of the folder never wrote that, and writes under the same number of the same actor.
+    phone.write(Origin::Upstream, |writer| writer.retract(&[(id, first)]).map(|_| ())).unwrap();
+    let second = edit("the other copy");
+    exchange(&phone, &hub);
+    assert_eq!(fates(&phone), [("change_fork".to_owned(), Fate::Waiting)]);
+    let reviewed = &hub.review().unwrap()[0];
+    assert_eq!((reviewed.change, reviewed.code.as_str()), (second, "change_fork"));
+    let fields: Vec<&Value> = reviewed.fields.iter().map(|field| &field.to).collect();
+    assert_eq!(fields, [&Value::Text("the other copy".into())], "shown by what it followed, not by its rival");
+    assert_eq!(hub.record("lead", &id).unwrap().text("name"), "one copy");
+    hub.accept(reviewed.id).unwrap();
+    assert_eq!(hub.record("lead", &id).unwrap().text("name"), "the other copy");
+}
+
+#[test]
+fn a_process_killed_between_a_refusal_and_the_replay_goes_on_with_the_next_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let id = lead(&phone, "kept");
+    exchange(&phone, &hub);
+    let edit = |field: &str, value: &str| {
+        let edits = vec![Edit::Set(field.into(), Value::Text(value.into()))];
+        phone.transact(|tx| tx.edit("lead", &id, edits)).unwrap();
+    };
+    edit("name", "refused");
+    let refused = phone.inner.read(|view| Ok(view.standing(&id)?.heads()[0])).unwrap();
+    edit("company", "Orbit");
+    // The commit of the refusal, and then nothing more.
+    let now = phone.corrected_now();
+    let reasons = [((id, refused), Refused::new("denied_owner", ""))].into();
+    phone.write(Origin::Upstream, |writer| gone::refuse(writer, &reasons, now)).unwrap();
+    drop(phone);
+    let phone = crm::open(&dir.path().join("phone"), Arc::new(SystemEnvironment)).unwrap();
+    assert_eq!(phone.record("lead", &id).unwrap().text("company"), "");
+    exchange(&phone, &hub);
+    exchange(&phone, &hub);
+    for replica in [&phone, &hub] {
+        let record = replica.record("lead", &id).unwrap();
+        assert_eq!((record.text("name"), record.text("company")), ("kept", "Orbit"));
+    }
+    let waiting = ("denied_owner".to_owned(), Fate::Waiting);
+    assert_eq!(fates(&phone), [waiting, ("follows_refused".to_owned(), Fate::Replayed)]);
+    let again = phone.history("lead", &id).unwrap().iter().filter(|e| &*e.field == "company").count();
+    assert_eq!(again, 1, "once");
+}
