@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::catalogue;
 use crate::commands::{
-    conflicts, convert, devices, duplicates, exchange, files, folder, link, people, query, records, report, schema,
-    serve,
+    conflicts, convert, devices, duplicates, exchange, files, folder, link, people, query, records, refused, report,
+    schema, serve,
 };
 use crate::context::Context;
 use crate::demo;
@@ -70,6 +70,8 @@ enum Command {
     Fetch(files::Fetch),
     Conflicts(conflicts::Conflicts),
     Resolve(conflicts::Resolve),
+    Quarantine(refused::Quarantine),
+    Review(refused::Review),
     Duplicates(duplicates::Duplicates),
     Merge(duplicates::Merge),
     Unmerge(duplicates::Unmerge),
@@ -126,6 +128,8 @@ fn dispatch(context: &Context, command: Command) -> Result<Answer> {
         Command::Fetch(c) => c.run(context),
         Command::Conflicts(c) => c.run(context),
         Command::Resolve(c) => c.run(context),
+        Command::Quarantine(c) => c.run(context),
+        Command::Review(c) => c.run(context),
         Command::Duplicates(c) => c.run(context),
         Command::Merge(c) => c.run(context),
         Command::Unmerge(c) => c.run(context),

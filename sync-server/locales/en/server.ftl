@@ -151,3 +151,15 @@ blob-not-held = No replica above this one has the attachment { $hash } yet.
     .do = It comes when the device that attached it has synced; then fetch again.
 tls-unusable = The certificate or key cannot be used ({ $detail }).
     .do = Give a PEM chain and its own key, or neither: then the replica makes its own.
+nothing-refused = Nothing was refused that waits.
+marked-archived = It was edited while it was being archived, and is back. Archive it again, or bring it back.
+state-waiting = waits
+state-accepted = accepted
+state-declined = declined
+state-retried = tried again
+state-replayed = written again
+col-transaction = Transaction
+refused-exported = Wrote { $file }: { $count ->
+    [one] { $count } refused change
+   *[other] { $count } refused changes
+}.

@@ -14,6 +14,7 @@ pub mod link;
 pub mod people;
 pub mod query;
 pub mod records;
+pub mod refused;
 pub mod report;
 pub mod schema;
 pub mod serve;

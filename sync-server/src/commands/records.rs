@@ -236,12 +236,14 @@ fn history_object(shaper: &Shaper<'_>, collection: &Collection, entry: &HistoryE
     })
 }
 
-// The record's own marks are no fields of the schema: `archived` is a boolean, `merged_into` a reference.
+// The record's own marks are no fields of the schema: `archived` is a boolean, `merged_into` a reference, `cites` a list
+// of refused changes that came again.
 fn history_json(shaper: &Shaper<'_>, collection: &Collection, entry: &HistoryEntry, value: &Value) -> Json {
     match (collection.field(&entry.field), value) {
         (Some(field), value) => shaper.value(field, value),
         (None, Value::Boolean(flag)) => json!(flag),
         (None, Value::Reference(id)) => shaper.reference(Some(id)),
+        (None, Value::Set(cited)) => json!(cited),
         (None, _) => Json::Null,
     }
 }
@@ -251,6 +253,7 @@ fn history_text(shaper: &Shaper<'_>, collection: &Collection, entry: &HistoryEnt
         (Some(field), value) => shaper.text(field, value),
         (None, Value::Boolean(flag)) => flag.to_string(),
         (None, Value::Reference(id)) => shaper.label(id).unwrap_or_else(|| id.to_string()),
+        (None, Value::Set(cited)) => cited.iter().cloned().collect::<Vec<_>>().join(" "),
         (None, _) => String::new(),
     }
 }

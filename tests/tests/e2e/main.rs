@@ -1,4 +1,5 @@
-//! Real processes on real data: the three regional offices, the register of organisations, and killing everything.
+//! Real processes, most of them on real data: the three regional offices, the register of organisations, killing
+//! everything, and what is done about changes that were refused.
 //!
 //! What a report says is held against figures that `company` computes from the CSV files by plain splitting and adding,
 //! without any code of the product.
@@ -11,5 +12,6 @@ mod full_disk;
 mod kills;
 mod offices;
 mod organisations;
+mod refused;
 mod tls;
 mod tutorial;
