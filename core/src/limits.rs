@@ -41,6 +41,9 @@ pub const CHANGE_OPS_MAX: usize = 100_000;
 pub const CHANGE_DEPS_MAX: usize = 256;
 /// Most refused changes that one change brings again.
 pub const CITES_MAX: usize = 256;
+/// Most bytes of refused changes that an upstream keeps for one downstream until they are settled; what is beyond is
+/// kept by the downstream alone.
+pub const REVIEW_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longest actor, in bytes.
 pub const ACTOR_BYTES_MAX: usize = 64;
 /// Most actors that one change names beside its own.

@@ -300,6 +300,30 @@ fn accepting_and_retrying_at_once_brings_it_once() {
 }
 
 #[test]
+fn a_role_taken_away_while_its_person_was_offline_binds_what_was_typed_meanwhile() {
+    let company = Company::new();
+    let _north = company.branch("North");
+    let anna = company.person("Anna", "manager", Some("north"));
+    let phone = company.below(&company.hub, invitation("phone").of("name=Anna"));
+    let id = deal(&phone, "hers", vec![]);
+    exchange(&phone, &company.hub).unwrap();
+    let role = |role: &str| {
+        let edit = vec![Edit::Set("role".into(), Value::Text(role.into()))];
+        company.hub.transact(|tx| tx.edit("user", &anna, edit)).unwrap();
+    };
+    role("reader");
+    set(&phone, &id, "stage", stage("won"));
+    exchange(&phone, &company.hub).unwrap();
+    assert_eq!(fates(&phone.quarantine().unwrap()), [("denied_action".to_owned(), Fate::Waiting)]);
+    assert_eq!((value(&phone, &id, "stage"), value(&company.hub, &id, "stage")), (String::new(), String::new()));
+    role("manager");
+    exchange(&phone, &company.hub).unwrap();
+    assert!(phone.retry(None).unwrap()[0].error.is_none());
+    exchange(&phone, &company.hub).unwrap();
+    assert_eq!(value(&company.hub, &id, "stage"), "won");
+}
+
+#[test]
 fn a_value_that_a_newer_schema_does_not_allow_waits_until_it_does() {
     let company = Company::new();
     let tiers = |choices: &str| {

@@ -67,3 +67,4 @@ refused-limit = It exceeds a limit.
 refused-schema = It writes to a collection or field that is not known where it was refused.
 refused-foreign = Its bytes are not what Branchline writes: they are damaged or come from a foreign program.
 refused-value = A value does not fit the schema where it was refused. { $detail }
+refused-full = So much that came from this device waits in review already that this is kept here alone.

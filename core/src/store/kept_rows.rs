@@ -131,6 +131,13 @@ pub(crate) fn keep(conn: &Connection, queue: Queue, row: &KeptRow) -> Result<()>
     Ok(())
 }
 
+/// How many bytes of changes wait in review that this downstream brought.
+pub(crate) fn waiting_bytes(conn: &Connection, device: &DeviceId) -> Result<usize> {
+    let sql = "SELECT coalesce(sum(length(raw)), 0) FROM review WHERE device = ? AND fate = 'waiting'";
+    let bytes: i64 = conn.prepare_cached(sql)?.query_row([device.as_bytes()], |r| r.get(0))?;
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
 /// A number for the transaction of the next refused changes of a downstream.
 pub(crate) fn next_transaction(conn: &Connection) -> Result<u64> {
     let mut last = conn.prepare_cached("SELECT coalesce(max(tx), 0) FROM review")?;

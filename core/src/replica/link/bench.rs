@@ -1,6 +1,6 @@
 //! Whether the author of a change that came up a link had the right to write it, and whether it may stand in the record.
 //!
-//! A device's change is judged by its person's role within the device's scopes, and its values by the schema as it is here:
+//! A device's change is judged by its own role or its person's, whichever allows less, within the device's scopes, and its values by the schema as it is here:
 //! the device may have had an older one. A branch has judged its devices itself:
 //! its change is judged by the branch's scopes alone, but for what administers the company, where the author's own role
 //! counts, and enrolments, where the certificate does.

@@ -14,6 +14,7 @@ use super::upstream::Upstream;
 use crate::document::{Foreign, Refusal, State, Vetted, vet};
 use crate::error::Result;
 use crate::id::{ActorId, ChangeHash, RecordId, WorkspaceId};
+use crate::limits::REVIEW_BYTES_MAX;
 use crate::message::Language;
 use crate::replica::identity::is_binding_genuine;
 use crate::schema::Collection;
@@ -28,6 +29,8 @@ use crate::wire::message::{Ack, RefusedChange};
 pub(super) const FOLLOWS_REFUSED: &str = "follows_refused";
 /// Another change has brought again what it brings: nothing is lost and nothing is twice.
 pub(super) const BROUGHT_ALREADY: &str = "brought_already";
+/// So much of the same downstream waits in review that this is left to it alone.
+const REVIEW_FULL: &str = "review_full";
 
 /// Why a change was not taken in.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,7 +109,7 @@ fn known(writer: &Writer<'_>, record: &RecordId, actor: &ActorId, seq: u64) -> O
 }
 
 // The author of each actor of the push that may be believed: bound by a signature of a device that we know, which is
-// the peer itself or, where the peer is a branch, any device beneath it.
+// the peer itself or, where the peer is a branch, any device beneath it. A device speaks for its own person alone.
 fn bind(
     writer: &mut Writer<'_>,
     workspace: &WorkspaceId,
@@ -120,7 +123,7 @@ fn bind(
         }
         // Enrolments precede the first batch of their device, so its record is here.
         let Some(device) = link_rows::device(writer.connection(), &binding.device)? else { continue };
-        if is_binding_genuine(workspace, binding, &device.public_key) {
+        if binding.person == device.person && is_binding_genuine(workspace, binding, &device.public_key) {
             writer.bind_actor(binding)?;
             authors.insert(binding.actor, Author { person: binding.person });
         }
@@ -349,6 +352,11 @@ impl Intake<'_, '_> {
 
     fn refuse(&mut self, decoded: &Decoded, changes: &[DecodedChange], refused: &Refused) -> Result<()> {
         let tx = kept_rows::next_transaction(self.writer.connection())?;
+        let raw: usize = changes.iter().map(|change| decoded.raw(change).len()).sum();
+        let full = kept_rows::waiting_bytes(self.writer.connection(), &self.bench.peer.id)?.saturating_add(raw)
+            > REVIEW_BYTES_MAX;
+        let beyond = Refused::new(REVIEW_FULL, &*refused.code);
+        let refused = if full { &beyond } else { refused };
         for change in changes {
             let Some((record, collection)) = decoded.records.get(change.record) else { continue };
             let actor = crate::wire::chunk::parse(decoded.raw(change))
@@ -372,7 +380,7 @@ impl Intake<'_, '_> {
                 closed_by: None,
             };
             self.keeps = true;
-            if refused.code != BROUGHT_ALREADY {
+            if refused.code != BROUGHT_ALREADY && !full {
                 kept_rows::keep(self.writer.connection(), Queue::Review, &row)?;
                 if let Some(change) = row.change() {
                     self.settle(record, &change)?;

@@ -11,10 +11,11 @@ use super::ingest::Refused;
 use super::{Downstream, Invitation, InvitationCode, Joiner, Upstream};
 use crate::crm;
 use crate::document::{Edit, Vetted};
-use crate::id::{ActorId, RecordId};
+use crate::id::{ActorId, ChangeHash, RecordId};
 use crate::replica::{Fate, Init, Replica, SystemEnvironment};
 use crate::schema::Value;
 use crate::store::Origin;
+use crate::store::kept_rows::{self, KeptRow, Queue};
 use crate::sync::pace::Budget;
 use crate::sync::{Executor, downstream, upstream};
 use crate::wire::chunk::{Action, GenesisKind, NewChange, Pred, RootOp, Scalar, build, build_genesis, genesis_actor};
@@ -29,7 +30,8 @@ fn hub(dir: &Path) -> Replica {
 }
 
 fn joined(hub: &Replica, dir: &Path) -> Replica {
-    let invitation = Invitation { name: "phone".into(), expires_ms: 60_000, ..Invitation::default() };
+    let scopes = vec!["workspace".to_owned()];
+    let invitation = Invitation { name: "phone".into(), scopes, expires_ms: 60_000, ..Invitation::default() };
     let code = InvitationCode::parse(&hub.invite(&invitation).unwrap().code).unwrap();
     let schema = crm::builtin().clone();
     let mut joiner = Joiner::new(&dir.join("phone"), code, schema, Arc::new(SystemEnvironment)).unwrap();
@@ -182,4 +184,67 @@ fn a_process_killed_between_a_refusal_and_the_replay_goes_on_with_the_next_link(
     assert_eq!(fates(&phone), [waiting, ("follows_refused".to_owned(), Fate::Replayed)]);
     let again = phone.history("lead", &id).unwrap().iter().filter(|e| &*e.field == "company").count();
     assert_eq!(again, 1, "once");
+}
+
+#[test]
+fn a_device_cannot_write_as_another_person() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let owner = hub.me().unwrap().id;
+    let owned = vec![("name".into(), Value::Text("hers".into())), ("owner".into(), Value::Reference(owner))];
+    let id = phone.transact(|tx| tx.create("lead", owned)).unwrap();
+    exchange(&phone, &hub);
+    // A modified program that signs for the owner of the record.
+    let actor = ActorId::from_random([9; 8], false);
+    let workspace = phone.settings().unwrap().workspace;
+    let binding = phone.identity().bind(&workspace, actor, "phone", owner, None);
+    phone.write(Origin::Upstream, |writer| writer.bind_actor(&binding)).unwrap();
+    let state = phone.inner.read(|view| view.standing(&id)).unwrap();
+    let author = crate::document::Author { actor, now: phone.corrected_now() };
+    let collection = phone.schema().require("lead").unwrap().clone();
+    let edits = [Edit::Set("name".into(), Value::Text("forged".into()))];
+    let forged = crate::document::edit(&state, &collection, &edits, &author).unwrap().unwrap();
+    log(&phone, "lead", &id, forged.raw().to_vec());
+    exchange(&phone, &hub);
+    assert_eq!(fates(&phone), [("actor_unbound".to_owned(), Fate::Waiting)]);
+    assert_eq!(hub.record("lead", &id).unwrap().text("name"), "hers");
+    assert_eq!(hub.review().unwrap()[0].user, None, "nobody vouches for it");
+}
+
+#[test]
+fn a_full_review_queue_leaves_the_rest_to_its_author() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let id = lead(&phone, "given away");
+    exchange(&phone, &hub);
+    let owner = vec![Edit::Set("owner".into(), Value::Reference(hub.me().unwrap().id))];
+    hub.transact(|tx| tx.edit("lead", &id, owner)).unwrap();
+    let edit = vec![Edit::Set("company".into(), Value::Text("Orbit".into()))];
+    phone.transact(|tx| tx.edit("lead", &id, edit)).unwrap();
+    let large = KeptRow {
+        n: 0,
+        record: RecordId([1; 16]),
+        collection: "lead".to_owned(),
+        hash: ChangeHash([1; 32]),
+        actor: ActorId([1; 8]),
+        raw: vec![0; crate::limits::REVIEW_BYTES_MAX],
+        device: Some(phone.device()),
+        tx: 1,
+        code: "denied_owner".to_owned(),
+        detail: String::new(),
+        at: hub.corrected_now(),
+        fate: Fate::Waiting,
+        closed_at: None,
+        closed_by: None,
+    };
+    hub.note(|conn| kept_rows::keep(conn, Queue::Review, &large)).unwrap();
+    exchange(&phone, &hub);
+    assert_eq!(hub.review().unwrap().len(), 1, "no more of it");
+    let kept = &phone.quarantine().unwrap()[0];
+    assert_eq!((kept.code.as_str(), kept.detail.as_str()), ("review_full", "denied_owner"));
+    assert_eq!(phone.record("lead", &id).unwrap().text("company"), "");
 }

@@ -130,6 +130,7 @@ impl RefusedEntry {
             | "denied_grant"
             | "denied_new_person" => Message::new("refused-author"),
             "follows_refused" => Message::new("refused-follows"),
+            "review_full" => Message::new("refused-full"),
             "brought_already" => Message::new("refused-brought"),
             "change_missing" | "transaction_incomplete" => Message::new("refused-incomplete"),
             "change_fork" => Message::new("refused-fork"),
