@@ -70,6 +70,11 @@ byte_id!(
     BlobHash, 32
 );
 
+byte_id!(
+    /// A courier file: SHA-256 over its header and everything that it says.
+    FileId, 32
+);
+
 macro_rules! hex_display {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
@@ -86,7 +91,7 @@ macro_rules! hex_display {
         }
     )*};
 }
-hex_display!(ActorId, ChangeHash, DeviceId, WorkspaceId, Timeline, BatchId, BlobHash);
+hex_display!(ActorId, ChangeHash, DeviceId, WorkspaceId, Timeline, BatchId, BlobHash, FileId);
 
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

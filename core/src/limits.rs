@@ -103,3 +103,16 @@ pub const GRANT_SCOPES_MAX: usize = 64;
 pub const BLOB_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// A piece of an attachment, in bytes: a few seconds of a slow line.
 pub const BLOB_PIECE_BYTES: usize = 32 * 1024;
+
+/// Largest courier file, in bytes.
+pub const COURIER_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Piece in which a courier file is encrypted, in bytes before encryption.
+pub const COURIER_CHUNK_BYTES: usize = 64 * 1024;
+/// Largest item of a courier file, in bytes: one message of the link and what stands around it.
+pub const COURIER_ITEM_BYTES_MAX: usize = FRAME_BYTES_MAX + 256 * 1024;
+/// Courier files of one sender that may wait for their answer at the same time; older ones are sent anew.
+pub const COURIER_OPEN_MAX: usize = 64;
+/// Most attachments, in bytes, that one courier file carries; the rest goes with the next one.
+pub const COURIER_BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Most refusals in one item of a courier file; more of them go in further items.
+pub const COURIER_REFUSALS_MAX: usize = 1_000;

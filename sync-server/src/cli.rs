@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::catalogue;
 use crate::commands::{
-    conflicts, convert, devices, duplicates, exchange, files, folder, link, people, query, records, refused, report,
+    conflicts, convert, courier, devices, duplicates, exchange, files, folder, link, people, query, records, refused, report,
     schema, serve,
 };
 use crate::context::Context;
@@ -78,6 +78,7 @@ enum Command {
     Search(query::Search),
     Sql(query::Sql),
     Report(report::Report),
+    Courier(courier::Courier),
     Backup(folder::Backup),
     Restore(folder::Restore),
     Verify(folder::Verify),
@@ -136,6 +137,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Answer> {
         Command::Search(c) => c.run(context),
         Command::Sql(c) => c.run(context),
         Command::Report(c) => c.run(context),
+        Command::Courier(c) => c.run(context),
         Command::Backup(c) => c.run(context),
         Command::Restore(c) => c.run(context),
         Command::Verify(c) => c.run(context),

@@ -52,6 +52,13 @@ impl Replica {
         Ok(path.is_file().then_some(path))
     }
 
+    /// The file of an attachment, if it is here and its bytes hash to its name.
+    pub(super) fn blob_intact(&self, hash: &BlobHash) -> Result<Option<PathBuf>> {
+        let Some(path) = self.blob_file(hash)? else { return Ok(None) };
+        let found = File::open(&path).and_then(|mut file| hash_of(&mut file)).map_err(|e| file_fault(&e, &path))?;
+        Ok((found == *hash).then_some(path))
+    }
+
     /// Asks for an attachment that is not here: it comes with the next exchanges.
     ///
     /// # Errors

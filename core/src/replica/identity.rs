@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
 
+use x25519_dalek::{PublicKey, StaticSecret};
+
 use super::Environment;
 use crate::error::{Error, Result};
 use crate::id::{ActorId, BatchId, DeviceId, RecordId, WorkspaceId};
@@ -75,6 +77,13 @@ impl Identity {
     /// Signs bytes; what they mean must be told by how they begin.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
+    }
+
+    /// The secret that this replica shares with the holder of an X25519 key; none where the key gives everybody the same.
+    pub(super) fn agree(&self, theirs: &[u8; 32]) -> Option<[u8; 32]> {
+        let own = StaticSecret::from(self.key.to_scalar_bytes());
+        let shared = own.diffie_hellman(&PublicKey::from(*theirs));
+        shared.was_contributory().then(|| shared.to_bytes())
     }
 
     /// Binds an actor of this replica to the person, or the import, that writes under it.

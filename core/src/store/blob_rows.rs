@@ -55,6 +55,20 @@ pub(crate) fn next_unsent(conn: &Connection) -> Result<Option<(BlobHash, u64)>> 
     Ok(next.query_row([], |r| Ok((BlobHash(r.get(0)?), r.get::<_, i64>(1)? as u64))).optional()?)
 }
 
+/// Every attachment that the upstream may lack, with its size, small ones first.
+pub(crate) fn unsent(conn: &Connection) -> Result<Vec<(BlobHash, u64)>> {
+    let mut rows = conn.prepare_cached("SELECT hash, size FROM blob WHERE have > 0 AND NOT sent ORDER BY size")?;
+    let found = rows.query_map([], |r| Ok((BlobHash(r.get(0)?), r.get::<_, i64>(1)? as u64)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Every attachment that somebody here asked for.
+pub(crate) fn wanted(conn: &Connection) -> Result<Vec<BlobHash>> {
+    let mut rows = conn.prepare_cached("SELECT hash FROM blob WHERE wanted AND have = 0")?;
+    let found = rows.query_map([], |r| Ok(BlobHash(r.get(0)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The next attachment that somebody here asked for.
 pub(crate) fn next_wanted(conn: &Connection) -> Result<Option<BlobHash>> {
     let mut next = conn.prepare_cached("SELECT hash FROM blob WHERE wanted AND have = 0 LIMIT 1")?;

@@ -166,15 +166,15 @@ pub(crate) struct Waiting {
     pub tx_end: bool,
 }
 
-/// The next changes of the outbox, whole transactions, about `budget` raw bytes. A batch ends with an enrolment, so that
-/// the upstream knows a device before it judges what the device wrote.
-pub(crate) fn outbox(conn: &Connection, budget: usize) -> Result<Vec<Waiting>> {
+/// The next changes of the outbox behind a sequence, whole transactions, about `budget` raw bytes. A batch ends with an
+/// enrolment, so that the upstream knows a device before it judges what the device wrote.
+pub(crate) fn outbox(conn: &Connection, after: u64, budget: usize) -> Result<Vec<Waiting>> {
     let mut next = conn.prepare_cached(
         "SELECT o.seq, r.id, r.collection, l.hash, l.raw, l.flags FROM outbox o
-         JOIN log l ON l.seq = o.seq JOIN record r ON r.n = l.record ORDER BY o.seq",
+         JOIN log l ON l.seq = o.seq JOIN record r ON r.n = l.record WHERE o.seq > ? ORDER BY o.seq",
     )?;
     let enrolments = collection_number(conn, "device")?;
-    let mut rows = next.query([])?;
+    let mut rows = next.query([after as i64])?;
     let (mut waiting, mut bytes): (Vec<Waiting>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let enrols = waiting.last().is_some_and(|w| Some(w.collection) == enrolments);
@@ -199,6 +199,17 @@ pub(crate) fn outbox(conn: &Connection, budget: usize) -> Result<Vec<Waiting>> {
 /// Whether the log row of this sequence waits.
 pub(crate) fn is_waiting(conn: &Connection, seq: u64) -> Result<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM outbox WHERE seq = ?")?.exists([seq as i64])?)
+}
+
+/// What waits up to a sequence: sequences and names of the changes, in their order.
+pub(crate) fn outbox_upto(conn: &Connection, last: u64) -> Result<Vec<(u64, RecordId, ChangeHash)>> {
+    let mut rows = conn.prepare_cached(
+        "SELECT o.seq, r.id, l.hash FROM outbox o
+         JOIN log l ON l.seq = o.seq JOIN record r ON r.n = l.record WHERE o.seq <= ? ORDER BY o.seq",
+    )?;
+    let found = rows
+        .query_map([last as i64], |r| Ok((r.get::<_, i64>(0)? as u64, RecordId(r.get(1)?), ChangeHash(r.get(2)?))))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 /// How many changes wait.

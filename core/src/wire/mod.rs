@@ -7,4 +7,5 @@
 pub(crate) mod bytes;
 pub mod chunk;
 pub mod codec;
+pub mod courier;
 pub mod message;

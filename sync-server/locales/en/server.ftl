@@ -163,3 +163,9 @@ refused-exported = Wrote { $file }: { $count ->
     [one] { $count } refused change
    *[other] { $count } refused changes
 }.
+courier-packed = Wrote { $file } for { $name }. What it holds waits until its answer has come back.
+courier-changes = Changes
+courier-receipts = Receipts
+courier-attachments = Attachments
+courier-bytes = Bytes
+courier-joining = Wrote { $file }: this folder’s enrolment. Unpack it at the upstream, pack the answer there for this replica and unpack that here.

@@ -170,3 +170,9 @@ refused-exported = Записан { $file }: { $count ->
     [few] { $count } отклонённых изменения
    *[other] { $count } отклонённых изменений
 }.
+courier-packed = Записано в { $file }, получатель: { $name }. Упакованное ждёт, пока не вернётся ответ.
+courier-changes = Изменений
+courier-receipts = Подтверждений
+courier-attachments = Вложений
+courier-bytes = Байт
+courier-joining = Записано в { $file }: регистрация этой папки. Распакуйте файл у вышестоящего сервера, упакуйте там ответ для этой реплики и распакуйте его здесь.

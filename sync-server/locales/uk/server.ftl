@@ -170,3 +170,9 @@ refused-exported = Записано { $file }: { $count ->
     [few] { $count } відхилені зміни
    *[other] { $count } відхилених змін
 }.
+courier-packed = Записано в { $file }, одержувач: { $name }. Запаковане чекає, доки не повернеться відповідь.
+courier-changes = Змін
+courier-receipts = Підтверджень
+courier-attachments = Вкладень
+courier-bytes = Байтів
+courier-joining = Записано в { $file }: реєстрація цієї теки. Розпакуйте файл у вищого сервера, запакуйте там відповідь для цієї репліки та розпакуйте її тут.

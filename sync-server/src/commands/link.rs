@@ -1,5 +1,6 @@
 //! The link to the upstream: `join`, `sync`, `upstream`, `pause`, `resume`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use branchline_core::message::Message;
@@ -13,6 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
+use crate::commands::courier;
 use crate::context::{Context, environment};
 use crate::output::{Answer, aside, pairs, progress};
 use crate::runtime::{block_on, parse_span, stop_signal};
@@ -28,6 +30,9 @@ pub struct Join {
     /// Enrol only; the first sync comes later.
     #[arg(long)]
     no_sync: bool,
+    /// There is no line: write the enrolment to this file; `courier unpack` of its answer ends it.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_sync")]
+    courier: Option<PathBuf>,
     /// How long the first sync may take; what has arrived by then stays, and `sync` goes on.
     #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = parse_span)]
     deadline: Duration,
@@ -40,6 +45,9 @@ impl Join {
     /// A code that is damaged, used or expired; an upstream that cannot be reached; a folder that is a replica already.
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let code = InvitationCode::parse(&self.code)?;
+        if let Some(file) = &self.courier {
+            return courier::join(context, &code, file);
+        }
         let folder = context.folder()?;
         block_on(async {
             let replica = net::join(folder, &code, crm::builtin().clone(), environment()).await?;

@@ -5,6 +5,7 @@
 pub mod assignments;
 pub mod conflicts;
 pub mod convert;
+pub mod courier;
 pub mod devices;
 pub mod duplicates;
 pub mod exchange;

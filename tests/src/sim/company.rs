@@ -60,10 +60,19 @@ impl Company {
     ///
     /// # Panics
     /// Where the upstream refuses it.
-    pub fn below(&self, upper: &Replica, invitation: Asked) -> Replica {
-        let lower = enrol(upper, &self.folder(&invitation.0.name), &invitation.0, Arc::new(SystemEnvironment));
-        lower.announce("http://127.0.0.1:2", None).unwrap();
+    pub fn below(&self, upper: &Replica, invitation: impl Into<Invitation>) -> Replica {
+        let lower = self.joined(upper, &invitation.into());
         exchange(&lower, upper).unwrap();
+        lower
+    }
+
+    /// Whoever joins `upper` by this invitation, without any exchange.
+    ///
+    /// # Panics
+    /// Where the upstream refuses it.
+    pub fn joined(&self, upper: &Replica, invitation: &Invitation) -> Replica {
+        let lower = enrol(upper, &self.folder(&invitation.name), invitation, Arc::new(SystemEnvironment));
+        lower.announce("http://127.0.0.1:2", None).unwrap();
         lower
     }
 
@@ -96,6 +105,12 @@ pub struct Asked(Invitation);
 /// An invitation of a device of this name that acts for a person of its own.
 pub fn invitation(name: &str) -> Asked {
     Asked(Invitation { name: name.into(), expires_ms: 60_000, ..Invitation::default() })
+}
+
+impl From<Asked> for Invitation {
+    fn from(asked: Asked) -> Self {
+        asked.0
+    }
 }
 
 impl Asked {

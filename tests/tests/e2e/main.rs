@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod company;
+mod courier;
 mod demo;
 mod full_disk;
 mod kills;

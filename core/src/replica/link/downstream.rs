@@ -11,7 +11,7 @@ use crate::document::{Foreign, Refusal, vet};
 use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
 use crate::replica::Replica;
-use crate::store::link_rows;
+use crate::store::link_rows::{self, Waiting};
 use crate::store::{Appended, Origin, Writer, meta};
 use crate::sync::Executor;
 use crate::sync::blobs::{BlobReply, BlobRequest};
@@ -26,8 +26,8 @@ pub struct Downstream {
     replica: Replica,
     upstream: DeviceId,
     told: Told,
-    // The push that waits for its acknowledgement: sequences and names of its changes, in their order.
-    pushed: Vec<(u64, RecordId, ChangeHash)>,
+    // The push that waits for its acknowledgement, in its order.
+    pushed: Vec<Sent>,
 }
 
 impl Downstream {
@@ -83,7 +83,7 @@ impl Downstream {
         Ok(())
     }
 
-    fn apply(&mut self, batch: &Batch) -> Result<Reply> {
+    pub(super) fn apply(&mut self, batch: &Batch) -> Result<Reply> {
         let mut want: Vec<RecordId> = Vec::new();
         let now = self.replica.corrected_now();
         let ((changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
@@ -114,26 +114,7 @@ impl Downstream {
     }
 
     fn push(&mut self, budget: Budget) -> Result<Option<(Vec<u8>, u64)>> {
-        let replica = self.replica.clone();
-        let told = &mut self.told;
-        let (waiting, changes) = replica.read(|conn| {
-            let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
-            loop {
-                let waiting = link_rows::outbox(conn, raw_budget)?;
-                if waiting.is_empty() {
-                    return Ok((waiting, Vec::new()));
-                }
-                let items: Vec<Item> = waiting.iter().map(Item::of).collect();
-                let changes = encode(conn, &replica.schema(), told, &items, budget.level)?;
-                if fits(&changes) || raw_budget == 0 {
-                    return Ok((waiting, changes));
-                }
-                raw_budget /= 2;
-            }
-        })?;
-        if waiting.is_empty() {
-            return Ok(None);
-        }
+        let Some((waiting, changes)) = next_push(&self.replica, &mut self.told, 0, budget)? else { return Ok(None) };
         self.pushed = waiting.iter().map(|w| (w.seq, w.record, w.hash)).collect();
         Ok(Some((changes, self.pushed.len() as u64)))
     }
@@ -142,66 +123,30 @@ impl Downstream {
         let pushed = std::mem::take(&mut self.pushed);
         let refused: BTreeMap<usize, &RefusedChange> =
             ack.refused.iter().filter_map(|r| Some((usize::try_from(r.index).ok()?, r))).collect();
-        let accepted: Vec<&(u64, RecordId, ChangeHash)> =
-            pushed.iter().enumerate().filter(|(at, _)| !refused.contains_key(at)).map(|(_, p)| p).collect();
-        if digest(accepted.iter().map(|(_, record, hash)| (record, hash))) != ack.digest {
+        let mut answer = Answered { witness: Some(ack.witness.clone()), ..Answered::default() };
+        for (at, change) in pushed.iter().enumerate() {
+            match refused.get(&at) {
+                None => answer.accepted.push(*change),
+                Some(why) => answer.refused.push((*change, Refused::new(&why.code, why.detail.clone()))),
+            }
+        }
+        if digest(answer.accepted.iter().map(|(_, record, hash)| (record, hash))) != ack.digest {
             return Err(Error::protocol("acknowledgement-differs"));
         }
-        let now = self.replica.corrected_now();
-        let seqs: Vec<u64> = accepted.iter().map(|(seq, ..)| *seq).collect();
-        let reasons: Reasons = refused
-            .iter()
-            .filter_map(|(at, why)| {
-                let (_, record, hash) = pushed.get(*at)?;
-                Some(((*record, *hash), Refused::new(&why.code, why.detail.clone())))
-            })
-            .collect();
-        let (replaying, _) = self.replica.write(Origin::Upstream, |writer| {
-            link_rows::delivered(writer.connection(), &seqs)?;
-            let replaying = gone::refuse(writer, &reasons, now)?;
-            meta::set(writer.connection(), key::WITNESS, &ack.witness)?;
-            add(writer.connection(), key::PUSHED, seqs.len() as u64)?;
-            add(writer.connection(), key::REFUSED, reasons.len() as u64)?;
-            if link_rows::outbox_len(writer.connection())? == 0 {
-                meta::set_integer(writer.connection(), key::COMPLETE, now.0)?;
-            }
-            for record in hidden(writer, &pushed)? {
-                writer.leave(&record)?;
-            }
-            writer.mark_dirty();
-            Ok(replaying)
-        })?;
-        if replaying {
-            self.replica.replay_refused()?;
-        }
-        Ok(Reply::Acknowledged(seqs.len() as u64, ack.refused.len() as u64))
+        settle(&self.replica, &answer)?;
+        Ok(Reply::Acknowledged(answer.accepted.len() as u64, ack.refused.len() as u64))
     }
 
     // What the upstream will judge by is judged by here, from the next command on.
-    fn granted(&self, grant: &Grant) -> Result<()> {
+    pub(super) fn granted(&self, grant: &Grant) -> Result<()> {
         let scopes: Vec<Scope> = grant.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
         self.replica.write(Origin::Upstream, |writer| writer.assign(&grant.role, &scopes))?;
         Ok(())
     }
 
     fn summary(&self) -> Result<Reply> {
-        let now = self.replica.corrected_now();
-        let (outbox, through) = self.replica.read(|conn| {
-            let outbox = link_rows::outbox_len(conn)?;
-            let own = match outbox {
-                0 => Some(now),
-                _ => meta::integer(conn, key::COMPLETE)?.map(Millis),
-            };
-            let mut through = own;
-            for device in link_rows::devices(conn)? {
-                if !device.revoked && device.enroller == self.replica.device() {
-                    let said = link_rows::link(conn, &device.id)?.and_then(|row| row.complete_through);
-                    through = through.min(said);
-                }
-            }
-            Ok((outbox, through))
-        })?;
-        Ok(Reply::Summary(outbox, through))
+        let outbox = self.replica.outbox_len()?;
+        Ok(Reply::Summary(outbox, complete_through(&self.replica, outbox == 0)?))
     }
 
     fn blob(&self, request: BlobRequest) -> Result<BlobReply> {
@@ -221,6 +166,91 @@ impl Executor for Downstream {
     fn execute(&mut self, request: Request) -> Reply {
         self.answer(request).unwrap_or_else(Reply::Failed)
     }
+}
+
+/// A change of the outbox: its sequence and its name.
+pub(super) type Sent = (u64, RecordId, ChangeHash);
+
+/// What the upstream has answered about changes that were sent to it.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    pub(super) accepted: Vec<Sent>,
+    pub(super) refused: Vec<(Sent, Refused)>,
+    /// The token of the newest commit that holds them.
+    pub(super) witness: Option<Vec<u8>>,
+}
+
+/// The next changes of the outbox behind a sequence, encoded; none where nothing waits.
+pub(super) fn next_push(
+    replica: &Replica,
+    told: &mut Told,
+    after: u64,
+    budget: Budget,
+) -> Result<Option<(Vec<Waiting>, Vec<u8>)>> {
+    replica.read(|conn| {
+        let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
+        loop {
+            let waiting = link_rows::outbox(conn, after, raw_budget)?;
+            if waiting.is_empty() {
+                return Ok(None);
+            }
+            let items: Vec<Item> = waiting.iter().map(Item::of).collect();
+            let changes = encode(conn, &replica.schema(), told, &items, budget.level)?;
+            if fits(&changes) || raw_budget == 0 {
+                return Ok(Some((waiting, changes)));
+            }
+            raw_budget /= 2;
+        }
+    })
+}
+
+/// Keeps an answer of the upstream: what it accepted waits no longer, what it refused goes to quarantine.
+pub(super) fn settle(replica: &Replica, answer: &Answered) -> Result<()> {
+    let now = replica.corrected_now();
+    let seqs: Vec<u64> = answer.accepted.iter().map(|(seq, ..)| *seq).collect();
+    let reasons: Reasons = answer
+        .refused
+        .iter()
+        .map(|((_, record, hash), why)| ((*record, *hash), Refused::new(&why.code, why.detail.clone())))
+        .collect();
+    let (replaying, _) = replica.write(Origin::Upstream, |writer| {
+        link_rows::delivered(writer.connection(), &seqs)?;
+        let replaying = gone::refuse(writer, &reasons, now)?;
+        if let Some(witness) = &answer.witness {
+            meta::set(writer.connection(), key::WITNESS, witness)?;
+        }
+        add(writer.connection(), key::PUSHED, seqs.len() as u64)?;
+        add(writer.connection(), key::REFUSED, reasons.len() as u64)?;
+        if link_rows::outbox_len(writer.connection())? == 0 {
+            meta::set_integer(writer.connection(), key::COMPLETE, now.0)?;
+        }
+        for record in hidden(writer, answer)? {
+            writer.leave(&record)?;
+        }
+        writer.mark_dirty();
+        Ok(replaying)
+    })?;
+    if replaying {
+        replica.replay_refused()?;
+    }
+    Ok(())
+}
+
+/// Up to when this replica and everything beneath it will have nothing left to deliver, if what is being sent has
+/// `emptied` the outbox.
+pub(super) fn complete_through(replica: &Replica, emptied: bool) -> Result<Option<Millis>> {
+    let now = replica.corrected_now();
+    replica.read(|conn| {
+        let own = if emptied { Some(now) } else { meta::integer(conn, key::COMPLETE)?.map(Millis) };
+        let mut through = own;
+        for device in link_rows::devices(conn)? {
+            if !device.revoked && device.enroller == replica.device() {
+                let said = link_rows::link(conn, &device.id)?.and_then(|row| row.complete_through);
+                through = through.min(said);
+            }
+        }
+        Ok(through)
+    })
 }
 
 // Makes the changes of a batch durable. Gives back how many were new, and adds the records that it lacks to `want`.
@@ -260,8 +290,9 @@ fn take_in(writer: &mut Writer<'_>, changes: &[u8], want: &mut Vec<RecordId>) ->
 }
 
 // Records that left our scopes while something typed here waited: delivered or quarantined by now.
-fn hidden(writer: &mut Writer<'_>, pushed: &[(u64, RecordId, ChangeHash)]) -> Result<Vec<RecordId>> {
-    let records: BTreeSet<RecordId> = pushed.iter().map(|(_, record, _)| *record).collect();
+fn hidden(writer: &mut Writer<'_>, answer: &Answered) -> Result<Vec<RecordId>> {
+    let answered = answer.accepted.iter().chain(answer.refused.iter().map(|(sent, _)| sent));
+    let records: BTreeSet<RecordId> = answered.map(|(_, record, _)| *record).collect();
     let mut out = Vec::new();
     for record in records {
         if writer.held(&record)?.is_some_and(|held| held.hidden) {

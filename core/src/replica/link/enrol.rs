@@ -133,7 +133,7 @@ pub struct Joiner {
     code: InvitationCode,
     schema: Option<Schema>,
     env: Arc<dyn Environment>,
-    identity: Identity,
+    pub(super) identity: Identity,
     replica: Option<Replica>,
 }
 
@@ -155,14 +155,14 @@ impl Joiner {
         self.replica
     }
 
-    fn greet(&self, nonce: &Nonce) -> Enrol {
+    pub(super) fn greet(&self, nonce: &Nonce) -> Enrol {
         let public_key = self.identity.public_key();
         let mut asked = Enrol { secret: self.code.secret, public_key, signature: [0; 64] };
         asked.signature = self.identity.sign(&asked.signed(nonce));
         asked
     }
 
-    fn enrolled(&mut self, enrolled: &Enrolled) -> Result<()> {
+    pub(super) fn enrolled(&mut self, enrolled: &Enrolled) -> Result<()> {
         let certificate = Certificate::verify(&enrolled.certificate, &self.code.upstream_key)?;
         let mine = certificate.public_key == self.identity.public_key();
         let (Some(currency), Some(schema), true) =

@@ -199,8 +199,20 @@ impl Intake<'_, '_> {
         };
         match judged {
             Ok(judged) => self.append(judged),
+            // What is durable here stays acknowledged, whatever has become of its author's rights since.
+            Err(_) if self.is_held(decoded, changes)? => Ok(()),
             Err(refused) => self.refuse(decoded, changes, &refused),
         }
+    }
+
+    fn is_held(&self, decoded: &Decoded, changes: &[DecodedChange]) -> Result<bool> {
+        for change in changes {
+            let Some((record, _)) = decoded.records.get(change.record) else { return Ok(false) };
+            if link_rows::author_of(self.writer.connection(), record, &change.hash)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(!changes.is_empty())
     }
 
     fn judge_all(

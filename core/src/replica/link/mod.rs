@@ -11,6 +11,7 @@ mod batch;
 mod bench;
 mod certificate;
 mod code;
+mod courier;
 mod devices;
 mod downstream;
 mod enrol;
@@ -24,6 +25,7 @@ mod upstream;
 
 pub use certificate::Certificate;
 pub use code::{InvitationCode, Trust};
+pub use courier::{Note, Packed, Unpacked};
 pub use devices::DownstreamInfo;
 pub use downstream::Downstream;
 pub use enrol::Joiner;

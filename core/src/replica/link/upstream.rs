@@ -37,7 +37,9 @@ pub(super) struct Peer {
     /// It may only push, and all of it goes to review.
     pub(super) revoked: bool,
     told: Told,
-    position: Position,
+    pub(super) position: Position,
+    /// Changes fed so far.
+    pub(super) fed: u64,
     // Where the downstream will be once it has confirmed the batch in flight.
     pending: Option<Position>,
 }
@@ -47,6 +49,14 @@ impl Upstream {
     pub fn new(replica: Replica, version: Option<String>) -> Self {
         let seal = Seal::of_secret(&replica.identity().secret());
         Self { replica, seal, version, peer: None, admitted: Arc::default() }
+    }
+
+    /// For files of a downstream that has no line, beginning after a position.
+    pub(super) fn without_line(replica: Replica, device: DeviceRow, position: Position) -> Result<Self> {
+        let active = replica.read(|conn| link_rows::person_active(conn, &device.person))?;
+        let revoked = device.revoked || !active;
+        let peer = Peer { device, revoked, told: Told::default(), position, fed: 0, pending: None };
+        Ok(Self { peer: Some(peer), ..Self::new(replica, None) })
     }
 
     /// Where the device at the other end will stand once it was let in.
@@ -59,13 +69,7 @@ impl Upstream {
             Request::Admit(hello, nonce) => self.admit(&hello, &nonce).map(Reply::Welcome),
             Request::Enrol(enrol, nonce) => enrol::enrol(&self.replica, &enrol, &nonce).map(Reply::Enrolled),
             Request::Feed(budget) => self.feed(budget),
-            Request::Confirmed => {
-                let peer = self.admitted()?;
-                if let Some(position) = peer.pending.take() {
-                    peer.position = position;
-                }
-                Ok(Reply::Done)
-            }
+            Request::Confirmed => self.confirmed().map(|()| Reply::Done),
             Request::Ingest(number, changes) => self.ingest(number, &changes).map(|(ack, new)| Reply::Ack(ack, new)),
             Request::Whole(records) => self.whole(&records).map(|batch| Reply::Batch(Some(batch))),
             Request::Heard(outbox, complete) => self.heard(outbox, complete).map(|()| Reply::Done),
@@ -103,7 +107,7 @@ impl Upstream {
             }
             let end = feed::log_end(conn)?;
             let position = if hello.position.is_empty() {
-                Position { timeline, seq: end, rolling: feed::rolling_at(conn, end)?, ..Position::default() }
+                beginning(conn, timeline)?
             } else {
                 known(conn, timeline, &seal, &hello.position, end)?
             };
@@ -126,8 +130,27 @@ impl Upstream {
             Ok((position, quiet))
         })?;
         let _ = self.admitted.set(device.id);
-        self.peer = Some(Peer { device, revoked, told: Told::default(), position, pending: None });
+        self.peer = Some(Peer { device, revoked, told: Told::default(), position, fed: 0, pending: None });
         Ok(Welcome { now: self.replica.corrected_now(), epoch: offered, quiet })
+    }
+
+    pub(super) fn confirmed(&mut self) -> Result<()> {
+        let peer = self.admitted()?;
+        if let Some(position) = peer.pending.take() {
+            peer.position = position;
+        }
+        Ok(())
+    }
+
+    /// The next batch of a file, with the grant where it has changed.
+    pub(super) fn next_batch(&mut self, budget: Budget) -> Result<Option<(Option<Grant>, Batch)>> {
+        let fed = match self.feed(budget)? {
+            Reply::Granted(grant, batch) => Some((Some(grant), batch)),
+            Reply::Batch(batch) => batch.map(|batch| (None, batch)),
+            _ => None,
+        };
+        self.confirmed()?;
+        Ok(fed)
     }
 
     fn feed(&mut self, budget: Budget) -> Result<Reply> {
@@ -138,17 +161,18 @@ impl Upstream {
             return Ok(Reply::Batch(None));
         }
         let (device, told, from) = (peer.device.id, &mut peer.told, &peer.position);
-        let (grant, (fed, changes)) = replica.read(|conn| {
+        let (grant, (fed, count, changes)) = replica.read(|conn| {
             let device = current(conn, &device)?;
             let grant = replica.grant_of(&device);
             let viewer = viewer(conn, &replica, &device, &grant)?;
             let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
             loop {
                 let mut fed = feed::feed(conn, &viewer, from, raw_budget)?;
+                let count = fed.changes.len() as u64;
                 let changes = encode_fed(conn, &replica, told, &mut fed, budget.level)?;
                 // What hardly compresses goes in smaller batches; one transaction always fits.
                 if fits(&changes) || raw_budget == 0 {
-                    return Ok((grant, (fed, changes)));
+                    return Ok((grant, (fed, count, changes)));
                 }
                 raw_budget /= 2;
             }
@@ -159,6 +183,7 @@ impl Upstream {
         }
         let news = peer.position.grant != fed.position.grant;
         let position = seal.seal(&fed.position);
+        peer.fed += count;
         peer.pending = Some(fed.position);
         let batch = Batch {
             number: 0,
@@ -174,7 +199,7 @@ impl Upstream {
         Ok(if news { Reply::Granted(grant, batch) } else { Reply::Batch(Some(batch)) })
     }
 
-    fn whole(&mut self, records: &[RecordId]) -> Result<Batch> {
+    pub(super) fn whole(&mut self, records: &[RecordId]) -> Result<Batch> {
         let replica = self.replica.clone();
         let peer = self.admitted()?;
         if peer.revoked {
@@ -191,7 +216,7 @@ impl Upstream {
         Ok(Batch { changes, ..Batch::default() })
     }
 
-    fn heard(&mut self, outbox: u64, complete: Option<Millis>) -> Result<()> {
+    pub(super) fn heard(&mut self, outbox: u64, complete: Option<Millis>) -> Result<()> {
         let now = self.replica.environment().now();
         let replica = self.replica.clone();
         let peer = self.admitted()?;
@@ -242,8 +267,14 @@ pub(super) fn check_signature(public_key: &[u8; 32], signed: &[u8], signature: &
     key.verify_strict(signed, &Signature::from_bytes(signature)).map_err(|_| invalid())
 }
 
-// A position or witness that this log confirms.
-fn known(conn: &Opened, timeline: Timeline, seal: &Seal, token: &[u8], end: u64) -> Result<Position> {
+/// Where a downstream begins that has nothing yet: at the end of the log, with everything owed by passes.
+pub(super) fn beginning(conn: &Opened, timeline: Timeline) -> Result<Position> {
+    let end = feed::log_end(conn)?;
+    Ok(Position { timeline, seq: end, rolling: feed::rolling_at(conn, end)?, ..Position::default() })
+}
+
+/// A position or witness that this log confirms.
+pub(super) fn known(conn: &Opened, timeline: Timeline, seal: &Seal, token: &[u8], end: u64) -> Result<Position> {
     let position = seal.open(token)?;
     let same = position.timeline == timeline
         && position.seq <= end
@@ -258,7 +289,7 @@ pub(super) fn current(conn: &Opened, device: &DeviceId) -> Result<DeviceRow> {
     if row.revoked || !active { Err(Error::refused("link-revoked")) } else { Ok(row) }
 }
 
-fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow, grant: &Grant) -> Result<Viewer> {
+pub(super) fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow, grant: &Grant) -> Result<Viewer> {
     let schema = replica.schema();
     let mut shared = HashMap::new();
     for collection in schema.collections().iter().filter(|c| c.kind == Kind::Shared) {
