@@ -114,5 +114,9 @@ pub const COURIER_ITEM_BYTES_MAX: usize = FRAME_BYTES_MAX + 256 * 1024;
 pub const COURIER_OPEN_MAX: usize = 64;
 /// Most attachments, in bytes, that one courier file carries; the rest goes with the next one.
 pub const COURIER_BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Largest database that a seed unpacks to, in bytes.
+pub const SEED_IMAGE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// Most scopes of a seed.
+pub const SEED_SCOPES_MAX: usize = 64;
 /// Most refusals in one item of a courier file; more of them go in further items.
 pub const COURIER_REFUSALS_MAX: usize = 1_000;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::connect::{Address, connect};
 use super::drive::{Around, Outcome, Traffic, drive};
 use crate::error::{Error, Result};
-use crate::replica::link::{Downstream, InvitationCode, Joiner};
+use crate::replica::link::{Downstream, InvitationCode, Joiner, Seed};
 use crate::replica::{Environment, Replica};
 use crate::schema::Schema;
 use crate::sync::pace::Backoff;
@@ -54,7 +54,24 @@ impl Exchange {
 /// `replica_exists`, `invitation_*`, `certificate_invalid`, and whatever connecting can fail with. The folder is no
 /// replica then, and the same code works again unless the upstream said otherwise.
 pub async fn join(dir: &Path, code: &InvitationCode, schema: Schema, env: Arc<dyn Environment>) -> Result<Replica> {
-    let joiner = Joiner::new(dir, code.clone(), schema, env.clone())?;
+    enrol(Joiner::new(dir, code.clone(), schema, env.clone())?, code, env).await
+}
+
+/// As [`join`], but the replica begins with a seed of its upstream.
+///
+/// # Errors
+/// As [`join`]; `seed_other_upstream`, `seed_beyond_grants`.
+pub async fn join_with_seed(
+    dir: &Path,
+    code: &InvitationCode,
+    seed: Seed,
+    schema: Schema,
+    env: Arc<dyn Environment>,
+) -> Result<Replica> {
+    enrol(Joiner::new(dir, code.clone(), schema, env.clone())?.with_seed(seed), code, env).await
+}
+
+async fn enrol(joiner: Joiner, code: &InvitationCode, env: Arc<dyn Environment>) -> Result<Replica> {
     let address = Address { url: code.address.clone(), trust: code.trust };
     let (frames, nonce) = connect(&address).await?;
     let session = downstream::Session::new(env.now());

@@ -10,4 +10,4 @@ mod follow;
 
 pub use connect::{Address, connect};
 pub use drive::{Around, Frames, Outcome, Traffic, drive};
-pub use follow::{Exchange, Following, follow, is_online, join, local_commits, sync_once};
+pub use follow::{Exchange, Following, follow, is_online, join, join_with_seed, local_commits, sync_once};

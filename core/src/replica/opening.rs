@@ -33,7 +33,7 @@ impl Replica {
             init,
             assigned,
         };
-        let replica = Self::begin(dir, birth, schema, env)?;
+        let replica = Self::begin(dir, birth, None, schema, env)?;
         match replica.write_owner(init, owner) {
             Ok(()) => Ok(replica),
             Err(failure) => {
@@ -50,6 +50,18 @@ impl Replica {
     /// # Errors
     /// As [`Replica::init`].
     pub fn join(dir: &Path, joining: &Joining, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
+        Self::join_with(dir, joining, None, schema, env)
+    }
+
+    // With an image, the store begins as that, but for what the folder says about itself; of that, the image's keys that
+    // are named stay.
+    pub(super) fn join_with(
+        dir: &Path,
+        joining: &Joining,
+        image: Option<(&Path, &[&str])>,
+        schema: Schema,
+        env: Arc<dyn Environment>,
+    ) -> Result<Self> {
         let init = Init {
             name: joining.name.clone(),
             owner_name: None,
@@ -71,7 +83,7 @@ impl Replica {
             init: &init,
             assigned,
         };
-        Self::begin(dir, birth, schema, env)
+        Self::begin(dir, birth, image, schema, env)
     }
 
     /// Opens the replica in `dir`. `schema` is the program's built-in one; the workspace's own collections and fields
@@ -90,7 +102,13 @@ impl Replica {
         Self::assemble(dir, conn, &node, identity, schema, env)
     }
 
-    fn begin(dir: &Path, birth: Birth<'_>, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
+    fn begin(
+        dir: &Path,
+        birth: Birth<'_>,
+        image: Option<(&Path, &[&str])>,
+        schema: Schema,
+        env: Arc<dyn Environment>,
+    ) -> Result<Self> {
         if store::is_replica(dir) {
             return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
         }
@@ -108,7 +126,11 @@ impl Replica {
             language: birth.init.language,
             clock_offset_ms: 0,
         };
-        let made = store::create(dir, |conn| store::fill_node(conn, &node, &birth.assigned, &timeline));
+        let fill = |conn: &store::Opened| store::fill_node(conn, &node, &birth.assigned, &timeline);
+        let made = match image {
+            None => store::create(dir, fill),
+            Some((image, kept)) => store::adopt_image(image, dir, birth.role.serves(), kept, fill),
+        };
         let made = made.and_then(|conn| Self::assemble(dir, conn, &node, identity, schema, env));
         if made.is_err() {
             discard(dir);

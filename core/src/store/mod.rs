@@ -21,6 +21,7 @@ pub(crate) mod flag;
 mod flush;
 mod fold;
 mod function;
+mod image;
 pub(crate) mod kept_rows;
 pub(crate) mod link_rows;
 mod lookup;
@@ -51,6 +52,7 @@ use crate::time::Millis;
 
 pub(crate) use backup::{SealedKey, key_of as backup_key, read as restore};
 pub(crate) use fault::{damaged, file_fault};
+pub(crate) use image::adopt as adopt_image;
 pub use kept_rows::Fate;
 pub(crate) use node::{Assigned, Node, fill as fill_node, read as read_node};
 pub(crate) use open::{Access, create, open};

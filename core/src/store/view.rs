@@ -12,7 +12,7 @@ use super::query::Query;
 use super::read::{self, Row};
 use super::search::{self, Found};
 use super::summary::{self, Summary};
-use super::{Model, adhoc, custom, damaged, flag, lookup, meta, record, verify};
+use super::{Model, adhoc, custom, damaged, flag, image, lookup, meta, record, verify};
 use crate::access::Scope;
 use crate::document::State;
 use crate::error::Result;
@@ -196,6 +196,11 @@ impl Readers {
     /// Writes a backup of the last commit.
     pub(crate) fn backup(&self, file: &Path, key: Option<&SealedKey>) -> Result<u64> {
         backup::write(&self.dir, &self.unrestrained()?, file, key)
+    }
+
+    /// Writes the last commit as the image of a seed.
+    pub(crate) fn image(&self, file: &Path) -> Result<()> {
+        image::write(&self.unrestrained()?, file)
     }
 
     /// Runs one statement of a person on a connection of its own.

@@ -9,3 +9,4 @@ pub mod chunk;
 pub mod codec;
 pub mod courier;
 pub mod message;
+pub mod seed;

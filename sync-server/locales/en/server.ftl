@@ -169,3 +169,7 @@ courier-receipts = Receipts
 courier-attachments = Attachments
 courier-bytes = Bytes
 courier-joining = Wrote { $file }: this folder’s enrolment. Unpack it at the upstream, pack the answer there for this replica and unpack that here.
+seed-written = Wrote { $file }: { $records ->
+        [one] { $records } record
+       *[other] { $records } records
+    }, { $bytes } bytes. It is not encrypted: keep it like a backup.

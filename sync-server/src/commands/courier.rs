@@ -26,6 +26,7 @@ pub struct Courier {
 enum Action {
     Pack(Pack),
     Unpack(Unpack),
+    Seed(Seed),
 }
 
 /// Pack everything that the other end may lack into a new file.
@@ -47,6 +48,18 @@ struct Unpack {
     file: PathBuf,
 }
 
+/// Make the seed of a new replica in advance: it opens with `join --seed` and then catches up. Not encrypted: keep it
+/// like a backup.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  branchline courier seed /media/stick/kyiv.seed --scope branch:kyiv")]
+struct Seed {
+    /// The file to write.
+    file: PathBuf,
+    /// What it holds beside the shared collections: workspace (without any), branch:CODE, team:CODE or user:NAME.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+}
+
 impl Courier {
     /// Packs or unpacks.
     ///
@@ -57,6 +70,7 @@ impl Courier {
         match &self.action {
             Action::Pack(pack) => pack.run(context),
             Action::Unpack(unpack) => unpack.run(context),
+            Action::Seed(seed) => seed.run(context),
         }
     }
 }
@@ -153,6 +167,28 @@ pub fn join(context: &Context, code: &InvitationCode, file: &Path) -> Result<Ans
         },
         || Message::new("courier-joining").with("file", &file).render(context.language()),
     ))
+}
+
+impl Seed {
+    fn run(&self, context: &Context) -> Result<Answer> {
+        let replica = context.open()?;
+        let (records, bytes) = replica.courier_seed(&self.file, &self.scopes, crm::builtin().clone())?;
+        let status = replica.status()?;
+        let file = self.file.display().to_string();
+        Ok(Answer::of(
+            context,
+            || {
+                let mut document = document(&Unpacked::default(), status.outbox, status.quarantine, bytes, 0);
+                document["file"] = json!(file);
+                document["records"] = json!(records);
+                document
+            },
+            || {
+                let said = Message::new("seed-written").with("file", &file).with("bytes", bytes);
+                said.with("records", records).render(context.language())
+            },
+        ))
+    }
 }
 
 // As `sync` answers; a file takes no round trips.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use branchline_core::message::Message;
 use branchline_core::net::{self, Exchange, Following};
 use branchline_core::replica::Replica;
-use branchline_core::replica::link::{InvitationCode, Trust};
+use branchline_core::replica::link::{InvitationCode, Seed, Trust};
 use branchline_core::sync::Event;
 use branchline_core::{Result, crm};
 use clap::Args;
@@ -30,6 +30,9 @@ pub struct Join {
     /// Enrol only; the first sync comes later.
     #[arg(long)]
     no_sync: bool,
+    /// Begin with this seed of the upstream and catch up from there.
+    #[arg(long, value_name = "FILE", conflicts_with = "courier")]
+    seed: Option<PathBuf>,
     /// There is no line: write the enrolment to this file; `courier unpack` of its answer ends it.
     #[arg(long, value_name = "FILE", conflicts_with = "no_sync")]
     courier: Option<PathBuf>,
@@ -50,7 +53,14 @@ impl Join {
         }
         let folder = context.folder()?;
         block_on(async {
-            let replica = net::join(folder, &code, crm::builtin().clone(), environment()).await?;
+            let replica = match &self.seed {
+                None => net::join(folder, &code, crm::builtin().clone(), environment()).await?,
+                Some(seed) => {
+                    // Looked at before the code is spent.
+                    let seed = Seed::open(seed, &code.upstream_key)?;
+                    net::join_with_seed(folder, &code, seed, crm::builtin().clone(), environment()).await?
+                }
+            };
             let done = if self.no_sync { Exchange::default() } else { once(context, &replica, self.deadline).await? };
             answer(context, &replica, &done)
         })

@@ -10,6 +10,7 @@ mod duplicates;
 mod idle;
 mod link;
 mod local;
+mod seed;
 
 use serde_json::json;
 
@@ -82,6 +83,7 @@ pub fn rows() -> Vec<Row> {
         Row { name: "codec-deals", about: "the 8,800 real deals in batches of the compact codec", run: codec::deals },
         Row { name: "first-sync", about: "10,000 records down to a new device", run: link::first_sync_small },
         Row { name: "first-sync-large", about: "100,000 records down to a new device", run: link::first_sync_large },
+        Row { name: "seed", about: "a new replica of 100,000 records from a seed", run: seed::opened },
         Row { name: "upload", about: "10,000 records and as many edits up to a hub", run: link::upload },
         Row { name: "reconnect", about: "connecting again with nothing new, 10,000 records", run: link::reconnect },
         Row { name: "idle", about: "a hub with 1,000 connections on which nothing happens", run: idle::connections },

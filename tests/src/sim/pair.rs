@@ -75,13 +75,26 @@ pub struct Exchanged {
 /// Where the upstream refuses it.
 pub fn enrol(upper: &Replica, dir: &Path, invitation: &Invitation, env: Arc<dyn Environment>) -> Replica {
     let code = InvitationCode::parse(&upper.invite(invitation).unwrap().code).unwrap();
-    let now = env.now();
-    let joiner = Joiner::new(dir, code, crm::builtin().clone(), env).unwrap();
+    join(upper, Joiner::new(dir, code, crm::builtin().clone(), env).unwrap()).unwrap()
+}
+
+/// Makes a joiner's folder a replica below `upper`.
+///
+/// # Errors
+/// Why it did not become one.
+///
+/// # Panics
+/// Where the link ends otherwise than it must.
+pub fn join(upper: &Replica, joiner: Joiner) -> Result<Replica, Error> {
+    let now = upper.environment().now();
     let mut down = Half::new(downstream::Session::new(now), joiner, 0);
     let mut up = Half::new(upstream::Session::new(now, NONCE), Upstream::new(upper.clone(), None), 0);
     let _ = talk(&mut down, &mut up, now, usize::MAX, |down| down.end.is_some());
-    assert_eq!(down.end, Some(End::Stopped), "{:?} {:?}", down.machine.error(), up.machine.error());
-    down.executor.replica().unwrap()
+    if let Some(error) = down.machine.error() {
+        return Err(error.clone());
+    }
+    assert_eq!(down.end, Some(End::Stopped), "{:?}", up.machine.error());
+    Ok(down.executor.replica().unwrap())
 }
 
 /// Exchanges until both ends are quiet, or until `frames_max` frames have gone (the line is cut then).

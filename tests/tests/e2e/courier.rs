@@ -46,3 +46,27 @@ fn a_branch_joins_and_works_by_stick_while_the_hub_serves() {
     assert_eq!((count(&synced, "pushed"), count(&synced, "outbox")), (1, 0));
     assert_eq!(hub.json(["list", "opportunity"]).as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_device_joins_with_a_seed_and_catches_up() {
+    let home = home();
+    let seed = home.path().join("all.seed").display().to_string();
+    let (mut hub, laptop) = (Node::new(home.path(), "hub"), Node::new(home.path(), "laptop"));
+    hub.json(["init", "--name", "Acme", "--owner", "anna@acme.example"]);
+    hub.serve();
+    for name in ["Orbit", "Amber"] {
+        hub.json(["create", "account", &format!("name={name}")]);
+    }
+    let made = hub.json(["courier", "seed", &seed, "--scope", "workspace"]);
+    assert!(count(&made, "records") >= 3, "{made}");
+    hub.json(["create", "account", "name=Later"]);
+    let invite = ["invite", "--as", "device", "--name", "laptop", "--scope", "workspace", "--role", "manager"];
+    let code = hub.json(invite)["code"].as_str().unwrap().to_owned();
+    let refused = laptop.run(["join", &code, "--seed", &hub.dir().join("branchline.db").display().to_string()]);
+    assert_eq!((refused.code, &refused.json()["error"]["code"]), (1, &Value::from("seed_not_one")));
+    let joined = laptop.json(["join", &code, "--seed", &seed]);
+    assert!(count(&joined, "pulled") < 6, "what is in the seed does not come again: {joined}");
+    assert_eq!(laptop.json(["list", "account"]).as_array().unwrap().len(), 3);
+    assert_eq!(laptop.json(["status"])["digest"], hub.json(["status"])["digest"]);
+    laptop.json(["verify"]);
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::certificate::Certificate;
 use super::code::InvitationCode;
+use super::seed::Seed;
 use super::state::key;
 use super::upstream::check_signature;
 use crate::access::Scope;
@@ -134,6 +135,7 @@ pub struct Joiner {
     schema: Option<Schema>,
     env: Arc<dyn Environment>,
     pub(super) identity: Identity,
+    seed: Option<Seed>,
     replica: Option<Replica>,
 }
 
@@ -147,7 +149,13 @@ impl Joiner {
             return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
         }
         let identity = Identity::ensure(dir, &*env)?;
-        Ok(Self { dir: dir.to_owned(), code, schema: Some(schema), env, identity, replica: None })
+        Ok(Self { dir: dir.to_owned(), code, schema: Some(schema), env, identity, seed: None, replica: None })
+    }
+
+    /// Begins with a seed of the upstream instead of an empty store.
+    #[must_use]
+    pub fn with_seed(self, seed: Seed) -> Self {
+        Self { seed: Some(seed), ..self }
     }
 
     /// The replica, once the session has ended well.
@@ -182,7 +190,10 @@ impl Joiner {
             currency,
             language: Language::parse(&enrolled.language).unwrap_or_default(),
         };
-        let replica = Replica::join(&self.dir, &joining, schema, self.env.clone())?;
+        let replica = match &self.seed {
+            None => Replica::join(&self.dir, &joining, schema, self.env.clone())?,
+            Some(seed) => self.grow(seed, &joining, schema)?,
+        };
         let upstream = DeviceId::of_key(&self.code.upstream_key);
         replica.note(|conn| {
             meta::set(conn, key::URL, self.code.address.as_bytes())?;
@@ -195,6 +206,21 @@ impl Joiner {
         })?;
         self.replica = Some(replica);
         Ok(())
+    }
+}
+
+impl Joiner {
+    fn grow(&self, seed: &Seed, joining: &Joining, schema: Schema) -> Result<Replica> {
+        seed.check(joining)?;
+        let image = self.dir.join("seed.unfinished");
+        let grown = seed.unpack(&image).and_then(|()| {
+            Replica::join_with(&self.dir, joining, Some((&image, &super::seed::KEPT)), schema, self.env.clone())
+        });
+        if grown.is_err() {
+            // A copy of what the seed still holds.
+            let _ = std::fs::remove_file(&image);
+        }
+        grown
     }
 }
 

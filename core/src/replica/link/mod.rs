@@ -18,6 +18,7 @@ mod enrol;
 mod gone;
 mod ingest;
 mod invite;
+mod seed;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use devices::DownstreamInfo;
 pub use downstream::Downstream;
 pub use enrol::Joiner;
 pub use invite::{Invitation, Invited};
+pub use seed::Seed;
 pub use state::LinkCounters;
 pub use upstream::Upstream;
 

@@ -36,6 +36,8 @@ pub(super) struct Peer {
     pub(super) device: DeviceRow,
     /// It may only push, and all of it goes to review.
     pub(super) revoked: bool,
+    /// No device yet: a seed is made, of scopes that its maker chose.
+    prospect: bool,
     told: Told,
     pub(super) position: Position,
     /// Changes fed so far.
@@ -55,8 +57,15 @@ impl Upstream {
     pub(super) fn without_line(replica: Replica, device: DeviceRow, position: Position) -> Result<Self> {
         let active = replica.read(|conn| link_rows::person_active(conn, &device.person))?;
         let revoked = device.revoked || !active;
-        let peer = Peer { device, revoked, told: Told::default(), position, fed: 0, pending: None };
+        let peer = Peer { device, revoked, prospect: false, told: Told::default(), position, fed: 0, pending: None };
         Ok(Self { peer: Some(peer), ..Self::new(replica, None) })
+    }
+
+    /// For the seed of a replica that does not exist yet.
+    pub(super) fn prospect(replica: Replica, device: DeviceRow, position: Position) -> Self {
+        let told = Told::default();
+        let peer = Peer { device, revoked: false, prospect: true, told, position, fed: 0, pending: None };
+        Self { peer: Some(peer), ..Self::new(replica, None) }
     }
 
     /// Where the device at the other end will stand once it was let in.
@@ -130,11 +139,12 @@ impl Upstream {
             Ok((position, quiet))
         })?;
         let _ = self.admitted.set(device.id);
-        self.peer = Some(Peer { device, revoked, told: Told::default(), position, fed: 0, pending: None });
+        self.peer =
+            Some(Peer { device, revoked, prospect: false, told: Told::default(), position, fed: 0, pending: None });
         Ok(Welcome { now: self.replica.corrected_now(), epoch: offered, quiet })
     }
 
-    pub(super) fn confirmed(&mut self) -> Result<()> {
+    fn confirmed(&mut self) -> Result<()> {
         let peer = self.admitted()?;
         if let Some(position) = peer.pending.take() {
             peer.position = position;
@@ -160,9 +170,10 @@ impl Upstream {
         if peer.revoked {
             return Ok(Reply::Batch(None));
         }
-        let (device, told, from) = (peer.device.id, &mut peer.told, &peer.position);
+        let (device, told, from) = (peer.device.clone(), &mut peer.told, &peer.position);
+        let prospect = peer.prospect;
         let (grant, (fed, count, changes)) = replica.read(|conn| {
-            let device = current(conn, &device)?;
+            let device = if prospect { device } else { current(conn, &device.id)? };
             let grant = replica.grant_of(&device);
             let viewer = viewer(conn, &replica, &device, &grant)?;
             let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);

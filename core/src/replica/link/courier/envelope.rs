@@ -370,3 +370,99 @@ fn forged(path: &Path) -> Error {
 fn too_large(bytes: u64) -> Error {
     Error::limit("courier-too-large").with("bytes", bytes).with("limit", COURIER_FILE_BYTES_MAX)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::time::Millis;
+    use crate::wire::courier::Up;
+
+    /// Draws the same bytes always: a file made with it is the same in every run.
+    struct Fixed;
+
+    impl Environment for Fixed {
+        fn now(&self) -> Millis {
+            Millis(0)
+        }
+
+        fn fill_random(&self, bytes: &mut [u8]) {
+            bytes.fill(9);
+        }
+    }
+
+    fn identities(dir: &Path) -> [Identity; 3] {
+        [1, 2, 3].map(|n| {
+            let dir = dir.join(n.to_string());
+            std::fs::create_dir(&dir).unwrap();
+            Identity::restore(&dir, &[n; 32]).unwrap()
+        })
+    }
+
+    fn write(dir: &Path, sender: &Identity, receiver: &Identity, items: &[Item]) -> PathBuf {
+        let file = dir.join(format!("{}.courier", items.len()));
+        let workspace = WorkspaceId([7; 16]);
+        let (mut sealer, _) =
+            Sealer::create(&file, workspace, sender.device(), &receiver.public_key(), &Fixed).unwrap();
+        items.iter().for_each(|item| sealer.push(item).unwrap());
+        let length = sealer.finish(sender, |_| Ok(())).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), length);
+        file
+    }
+
+    #[test]
+    fn the_bytes_of_version_1_stay_what_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let [sender, receiver, _] = identities(dir.path());
+        let file = write(dir.path(), &sender, &receiver, &[Item::Up(Up { left: 5, ..Up::default() })]);
+        let hex = data_encoding::HEXLOWER.encode(&std::fs::read(&file).unwrap());
+        assert_eq!(hex, GOLDEN);
+    }
+
+    /// Made outside of this program, by what the protocol page says alone.
+    const GOLDEN: &str = concat!(
+        "424c434f555249455201aa000000000000000707070707070707070707070707070734750f98bd59fcfc6a3803d5f059902a",
+        "57db4b359f23ae5e146e4e2512056704722506348c150c14753d0c933d04d4218800969e9c299af8ab51daf776dc1a19ce26",
+        "1f8b3ee7532cdf2f6355424a8e02a71bc4ebde4f01362eee1db7273acaf9a2c19b3a3da991c0eb88dc9237196d756ed52e44",
+        "465ca9475de2bab26c6f1d0a57e43ad247dd7dd2",
+    );
+
+    #[test]
+    fn many_pieces_come_back_and_only_the_receiver_opens_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let [sender, receiver, other] = identities(dir.path());
+        // One item that fills pieces to the byte, others around it.
+        for size in [0, 1, COURIER_CHUNK_BYTES - 80, COURIER_CHUNK_BYTES, 3 * COURIER_CHUNK_BYTES - 7] {
+            let item = |n: u64| Item::Push { seqs: vec![n], changes: vec![n as u8; size] };
+            let items: Vec<Item> = std::iter::once(Item::Up(Up::default())).chain((1..4).map(item)).collect();
+            let file = write(dir.path(), &sender, &receiver, &items);
+            let header = peek(&file).unwrap();
+            let mut opener = Opener::open(&file, &header, &receiver).unwrap();
+            let mut seen = Vec::new();
+            opener
+                .check(&sender.public_key(), |item| {
+                    seen.push(item.clone());
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(seen, items);
+            assert_eq!(opener.next().unwrap().as_ref(), items.first(), "it begins anew");
+            opener.rewind().unwrap();
+            let forged = opener.check(&other.public_key(), |_| Ok(())).unwrap_err();
+            assert_eq!(forged.code(), "courier_signature");
+            let mut closed = Opener::open(&file, &header, &other).unwrap();
+            assert_eq!(closed.check(&sender.public_key(), |_| Ok(())).unwrap_err().code(), "courier_damaged");
+            // Cut after a whole piece, with a header that does not tell.
+            if size > COURIER_CHUNK_BYTES {
+                let mut bytes = std::fs::read(&file).unwrap();
+                bytes.truncate(Header::LEN + COURIER_CHUNK_BYTES + TAG_BYTES);
+                let length = bytes.len() as u64;
+                bytes[10..18].copy_from_slice(&length.to_le_bytes());
+                std::fs::write(&file, bytes).unwrap();
+                let mut cut = Opener::open(&file, &peek(&file).unwrap(), &receiver).unwrap();
+                assert_eq!(cut.check(&sender.public_key(), |_| Ok(())).unwrap_err().code(), "courier_cut");
+            }
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+}
