@@ -3,6 +3,7 @@
 //! A file that is still arriving ends in `.part`; it gets its name only when its bytes hash to it, after a sync. What is
 //! here is therefore whole, and what was cut goes on where it stopped.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,40 @@ impl Replica {
         let Some(path) = self.blob_file(hash)? else { return Ok(None) };
         let found = File::open(&path).and_then(|mut file| hash_of(&mut file)).map_err(|e| file_fault(&e, &path))?;
         Ok((found == *hash).then_some(path))
+    }
+
+    /// Holds every attachment against its name. Gives how many there are, and which are missing or damaged.
+    pub(super) fn blobs_check(&self) -> Result<(u64, Vec<BlobHash>)> {
+        let dir = self.blob_dir()?;
+        let mut all: BTreeSet<BlobHash> = self.read(blob_rows::all)?.into_iter().collect();
+        for entry in fs::read_dir(&dir).map_err(|e| file_fault(&e, &dir))? {
+            let entry = entry.map_err(|e| file_fault(&e, &dir))?;
+            all.extend(entry.file_name().to_str().and_then(BlobHash::parse));
+        }
+        let mut damaged = Vec::new();
+        for hash in &all {
+            if self.blob_intact(hash)?.is_none() {
+                damaged.push(*hash);
+            }
+        }
+        Ok((all.len() as u64, damaged))
+    }
+
+    /// Puts a damaged attachment aside, under its name with `.damaged`, and asks the upstream for it.
+    pub(super) fn blob_refetch(&self, hash: &BlobHash) -> Result<()> {
+        let path = self.blob_path(hash)?;
+        if path.is_file() {
+            let mut aside = path.with_extension("damaged");
+            for n in 2.. {
+                if !aside.exists() {
+                    break;
+                }
+                aside = path.with_extension(format!("damaged-{n}"));
+            }
+            fs::rename(&path, &aside).map_err(|e| file_fault(&e, &path))?;
+        }
+        self.want_blob(hash)?;
+        self.note(|conn| blob_rows::lost(conn, hash))
     }
 
     /// Asks for an attachment that is not here: it comes with the next exchanges.

@@ -146,6 +146,11 @@ impl Inner {
         Ok(before != version && before != -1)
     }
 
+    /// Nothing is written from now on.
+    pub(super) fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
     /// Writing again after a repair that left nothing wrong.
     pub(super) fn clear_damage(&self) {
         self.damaged.store(false, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! Keeping a replica sound: verify and repair, backup and restore.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,16 +8,17 @@ use argon2::Argon2;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 
-use super::identity::Identity;
+use super::identity::{Identity, is_binding_genuine};
 use super::{Environment, Replica, Verified};
 use crate::error::{Error, Result};
-use crate::id::{DeviceId, Timeline};
+use crate::id::{BlobHash, DeviceId, Timeline};
 use crate::schema::Schema;
-use crate::store::{self, Origin, SealedKey};
+use crate::store::{self, Origin, SealedKey, link_rows};
 
 impl Replica {
-    /// Holds everything against the log: pages, hashes, heads, projection, full-text index. With `repair`, what
-    /// differs is written anew from the log; damage of the log itself is told and left as it is.
+    /// Holds everything against the log: pages, hashes, order, heads, projection, full-text index; and attachments against
+    /// their names. With `repair`, what differs is written anew from the log; what is damaged itself is left as it is and,
+    /// where there is an upstream, fetched from there by the next exchange.
     ///
     /// # Errors
     /// Whatever SQLite says.
@@ -29,17 +31,76 @@ impl Replica {
             rows_differ: found.rows.len() as u64,
             search_differ: found.search.len() as u64,
             tables_missing: found.tables.len() as u64,
+            places_differ: found.places.len() as u64,
+            indexes_differ: found.indexes,
             damage: found.damage.clone(),
-            repaired: false,
+            ..Verified::default()
         };
-        if repair && found.differs() {
+        if found.index_broken {
+            verified.search_differ = verified.search_differ.max(1);
+        }
+        let forged = self.forged_bindings();
+        verified.damage.extend(forged.iter().cloned());
+        let (attachments, lost) = self.blobs_check()?;
+        verified.attachments = attachments;
+        verified.attachments_damaged = lost.len() as u64;
+        if !repair {
+            return Ok(verified);
+        }
+        if found.differs() {
             self.inner.clear_damage();
-            self.inner.write(Origin::Local, |writer| writer.repair(&found))?;
+            let written = self.inner.write(Origin::Local, |writer| writer.repair(&found));
             let left = store::check(&self.inner.readers)?;
             verified.repaired = !left.differs();
             verified.damage = left.damage;
+            verified.damage.extend(forged);
+            match written {
+                Err(error) if error.retryable() => return Err(error),
+                // What cannot even be written anew is damage like any other.
+                Err(error) => verified.damage.push(error.to_string()),
+                Ok(_) => {}
+            }
+        }
+        if self.inner.settings().role.has_upstream() {
+            verified.fetching = self.refetch(&found.broken, &lost)?;
+        }
+        if !verified.damage.is_empty() && verified.fetching == 0 {
+            self.inner.note_damage();
         }
         Ok(verified)
+    }
+
+    // Actors whose bindings are not what their devices signed, in words.
+    fn forged_bindings(&self) -> Vec<String> {
+        let workspace = self.inner.settings().workspace;
+        let found = self.read(|conn| {
+            let mut forged = Vec::new();
+            for binding in link_rows::bindings(conn)? {
+                let own = binding.device == self.device();
+                let key = match own {
+                    true => Some(self.identity().public_key()),
+                    false => link_rows::device(conn, &binding.device)?.map(|device| device.public_key),
+                };
+                if key.is_some_and(|key| !is_binding_genuine(&workspace, &binding, &key)) {
+                    forged.push(format!("the binding of actor {} is not what its device signed", binding.actor));
+                }
+            }
+            Ok(forged)
+        });
+        found.unwrap_or_else(|error| vec![error.to_string()])
+    }
+
+    // Has the next exchange ask for what is damaged here; gives how much that is.
+    fn refetch(&self, broken: &BTreeSet<i64>, lost: &[BlobHash]) -> Result<u64> {
+        let records = self.read(|conn| store::record_ids(conn, broken))?;
+        if !records.is_empty() {
+            self.inner.clear_damage();
+            self.note(|conn| store::set_refetch(conn, &records))?;
+        }
+        for hash in lost {
+            self.blob_refetch(hash)?;
+        }
+        Ok((records.len() + lost.len()) as u64)
     }
 
     /// SHA-256 over all rows of the projection: equal on replicas that show the same, however they came to it.

@@ -90,8 +90,8 @@ impl Replica {
     /// are added to it.
     ///
     /// # Errors
-    /// `no_replica`, `store_foreign`, `store_newer`, `store_corrupt` (the database is left as it is), whatever SQLite
-    /// or the file system says.
+    /// `no_replica`, `store_foreign`, `store_newer`, `store_corrupt` (the database is left as it is; where only some of it
+    /// cannot be read it opens, and nothing is written), whatever SQLite or the file system says.
     pub fn open(dir: &Path, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
         let conn = store::open(dir, Access::Write)?;
         let node = store::read_node(&conn)?;
@@ -160,9 +160,16 @@ impl Replica {
         let builtin = Arc::new(schema);
         let duties = Duties { serves: role.serves(), has_upstream: role.has_upstream() };
         let now = env.now().plus(node.clock_offset_ms);
-        let store = Store::start(conn, dir, builtin.clone(), duties, now)?;
+        // A log that cannot be written any more can still be read, as far as it goes: it may be the only copy.
+        let (store, damaged) = match Store::start(conn, dir, builtin.clone(), duties, now) {
+            Err(Error::Corrupt(_)) => (Store::unwritten(dir, builtin.clone(), duties)?, true),
+            started => (started?, false),
+        };
         let readers = Readers::new(dir, builtin, store.model().clone());
         let inner = Inner::new(dir.to_owned(), env, identity, settings, node.clock_offset_ms, store, readers);
+        if damaged {
+            inner.note_damage();
+        }
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -182,6 +182,16 @@ pub struct Verified {
     pub search_differ: u64,
     /// Tables of the projection that are missing.
     pub tables_missing: u64,
+    /// Entries of indexes that differed from their tables.
+    pub indexes_differ: u64,
+    /// Log rows that stood under another name than their change has.
+    pub places_differ: u64,
+    /// Attachments whose bytes were held against their names.
+    pub attachments: u64,
+    /// Attachments that are missing or not what their names say.
+    pub attachments_damaged: u64,
+    /// Damaged records and attachments that the next exchange with the upstream fetches anew.
+    pub fetching: u64,
     /// Damage that only a backup or another replica can mend, in words; empty where there is none.
     pub damage: Vec<String>,
     /// Whether what differed was written anew.
@@ -191,7 +201,16 @@ pub struct Verified {
 impl Verified {
     /// Whether nothing is wrong now.
     pub fn is_sound(&self) -> bool {
-        let differ = self.heads_differ + self.rows_differ + self.search_differ + self.tables_missing;
-        self.damage.is_empty() && (differ == 0 || self.repaired)
+        self.damage.is_empty() && self.attachments_damaged == 0 && (self.differing() == 0 || self.repaired)
+    }
+
+    /// How much differs that can be written anew from the log.
+    pub fn differing(&self) -> u64 {
+        self.heads_differ
+            + self.rows_differ
+            + self.search_differ
+            + self.tables_missing
+            + self.places_differ
+            + self.indexes_differ
     }
 }

@@ -90,6 +90,16 @@ pub(crate) fn binding(conn: &Connection, actor: ActorId) -> Result<Option<Bindin
     Ok(Some(Binding { actor, device, device_name: row.get(1)?, person, batch, signature }))
 }
 
+/// Every binding that is known here.
+pub(crate) fn bindings(conn: &Connection) -> Result<Vec<Binding>> {
+    let mut statement = conn.prepare("SELECT actor FROM actor WHERE signature IS NOT NULL ORDER BY n")?;
+    let actors = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let known = |bytes: Vec<u8>| -> Result<Option<Binding>> {
+        binding(conn, ActorId::from_slice(&bytes).ok_or_else(|| damaged("an actor"))?)
+    };
+    actors.into_iter().filter_map(|bytes| known(bytes).transpose()).collect()
+}
+
 /// The records that an import has written to, under whichever of its actors, in the order in which they came.
 pub(crate) fn imported(conn: &Connection, batch: &BatchId) -> Result<Vec<(Name, RecordId)>> {
     let mut statement = conn.prepare_cached(

@@ -48,6 +48,19 @@ pub(crate) fn is_wanted(conn: &Connection, hash: &BlobHash) -> Result<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM blob WHERE hash = ? AND wanted")?.exists([hash.as_bytes()])?)
 }
 
+/// Every attachment that is said to be here.
+pub(crate) fn all(conn: &Connection) -> Result<Vec<BlobHash>> {
+    let mut rows = conn.prepare_cached("SELECT hash FROM blob WHERE have > 0")?;
+    let found = rows.query_map([], |r| Ok(BlobHash(r.get(0)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The attachment that is said to be here is not: it is asked for.
+pub(crate) fn lost(conn: &Connection, hash: &BlobHash) -> Result<()> {
+    conn.prepare_cached("UPDATE blob SET have = 0, wanted = 1 WHERE hash = ?")?.execute([hash.as_bytes()])?;
+    Ok(())
+}
+
 /// The next attachment that the upstream may lack, with its size.
 pub(crate) fn next_unsent(conn: &Connection) -> Result<Option<(BlobHash, u64)>> {
     let mut next =

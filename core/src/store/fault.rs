@@ -6,12 +6,16 @@ use crate::error::Error;
 
 impl From<rusqlite::Error> for Error {
     fn from(failure: rusqlite::Error) -> Self {
+        use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+        let odd = matches!(failure, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..));
         let code = failure.sqlite_error_code();
         // The shared memory of a WAL is a file, too: even reading needs room for it where no other process has made it.
         let no_shared_memory =
             failure.sqlite_error().is_some_and(|known| known.extended_code == ffi::SQLITE_IOERR_SHMSIZE);
         let error = match code {
             _ if no_shared_memory => Error::storage("store-disk-full"),
+            // A cell of a type that no version of this program writes there.
+            _ if odd => Error::corrupt("store-corrupt"),
             Some(ErrorCode::DiskFull) => Error::storage("store-disk-full"),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::corrupt("store-corrupt"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::busy("store-busy"),

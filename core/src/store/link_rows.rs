@@ -334,5 +334,5 @@ pub(crate) fn collection_name(conn: &Connection, n: i64) -> Result<String> {
     super::record::collection_name(conn, n).map(|name| name.to_string())
 }
 
-pub(crate) use super::actor::binding;
+pub(crate) use super::actor::{binding, bindings};
 pub(crate) use super::feed::log_end;

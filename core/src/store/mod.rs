@@ -25,6 +25,7 @@ mod image;
 pub(crate) mod kept_rows;
 pub(crate) mod link_rows;
 mod lookup;
+mod mend;
 pub(crate) mod meta;
 mod node;
 mod open;
@@ -54,6 +55,7 @@ pub(crate) use backup::{SealedKey, key_of as backup_key, read as restore};
 pub(crate) use fault::{damaged, file_fault};
 pub(crate) use image::adopt as adopt_image;
 pub use kept_rows::Fate;
+pub(crate) use mend::{ids as record_ids, refetch, set_refetch};
 pub(crate) use node::{Assigned, Node, fill as fill_node, read as read_node};
 pub(crate) use open::{Access, create, open};
 pub(crate) use read::Row;
@@ -134,6 +136,13 @@ impl Store {
         writer.adopt_schema()?;
         writer.finish()?;
         Ok(store)
+    }
+
+    /// The store over a database that is too damaged to be written to.
+    pub(crate) fn unwritten(dir: &Path, builtin: Arc<Schema>, duties: Duties) -> Result<Self> {
+        let conn = open(dir, Access::Read)?;
+        let model = Arc::new(Model::of(builtin.clone(), -1));
+        Ok(Self { conn, path: dir.join(DATABASE), builtin, model, duties, cache: Cache::new() })
     }
 
     /// Begins a transaction; waits for another process's to end. `now` is when its commit is said to happen.

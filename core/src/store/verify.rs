@@ -10,13 +10,13 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
 use super::flush::{self, flags_of, projected_of};
-use super::projection::layout::{Placed, Table, quoted};
+use super::projection::layout::{Column, Placed, Table, quoted};
 use super::projection::row::{self, Projected};
 use super::writer::{Writer, roll};
-use super::{Model, Readers, flag, meta, read, record};
+use super::{Model, Readers, actor, damaged, flag, meta, read, record};
 use crate::document::State;
-use crate::error::Result;
-use crate::id::{ChangeHash, RecordId};
+use crate::error::{Error, Result};
+use crate::id::{ActorId, ChangeHash, RecordId};
 use crate::schema::Value;
 use crate::store::cache::Cache;
 use crate::wire::chunk;
@@ -37,13 +37,33 @@ pub(crate) struct Findings {
     pub(crate) search: BTreeSet<i64>,
     /// Collections whose tables are missing.
     pub(crate) tables: BTreeSet<String>,
+    /// Log rows that stand under another actor, number or hash than their change says.
+    pub(crate) places: BTreeSet<i64>,
+    /// Entries of SQLite's own indexes that differ from their tables.
+    pub(crate) indexes: u64,
+    /// The full-text index cannot be read at all.
+    pub(crate) index_broken: bool,
+    /// Records some of whose changes are damaged.
+    pub(crate) broken: BTreeSet<i64>,
     pub(crate) damage: Vec<String>,
 }
 
 impl Findings {
     /// Whether something can be written anew from the log.
     pub(crate) fn differs(&self) -> bool {
-        !(self.heads.is_empty() && self.rows.is_empty() && self.search.is_empty() && self.tables.is_empty())
+        let derived = [&self.heads, &self.rows, &self.search, &self.places];
+        self.index_broken || self.indexes > 0 || !self.tables.is_empty() || derived.iter().any(|list| !list.is_empty())
+    }
+
+    /// Takes what cannot be read for damage.
+    fn told(&mut self, part: &str, looked: Result<()>) -> Result<()> {
+        match looked {
+            Err(error @ Error::Corrupt(_)) => {
+                self.damaged(format!("{part}: {error}"));
+                Ok(())
+            }
+            looked => looked,
+        }
     }
 
     fn damaged(&mut self, what: String) {
@@ -58,9 +78,13 @@ pub(crate) fn check(readers: &Readers) -> Result<Findings> {
     let conn = readers.unrestrained()?;
     conn.execute_batch("BEGIN")?;
     let mut findings = Findings::default();
-    check_pages(&conn, &mut findings)?;
-    check_log(&conn, &mut findings)?;
-    check_records(&conn, &readers.model(), &mut findings)?;
+    // Each part looks as far as it can: a page that cannot be read must not hide what is wrong elsewhere.
+    let pages = check_pages(&conn, &mut findings);
+    findings.told("pages", pages)?;
+    let log = check_log(&conn, &mut findings);
+    findings.told("log", log)?;
+    let records = check_records(&conn, &readers.model(), &mut findings);
+    findings.told("records", records)?;
     conn.execute_batch("ROLLBACK")?;
     Ok(findings)
 }
@@ -70,7 +94,10 @@ fn check_pages(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let line: String = row.get(0)?;
-        if line != "ok" {
+        let of_index = [" missing from index ", "wrong # of entries in index ", "non-unique entry in index "];
+        if of_index.iter().any(|words| line.contains(words)) {
+            findings.indexes += 1;
+        } else if line != "ok" {
             findings.damaged(line);
         }
     }
@@ -80,7 +107,10 @@ fn check_pages(conn: &Connection, findings: &mut Findings) -> Result<()> {
 /// Every change hashes to what the log says, and the hashes fold to what each commit says, where none were purged.
 fn check_log(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let mut commits = conn.prepare("SELECT last_seq, rolling FROM log_commit ORDER BY last_seq")?;
-    let mut changes = conn.prepare("SELECT seq, hash, raw, record FROM log WHERE seq > ? AND seq <= ? ORDER BY seq")?;
+    let mut changes = conn.prepare(
+        "SELECT l.seq, l.hash, l.raw, l.record, a.actor, l.aseq FROM log l LEFT JOIN actor a ON a.n = l.actor
+         WHERE l.seq > ? AND l.seq <= ? ORDER BY l.seq",
+    )?;
     let mut commits = commits.query([])?;
     let (mut end, mut rolling) = (0_i64, [0_u8; 8]);
     while let Some(commit) = commits.next()? {
@@ -89,16 +119,28 @@ fn check_log(conn: &Connection, findings: &mut Findings) -> Result<()> {
         let mut rows = changes.query([end, last])?;
         let mut found = 0;
         while let Some(row) = rows.next()? {
-            let hash = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            let raw = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+            // A cell of another type holds no change, and no hash.
+            let hash = row.get_ref(1)?.as_blob().ok().and_then(ChangeHash::from_slice);
+            let raw = row.get_ref(2)?.as_blob().unwrap_or_default();
             findings.changes += 1;
             found += 1;
-            let hash = ChangeHash::from_slice(hash);
-            // What was taken out again leaves its hash behind, under no record.
-            if row.get::<_, i64>(3)? != 0 && chunk::hash(raw) != hash {
-                findings.damaged(format!("change {} does not hash to what the log says", row.get::<_, i64>(0)?));
-            }
-            rolling = roll(rolling, &hash.unwrap_or_default());
+            let (seq, record): (i64, i64) = (row.get(0)?, row.get(3)?);
+            let named = match chunk::parse(raw) {
+                // What was taken out again leaves its hash behind, under no record.
+                _ if record == 0 => hash,
+                Ok(change) => {
+                    if hash != Some(change.hash) || !stands_in_place(row, &change)? {
+                        findings.places.insert(seq);
+                    }
+                    Some(change.hash)
+                }
+                Err(_) => {
+                    findings.damaged(format!("change {seq} of record {record} cannot be read"));
+                    findings.broken.insert(record);
+                    hash
+                }
+            };
+            rolling = roll(rolling, &named.unwrap_or_default());
         }
         if found == last - end && says != rolling {
             findings.damaged(format!("the commit that ends at {last} does not fold to what it says"));
@@ -109,52 +151,75 @@ fn check_log(conn: &Connection, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
+// Whether the log has the change under the actor and number that it names itself.
+fn stands_in_place(row: &rusqlite::Row<'_>, change: &chunk::Chunk<'_>) -> Result<bool> {
+    let actor = row.get_ref(4)?.as_blob_or_null().ok().flatten();
+    Ok(actor == Some(change.actor) && row.get_ref(5)?.as_i64().ok() == i64::try_from(change.seq).ok())
+}
+
 fn check_records(conn: &Connection, model: &Model, findings: &mut Findings) -> Result<()> {
     let expected = Connection::open_in_memory()?;
     expected.execute_batch(SEARCH_LIKE_OURS)?;
     let tables = tables_present(conn, model, findings)?;
-    let mut cache = Cache::new();
+    let mut look = Look { conn, model, tables, expected, cache: Cache::new(), shown: HashMap::new() };
     let mut statement = conn.prepare("SELECT n, id, collection, heads, flags FROM record ORDER BY n")?;
     let mut rows = statement.query([])?;
-    let mut shown: HashMap<String, BTreeSet<i64>> = HashMap::new();
     while let Some(found) = rows.next()? {
         findings.records += 1;
-        let (n, collection, flags): (i64, i64, i64) = (found.get(0)?, found.get(2)?, found.get(4)?);
-        let id = found.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let Some(id) = RecordId::from_slice(id) else {
-            findings.damaged(format!("record {n} has no id"));
-            continue;
-        };
-        let state = match State::rebuild(id, record::changes(conn, n)?) {
-            Ok(state) => state,
-            Err(failure) => {
-                findings.damaged(failure.to_string());
-                continue;
+        let n: i64 = found.get(0)?;
+        match look.record(n, found, findings) {
+            Err(error @ Error::Corrupt(_)) => {
+                findings.damaged(format!("record {n}: {error}"));
+                findings.broken.insert(n);
             }
-        };
-        let name = record::collection_name(conn, collection)?;
-        let known = model.schema.collection(&name);
-        let heads = found.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+            looked => looked?,
+        }
+    }
+    for table in look.tables.values() {
+        check_strangers(conn, table, look.shown.get(&table.name), findings)?;
+    }
+    check_search(conn, &look.expected, findings)
+}
+
+/// What is needed to hold records against what is shown of them.
+struct Look<'l> {
+    conn: &'l Connection,
+    model: &'l Model,
+    tables: HashMap<String, &'l Table>,
+    /// The full-text index as it must be.
+    expected: Connection,
+    cache: Cache,
+    /// Records that may have rows, by table.
+    shown: HashMap<String, BTreeSet<i64>>,
+}
+
+impl Look<'_> {
+    fn record(&mut self, n: i64, found: &rusqlite::Row<'_>, findings: &mut Findings) -> Result<()> {
+        let (collection, flags): (i64, i64) = (found.get(2)?, found.get(4)?);
+        let id = found.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let id = RecordId::from_slice(id).ok_or_else(|| damaged("it has no id"))?;
+        let name = record::collection_name(self.conn, collection)?;
+        let known = self.model.schema.collection(&name);
+        let table = self.tables.get(&*name).copied().filter(|_| flags & flag::HIDDEN == 0);
+        if let Some(table) = table {
+            // Also where the changes are damaged: what its row still shows may be all there is.
+            self.shown.entry(table.name.clone()).or_default().insert(n);
+        }
+        let state = State::rebuild(id, record::changes(self.conn, n)?)?;
+        let heads = found.get_ref(3)?.as_blob().unwrap_or_default();
         let now = known.map_or(flags & !flag::HIDDEN, |known| flags_of(&state, known));
         if record::heads_blob(state.heads()) != heads || now != flags & !flag::HIDDEN {
             findings.heads.insert(n);
         }
-        let (Some(known), Some(table)) = (known, tables.get(&*name)) else { continue };
-        if flags & flag::HIDDEN != 0 {
-            continue;
-        }
-        shown.entry(table.name.clone()).or_default().insert(n);
-        let projected = projected_of(conn, &mut cache, &state, known)?;
+        let (Some(known), Some(table)) = (known, table) else { return Ok(()) };
+        let projected = projected_of(self.conn, &mut self.cache, &state, known)?;
         let text = row::search_text(table, &projected.values);
-        flush::index_text(&expected, n, &text)?;
-        if !is_shown(conn, table, n, &id, &projected)? {
+        flush::index_text(&self.expected, n, &text)?;
+        if !is_shown(self.conn, table, n, &id, &projected)? {
             findings.rows.insert(n);
         }
+        Ok(())
     }
-    for table in tables.values() {
-        check_strangers(conn, table, shown.get(&table.name), findings)?;
-    }
-    check_search(conn, &expected, findings)
 }
 
 const SEARCH_LIKE_OURS: &str =
@@ -169,17 +234,28 @@ fn tables_present<'m>(
     let mut exists = conn.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")?;
     for collection in model.schema.collections() {
         let Some(table) = model.layout.table(&collection.name) else { continue };
-        let mut all = exists.exists([&table.name])?;
-        for lines in &table.lines {
-            all &= exists.exists([&lines.name])?;
+        let lines = table.lines.iter().map(|lines| (&lines.name, &lines.columns));
+        let mut all = true;
+        for (name, columns) in std::iter::once((&table.name, &table.columns)).chain(lines) {
+            if !exists.exists([name])? {
+                findings.tables.insert(collection.name.to_string());
+                all = false;
+            } else if !has_columns(conn, name, columns) {
+                findings.damaged(format!("table {name} has other columns than it must"));
+                all = false;
+            }
         }
         if all {
             present.insert(collection.name.to_string(), &**table);
-        } else {
-            findings.tables.insert(collection.name.to_string());
         }
     }
     Ok(present)
+}
+
+fn has_columns(conn: &Connection, name: &str, columns: &[Column]) -> bool {
+    let list: Vec<String> = columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
+    let list = if list.is_empty() { "1".to_owned() } else { list.join(", ") };
+    conn.prepare(&format!("SELECT {list} FROM {} t", quoted(name))).is_ok()
 }
 
 fn is_shown(conn: &Connection, table: &Table, n: i64, id: &RecordId, projected: &Projected) -> Result<bool> {
@@ -224,7 +300,19 @@ fn check_strangers(
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let n = row.get(0)?;
-            if !shown.is_some_and(|shown| shown.contains(&n)) {
+            if shown.is_some_and(|shown| shown.contains(&n)) {
+                continue;
+            }
+            // A row of a record that says to be in another collection: which of the two is wrong, nobody here knows.
+            let elsewhere = conn
+                .prepare_cached(
+                    "SELECT 1 FROM record r JOIN projection p ON p.n = r.collection
+                     WHERE r.n = ? AND r.flags & ? = 0 AND p.name <> ?",
+                )?
+                .exists(params![n, flag::HIDDEN, &*table.collection.name])?;
+            if elsewhere {
+                findings.damaged(format!("record {n} shows in {}, but names another collection", table.name));
+            } else {
                 findings.rows.insert(n);
             }
         }
@@ -233,9 +321,19 @@ fn check_strangers(
 }
 
 fn check_search(conn: &Connection, expected: &Connection, findings: &mut Findings) -> Result<()> {
-    let (ours, theirs) = (words(expected)?, words(conn)?);
-    let differ = |n: &&i64| ours.get(n) != theirs.get(n);
+    let ours = words(expected)?;
+    let theirs = match words(conn) {
+        Err(Error::Corrupt(_)) => {
+            findings.index_broken = true;
+            return Ok(());
+        }
+        theirs => theirs?,
+    };
+    // Which words a record must have that is damaged itself, nobody knows.
+    let broken = std::mem::take(&mut findings.broken);
+    let differ = |n: &&i64| ours.get(n) != theirs.get(n) && !broken.contains(n);
     findings.search.extend(ours.keys().chain(theirs.keys()).filter(differ));
+    findings.broken = broken;
     Ok(())
 }
 
@@ -262,6 +360,9 @@ impl Writer<'_> {
     /// Writes anew from the log what differs from it.
     pub(crate) fn repair(&mut self, findings: &Findings) -> Result<()> {
         self.mark_dirty();
+        if findings.indexes > 0 {
+            self.connection().execute_batch("REINDEX")?;
+        }
         for name in &findings.tables {
             self.connection().execute("UPDATE projection SET projected_with = NULL WHERE name = ?", [name])?;
         }
@@ -270,12 +371,42 @@ impl Writer<'_> {
             meta::set_integer(self.connection(), meta::key::SCHEMA_EPOCH, epoch + 1)?;
             self.adopt_schema()?;
         }
+        for seq in &findings.places {
+            self.put_in_place(*seq)?;
+        }
+        if findings.index_broken {
+            self.index_anew()?;
+        }
         let all = findings.heads.iter().chain(&findings.rows).chain(&findings.search);
         let all: BTreeSet<i64> = all.copied().collect();
         for n in all {
             self.repair_record(n)?;
         }
         Ok(())
+    }
+
+    // Names a log row by what its change says.
+    fn put_in_place(&mut self, seq: i64) -> Result<()> {
+        let (conn, cache) = self.parts();
+        let raw: Vec<u8> = conn.query_row("SELECT raw FROM log WHERE seq = ?", [seq], |row| row.get(0))?;
+        let Ok(change) = chunk::parse(&raw) else { return Ok(()) };
+        let Some(actor) = ActorId::from_slice(change.actor) else { return Ok(()) };
+        let n = actor::ensure(conn, cache, actor)?.n;
+        conn.execute(
+            "UPDATE OR IGNORE log SET actor = ?, aseq = ?, hash = ? WHERE seq = ?",
+            params![n, change.seq as i64, change.hash.as_bytes(), seq],
+        )?;
+        Ok(())
+    }
+
+    // Makes the full-text index again from every record that is shown.
+    fn index_anew(&mut self) -> Result<()> {
+        let conn = self.connection();
+        conn.execute_batch("INSERT INTO search (search) VALUES ('delete-all')")?;
+        let mut statement = conn.prepare("SELECT n FROM record ORDER BY n")?;
+        let all: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        drop(statement);
+        all.into_iter().try_for_each(|n| self.repair_record(n))
     }
 
     fn repair_record(&mut self, n: i64) -> Result<()> {
@@ -295,7 +426,8 @@ impl Writer<'_> {
         let Some(id) = RecordId::from_slice(id) else { return Ok(()) };
         let flags: i64 = found.get(2)?;
         // Damage is told by the look, and nothing is taken away because of it.
-        let Ok(state) = State::rebuild(id, record::changes(conn, n)?) else { return Ok(()) };
+        let changes = record::changes(conn, n);
+        let Ok(state) = changes.and_then(|changes| State::rebuild(id, changes)) else { return Ok(()) };
         let name = record::collection_name(conn, found.get(1)?)?;
         let known = model.schema.collection(&name);
         let hidden = flags & flag::HIDDEN;

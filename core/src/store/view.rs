@@ -15,7 +15,7 @@ use super::summary::{self, Summary};
 use super::{Model, adhoc, custom, damaged, flag, image, lookup, meta, record, verify};
 use crate::access::Scope;
 use crate::document::State;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{ActorId, BatchId, RecordId};
 use crate::schema::{Name, Schema};
 
@@ -221,7 +221,12 @@ impl Readers {
             return Ok(model);
         }
         let builtin = Model::of(self.builtin.clone(), epoch);
-        let model = Arc::new(Model::of(Arc::new(custom::schema(&idle.conn, &builtin)?), epoch));
+        let schema = match custom::schema(&idle.conn, &builtin) {
+            // What the schema declares beyond the built-in one cannot be read: the rest still can.
+            Err(Error::Corrupt(_)) => return Ok(Arc::new(builtin)),
+            schema => schema?,
+        };
+        let model = Arc::new(Model::of(Arc::new(schema), epoch));
         self.adopt(&model);
         Ok(model)
     }

@@ -412,8 +412,10 @@ impl<'s> Writer<'s> {
             if let Body::Folded(state) = touched.body {
                 cache.states.put(touched.row.n, *state);
             }
-            if !touched.is_new && (fits || cache.records.contains(&touched.id)) && !self.forgotten.contains(&touched.id)
-            {
+            if self.forgotten.contains(&touched.id) {
+                // Looked at again after it was forgotten: what was read then is older than this commit.
+                cache.records.pop(&touched.id);
+            } else if !touched.is_new && (fits || cache.records.contains(&touched.id)) {
                 cache.records.put(touched.id, touched.row);
             }
         }

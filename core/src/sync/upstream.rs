@@ -269,7 +269,9 @@ impl Session {
         }
         let feed_wanted = self.phase == Phase::Live && self.more && self.in_flight.is_none();
         // What the downstream sent goes first: it is at most one push, so batches still get every second turn.
-        let request = match self.requests.pop_front() {
+        // Whole records are a batch, too, and there is only one in flight.
+        let ready = self.requests.iter().position(|r| self.in_flight.is_none() || !matches!(r, Request::Whole(_)));
+        let request = match ready.and_then(|at| self.requests.remove(at)) {
             Some(request) => Some(request),
             None if feed_wanted => {
                 self.stale = false;

@@ -173,3 +173,8 @@ seed-written = Wrote { $file }: { $records ->
         [one] { $records } record
        *[other] { $records } records
     }, { $bytes } bytes. It is not encrypted: keep it like a backup.
+verify-fetching = { $count } damaged parts are fetched anew from the upstream with the next sync.
+    .do = Run “branchline sync”, then “branchline verify” again.
+verify-attachments = { $count } attachments are missing or not what their names say.
+    .do = Restore a backup, or have somebody attach them again; where there is an upstream, “branchline verify --repair” fetches them.
+verify-attachments-checked = Attachments checked

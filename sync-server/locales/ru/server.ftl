@@ -181,3 +181,8 @@ seed-written = Записано в { $file }: { $records ->
         [few] { $records } записи
        *[many] { $records } записей
     }, байт: { $bytes }. Файл не зашифрован: храните его как резервную копию.
+verify-fetching = Повреждённых частей: { $count }; следующая синхронизация получит их заново от вышестоящего сервера.
+    .do = Выполните «branchline sync», затем снова «branchline verify».
+verify-attachments = Вложений нет или они не те, что говорят их имена: { $count }.
+    .do = Восстановите резервную копию или попросите приложить их снова; где есть вышестоящий сервер, их получит «branchline verify --repair».
+verify-attachments-checked = Проверено вложений

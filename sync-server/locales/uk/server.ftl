@@ -181,3 +181,8 @@ seed-written = Записано в { $file }: { $records ->
         [few] { $records } записи
        *[many] { $records } записів
     }, байтів: { $bytes }. Файл не зашифровано: зберігайте його як резервну копію.
+verify-fetching = Пошкоджених частин: { $count }; наступна синхронізація отримає їх знову від вищого сервера.
+    .do = Виконайте «branchline sync», потім знову «branchline verify».
+verify-attachments = Вкладень немає або вони не ті, що кажуть їхні назви: { $count }.
+    .do = Відновіть резервну копію або попросіть прикласти їх знову; де є вищий сервер, їх отримає «branchline verify --repair».
+verify-attachments-checked = Перевірено вкладень

@@ -88,7 +88,7 @@ impl Status {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  branchline verify --repair")]
 pub struct Verify {
-    /// Write anew what differs from the log: projection, search, heads.
+    /// Write anew what differs from the log: projection, search, heads; have the next sync fetch what is damaged itself.
     #[arg(long)]
     repair: bool,
 }
@@ -114,6 +114,7 @@ impl Verify {
                     ("verify-heads", found.heads_differ),
                     ("verify-rows", found.rows_differ),
                     ("verify-search", found.search_differ),
+                    ("verify-attachments-checked", found.attachments),
                 ];
                 let rows = rows.map(|(id, count)| (id, count.to_string()));
                 let said = if found.repaired { "verify-repaired" } else { "verify-sound" };
@@ -124,8 +125,12 @@ impl Verify {
 }
 
 fn unsound(found: &Verified) -> Error {
-    let differ = found.heads_differ + found.rows_differ + found.search_differ;
+    let differ = found.differing();
     match found.damage.first() {
+        _ if found.fetching > 0 => Error::corrupt("verify-fetching").with("count", found.fetching),
+        None if found.attachments_damaged > 0 => {
+            Error::corrupt("verify-attachments").with("count", found.attachments_damaged)
+        }
         Some(damage) => Error::corrupt("verify-damaged").with("count", found.damage.len()).with("first", damage),
         None => Error::corrupt("verify-differs").with("count", differ),
     }
@@ -136,8 +141,13 @@ fn counts(found: &Verified) -> Json {
         "changes": found.changes,
         "records": found.records,
         "heads_differ": found.heads_differ,
+        "indexes_differ": found.indexes_differ,
+        "places_differ": found.places_differ,
         "rows_differ": found.rows_differ,
         "search_differ": found.search_differ,
+        "attachments": found.attachments,
+        "attachments_damaged": found.attachments_damaged,
+        "fetching": found.fetching,
         "damage": found.damage,
         "repaired": found.repaired,
     })

@@ -6,8 +6,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backup;
 mod company;
 mod courier;
+mod damage;
 mod demo;
 mod full_disk;
 mod kills;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
 use crate::replica::Replica;
 use crate::store::link_rows::{self, Waiting};
-use crate::store::{Appended, Origin, Writer, meta};
+use crate::store::{Appended, Origin, Writer, meta, refetch, set_refetch};
 use crate::sync::Executor;
 use crate::sync::blobs::{BlobReply, BlobRequest};
 use crate::sync::downstream::{Reply, Request};
@@ -44,7 +44,12 @@ impl Downstream {
         match request {
             Request::Greet(nonce) => self.greet(&nonce).map(Reply::Hello),
             Request::Enrolled(_) => Err(Error::protocol("unexpected-message")),
-            Request::Welcome(welcome, round_trip_ms) => self.welcome(&welcome, round_trip_ms).map(|()| Reply::Done),
+            Request::Welcome(welcome, round_trip_ms) => {
+                self.welcome(&welcome, round_trip_ms)?;
+                // What is damaged here is asked for before anything else.
+                let want = Vec::from_iter(self.replica.read(refetch)?);
+                Ok(if want.is_empty() { Reply::Done } else { Reply::Applied { changes: 0, want } })
+            }
             Request::Apply(batch) => self.apply(&batch),
             Request::Push(budget) => self.push(budget).map(Reply::Push),
             Request::Acknowledged(ack) => self.acknowledged(&ack),
@@ -87,7 +92,7 @@ impl Downstream {
         let mut want: Vec<RecordId> = Vec::new();
         let now = self.replica.corrected_now();
         let ((changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
-            let new = take_in(writer, &batch.changes, &mut want)?;
+            let new = take_in(writer, batch, &mut want)?;
             let mut replaying = false;
             for reset in &batch.resets {
                 replaying |= gone::reset(writer, reset, now)?;
@@ -166,6 +171,35 @@ impl Executor for Downstream {
     fn execute(&mut self, request: Request) -> Reply {
         self.answer(request).unwrap_or_else(Reply::Failed)
     }
+}
+
+// Puts what came in the place of what is damaged here. Gives the records that still are: whatever comes for them waits
+// until they have come whole.
+fn mend(writer: &mut Writer<'_>, decoded: &codec::Decoded) -> Result<BTreeSet<RecordId>> {
+    let mut awaited = refetch(writer.connection())?;
+    let (mut broken, before) = (BTreeSet::new(), awaited.len());
+    if awaited.is_empty() {
+        return Ok(broken);
+    }
+    for change in &decoded.changes {
+        if let Some((record, _)) = decoded.records.get(change.record).filter(|(id, _)| awaited.contains(id)) {
+            writer.mend(record, &change.hash, decoded.raw(change))?;
+        }
+    }
+    for (record, _) in &decoded.records {
+        if awaited.contains(record) {
+            match writer.state(record) {
+                Ok(_) => awaited.remove(record),
+                Err(Error::Corrupt(_)) => broken.insert(*record),
+                Err(error) => return Err(error),
+            };
+        }
+    }
+    if awaited.len() < before {
+        writer.mark_dirty();
+        set_refetch(writer.connection(), &awaited)?;
+    }
+    Ok(broken)
 }
 
 /// A change of the outbox: its sequence and its name.
@@ -254,18 +288,25 @@ pub(super) fn complete_through(replica: &Replica, emptied: bool) -> Result<Optio
 }
 
 // Makes the changes of a batch durable. Gives back how many were new, and adds the records that it lacks to `want`.
-fn take_in(writer: &mut Writer<'_>, changes: &[u8], want: &mut Vec<RecordId>) -> Result<u64> {
-    let decoded = match changes {
+fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> Result<u64> {
+    let decoded = match batch.changes.as_slice() {
         [] => codec::Decoded::default(),
         bytes => codec::decode(bytes, &mut |id, actor, seq| writer.change_of(id, actor, seq).ok().flatten())?,
     };
     for binding in &decoded.bindings {
         writer.bind_actor(binding)?;
     }
+    let broken = mend(writer, &decoded)?;
+    if !batch.position.is_empty() {
+        want.extend(&broken);
+    }
     want.extend(decoded.missing.iter().filter_map(|m| decoded.records.get(m.record)).map(|(id, _)| *id));
     let mut new = 0;
     for change in &decoded.changes {
         let Some((record, collection)) = decoded.records.get(change.record) else { continue };
+        if broken.contains(record) {
+            continue;
+        }
         let collection = writer.collection(collection);
         let held = writer.held(record)?;
         if held.as_ref().is_some_and(|held| held.hidden) {

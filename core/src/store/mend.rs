@@ -1,0 +1,63 @@
+//! Changes whose stored bytes are damaged: which records lack them, and putting in their place what came anew.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::meta;
+use super::writer::Writer;
+use crate::error::Result;
+use crate::id::{ChangeHash, RecordId};
+use crate::wire::chunk;
+
+/// Records to be asked for whole at the next exchange, their ids one behind the other.
+const REFETCH: &str = "refetch";
+
+/// Records that are to be fetched anew.
+pub(crate) fn refetch(conn: &Connection) -> Result<BTreeSet<RecordId>> {
+    let bytes = meta::bytes(conn, REFETCH)?.unwrap_or_default();
+    let (ids, _) = bytes.as_chunks::<{ RecordId::LEN }>();
+    Ok(ids.iter().copied().map(RecordId).collect())
+}
+
+/// Sets which records are to be fetched anew.
+pub(crate) fn set_refetch(conn: &Connection, records: &BTreeSet<RecordId>) -> Result<()> {
+    if records.is_empty() {
+        return meta::clear(conn, REFETCH);
+    }
+    let bytes: Vec<u8> = records.iter().flat_map(|id| id.0).collect();
+    meta::set(conn, REFETCH, &bytes)
+}
+
+/// The ids of these records.
+pub(crate) fn ids(conn: &Connection, numbers: &BTreeSet<i64>) -> Result<BTreeSet<RecordId>> {
+    let mut known = conn.prepare("SELECT id FROM record WHERE n = ?")?;
+    let mut found = BTreeSet::new();
+    for n in numbers {
+        let id: Option<Vec<u8>> = known.query_row([n], |row| row.get(0)).optional()?;
+        found.extend(id.and_then(|bytes| RecordId::from_slice(&bytes)));
+    }
+    Ok(found)
+}
+
+impl Writer<'_> {
+    /// Puts a change that hashes to its name in the place of the log row that has lost it. A row whose bytes can still
+    /// be read is never touched.
+    pub(crate) fn mend(&mut self, id: &RecordId, hash: &ChangeHash, raw: &[u8]) -> Result<bool> {
+        if chunk::hash(raw) != Some(*hash) {
+            return Ok(false);
+        }
+        let held: Option<(i64, bool)> = self
+            .connection()
+            .prepare_cached("SELECT seq, raw FROM log WHERE record = (SELECT n FROM record WHERE id = ?) AND hash = ?")?
+            .query_row(params![id.as_bytes(), hash.as_bytes()], |row| {
+                Ok((row.get(0)?, chunk::parse(row.get_ref(1)?.as_blob().unwrap_or_default()).is_err()))
+            })
+            .optional()?;
+        let Some((seq, true)) = held else { return Ok(false) };
+        self.connection().prepare_cached("UPDATE log SET raw = ? WHERE seq = ?")?.execute(params![raw, seq])?;
+        self.mark_dirty();
+        self.forget(id);
+        Ok(true)
+    }
+}
