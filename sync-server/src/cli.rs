@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::catalogue;
 use crate::commands::{
-    conflicts, convert, courier, devices, duplicates, exchange, files, folder, link, people, query, records, refused, report,
-    schema, serve,
+    conflicts, convert, courier, devices, duplicates, exchange, files, folder, link, people, query, records, refused,
+    report, schema, serve,
 };
 use crate::context::Context;
 use crate::demo;

@@ -47,17 +47,17 @@ impl Vetted {
 
     /// The values that the change puts into fields: of sets and lines what it puts in, null where it empties a field.
     pub fn puts(&self, collection: &Collection) -> Vec<(Name, Value)> {
-        let mut values = Vec::with_capacity(self.ops().len());
+        let mut values = vec![Value::Null; collection.fields.len()];
+        let mut places = BTreeSet::new();
         for op in self.ops().filter(|op| op.action == Action::Set) {
-            match keys::target(collection, op.key) {
-                Some(Target::Plain(field)) if op.value == Scalar::Null => {
-                    values.push((field.name.clone(), Value::Null))
-                }
-                Some(target) => read(&mut values, &target, &op),
-                None => {}
+            let Some(target) = keys::target(collection, op.key) else { continue };
+            if let Target::Plain(field) | Target::Item(field, _) | Target::Cell(field, ..) = target {
+                places.extend(collection.fields.place(&field.name));
+                read(&mut values, collection, &target, &op);
             }
         }
-        values
+        let put = collection.fields.iter().zip(values).enumerate().filter(|(place, _)| places.contains(place));
+        put.map(|(_, (field, value))| (field.name.clone(), value)).collect()
     }
 
     /// The fields whose values the change may alter, and `~archived` and `~merged_into` where it says so; `None` where

@@ -3,7 +3,7 @@
 use super::fixture::*;
 use crate::document::{Edit, Foreign, State, create_again, edit, redo, vet};
 use crate::id::{ChangeHash, RecordId};
-use crate::schema::{Name, Value};
+use crate::schema::{Field, FieldType, Name, Value};
 
 fn line(line: &str, sub: &str, value: Value) -> Edit {
     Edit::SetLine { field: "lines".into(), line: line.into(), sub: sub.into(), value }
@@ -87,7 +87,7 @@ fn a_creation_is_done_again_under_its_own_id_and_key() {
 fn a_field_that_this_schema_does_not_know_is_not_dropped_in_silence() {
     let base = created(&[("name", text("Spring"))], person(1), 0);
     let mut newer = deals();
-    newer.fields[1].name = "colour".into();
+    newer.fields.push(Field { name: "colour".into(), ..newer.fields[1].clone() });
     let refused = edit(&base, &newer, &[set("colour", text("red"))], &author(person(2), 1)).unwrap().unwrap();
     let mut seen = base.clone();
     seen.apply(&refused).unwrap();
@@ -108,8 +108,8 @@ fn a_citation_is_one_to_many_whole_hashes() {
     assert_eq!(too_many.unwrap_err().code(), "change_limit");
     // An id is half a hash.
     let mut half = deals();
-    half.fields[0].name = "~cites".into();
-    half.fields[0].ty = crate::schema::FieldType::Reference("user".into());
+    let ty = FieldType::Reference("user".into());
+    half.fields.push(Field { name: "~cites".into(), ty, ..half.fields[0].clone() });
     let odd = edit(&base, &half, &[set("~cites", Value::Reference(RecordId([1; 16])))], &author(person(2), 1));
     let odd = odd.unwrap().unwrap();
     assert_eq!(door(odd.raw(), odd.hash()), Err("change_type".to_owned()));

@@ -1,7 +1,7 @@
 //! Whether the author of a change that came up a link had the right to write it, and whether it may stand in the record.
 //!
-//! A device's change is judged by its own role or its person's, whichever allows less, within the device's scopes, and its values by the schema as it is here:
-//! the device may have had an older one. A branch has judged its devices itself:
+//! A device's change is judged by its own role or its person's, whichever allows less, within the device's scopes, and
+//! its values by the schema as it is here: the device may have had an older one. A branch has judged its devices itself:
 //! its change is judged by the branch's scopes alone, but for what administers the company, where the author's own role
 //! counts, and enrolments, where the certificate does.
 
@@ -13,7 +13,7 @@ use crate::access::{ADMINISTRATION, Act, Action, Grants, Place, Role, Scope, cov
 use crate::document::{State, Vetted};
 use crate::id::RecordId;
 use crate::replica::rights::place_of;
-use crate::schema::{Collection, Mode, require_all, validate};
+use crate::schema::{Collection, Mode, Value, require_all, validate};
 use crate::store::link_rows::DeviceRow;
 use crate::wire::chunk::Scalar;
 
@@ -145,8 +145,9 @@ fn sound(record: &RecordId, collection: &Collection, before: Option<&State>, cha
     }
     let creates = before.is_none_or(State::is_empty);
     if creates && mode == Mode::Strict {
-        let values = change.values(record, collection).unwrap_or(values);
-        require_all(collection, &values)?;
+        let shown = change.values(record, collection);
+        let named = |shown: Vec<Value>| collection.fields.iter().map(|field| field.name.clone()).zip(shown).collect();
+        require_all(collection, &shown.map_or(values, named))?;
     }
     Ok(())
 }

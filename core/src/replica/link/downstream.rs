@@ -48,7 +48,7 @@ impl Downstream {
                 self.welcome(&welcome, round_trip_ms)?;
                 // What is damaged here is asked for before anything else.
                 let want = Vec::from_iter(self.replica.read(refetch)?);
-                Ok(if want.is_empty() { Reply::Done } else { Reply::Applied { changes: 0, want } })
+                Ok(if want.is_empty() { Reply::Done } else { Reply::Applied { changes: 0, want, replayed: false } })
             }
             Request::Apply(batch) => self.apply(&batch),
             Request::Push(budget) => self.push(budget).map(Reply::Push),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::downstream::{Answered, Downstream, settle};
+use super::super::ingest::Refused;
 use super::super::state::key;
 use super::super::upstream::{Upstream, beginning, known};
 use super::envelope::Opener;
@@ -202,7 +203,7 @@ impl Intake<'_> {
             batch.position.clear();
         }
         match executor.apply(&batch)? {
-            Reply::Applied { changes, want } => {
+            Reply::Applied { changes, want, .. } => {
                 self.done.pulled += changes;
                 Ok(want)
             }
