@@ -240,7 +240,7 @@ fn tables_present<'m>(
             if !exists.exists([name])? {
                 findings.tables.insert(collection.name.to_string());
                 all = false;
-            } else if !has_columns(conn, name, columns) {
+            } else if !has_columns(conn, name, if *name == table.name { OF_RECORDS } else { OF_LINES }, columns) {
                 findings.damaged(format!("table {name} has other columns than it must"));
                 all = false;
             }
@@ -252,10 +252,15 @@ fn tables_present<'m>(
     Ok(present)
 }
 
-fn has_columns(conn: &Connection, name: &str, columns: &[Column]) -> bool {
-    let list: Vec<String> = columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
-    let list = if list.is_empty() { "1".to_owned() } else { list.join(", ") };
-    conn.prepare(&format!("SELECT {list} FROM {} t", quoted(name))).is_ok()
+/// Columns of every table of records, and of every table of lines, beside those of their fields.
+const OF_RECORDS: &[&str] =
+    &["n", "id", "archived", "merged_into", "created_at", "created_by", "updated_at", "updated_by"];
+const OF_LINES: &[&str] = &["record", "line"];
+
+fn has_columns(conn: &Connection, name: &str, always: &[&str], columns: &[Column]) -> bool {
+    let names = always.iter().copied().chain(columns.iter().map(|column| &*column.name));
+    let list: Vec<String> = names.map(|name| format!("t.{}", quoted(name))).collect();
+    conn.prepare(&format!("SELECT {} FROM {} t", list.join(", "), quoted(name))).is_ok()
 }
 
 fn is_shown(conn: &Connection, table: &Table, n: i64, id: &RecordId, projected: &Projected) -> Result<bool> {
