@@ -1,5 +1,9 @@
 //! A filter as SQL: names from the layout, values only as parameters.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
 use rusqlite::Connection;
 use rusqlite::types::Value as Cell;
 use rust_decimal::Decimal;
@@ -8,8 +12,9 @@ use rust_decimal::prelude::ToPrimitive;
 use super::Model;
 use super::fold::fold;
 use super::lookup;
-use super::projection::layout::{Place, Table, quoted};
+use super::projection::layout::{Index, Place, Placed, Table, quoted};
 use crate::error::{Error, Result};
+use crate::id::RecordId;
 use crate::schema::{FieldType, Filter, Literal, Name, Op, system_field};
 
 /// SQL with its parameters, in order.
@@ -31,13 +36,36 @@ impl Sql {
 }
 
 /// Writes conditions on the rows of one table, whose alias is `t`.
+#[derive(Clone)]
 pub(crate) struct Conditions<'a> {
-    pub(crate) conn: &'a Connection,
-    pub(crate) model: &'a Model,
-    pub(crate) table: &'a Table,
-    /// The rows are taken along an index in the order of the sort, until there are enough. Conditions that many rows
-    /// meet must then not draw SQLite to an index of their own: it would read and sort all of those.
-    pub(crate) follows_sort: bool,
+    conn: &'a Connection,
+    model: &'a Model,
+    table: &'a Table,
+    path: Path,
+    /// The ids behind each natural key met so far: looking one up may read a whole table.
+    families: Rc<RefCell<Families>>,
+}
+
+/// By collection and text.
+type Families = HashMap<(Name, String), BTreeSet<RecordId>>;
+
+/// Which index SQLite may take to the rows. It has no statistics of them and cannot know; see [`super::page`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// Any.
+    Free,
+    /// No other than that of this column (an index into [`Table::columns`]) or the rows themselves.
+    Along(Option<usize>),
+}
+
+impl Path {
+    /// An expression kept out of the choice of an index, unless it is this path's own column.
+    pub(crate) fn written(self, column: Option<usize>, expression: String) -> String {
+        match self {
+            Path::Along(own) if own.is_none() || own != column => format!("+{expression}"),
+            _ => expression,
+        }
+    }
 }
 
 /// Where the values of a field are, in SQL.
@@ -58,7 +86,16 @@ enum Source {
     Id,
 }
 
-impl Conditions<'_> {
+impl<'a> Conditions<'a> {
+    pub(crate) fn new(conn: &'a Connection, model: &'a Model, table: &'a Table) -> Self {
+        Self { conn, model, table, path: Path::Free, families: Rc::default() }
+    }
+
+    /// The same for rows that come along this path.
+    pub(crate) fn along(&self, path: Path) -> Self {
+        Self { path, ..self.clone() }
+    }
+
     /// The records that a list shows when nobody asks for more: not archived, not merged into one that is held.
     pub(crate) fn shown(&self, sql: &mut Sql) {
         let table = quoted(&self.table.name);
@@ -85,6 +122,9 @@ impl Conditions<'_> {
             }
             Filter::Compare { field, op, value } => self.compare(field, *op, value, sql),
             Filter::In { field, values } => {
+                if let Source::Plain(column) = self.source(field)? {
+                    return self.listed(field, &column, values, sql);
+                }
                 sql.push("(0");
                 for value in values {
                     sql.push(" OR ");
@@ -96,6 +136,7 @@ impl Conditions<'_> {
             Filter::Empty { field, negated } => {
                 let not = if *negated { "NOT " } else { "" };
                 let test = match self.source(field)? {
+                    Source::Plain(column) if !self.may_hold_nothing(field) => format!("{not}({column} IS NULL)"),
                     Source::Plain(column) | Source::Decimal(column) | Source::Set(column) => {
                         format!("{not}({column} IS NULL OR {column} = '')")
                     }
@@ -139,13 +180,7 @@ impl Conditions<'_> {
             Source::Set(column) => self.compare_set(field, &column, op, value, sql),
             Source::Lines(_) => Err(self.wrong(field)),
             Source::Plain(column) => match value {
-                Literal::Key { collection, text } => {
-                    sql.push("coalesce(");
-                    sql.push(&column);
-                    self.one_of(collection, text, sql)?;
-                    sql.push(", 0)");
-                    self.negate(op, field, sql)
-                }
+                Literal::Key { collection, text } => self.compare_reference(field, &column, op, collection, text, sql),
                 _ if op == Op::Contains => {
                     sql.push(&format!("instr(fold({column}), "));
                     sql.param(fold(&self.text_of(field, value)?));
@@ -168,10 +203,21 @@ impl Conditions<'_> {
         Ok(())
     }
 
-    // ` IN (ids)`: the record that the text names and all that are merged into it.
-    fn one_of(&self, collection: &str, text: &str, sql: &mut Sql) -> Result<()> {
+    // The record that the text names and all that are merged into it.
+    fn family(&self, collection: &Name, text: &str) -> Result<BTreeSet<RecordId>> {
+        let key = (collection.clone(), text.to_owned());
+        if let Some(known) = self.families.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let family = lookup::merged_family(self.conn, self.model, collection, text)?;
+        self.families.borrow_mut().insert(key, family.clone());
+        Ok(family)
+    }
+
+    // ` IN (ids)`.
+    fn one_of(&self, collection: &Name, text: &str, sql: &mut Sql) -> Result<()> {
         sql.push(" IN (");
-        for (at, id) in lookup::merged_family(self.conn, self.model, collection, text)?.iter().enumerate() {
+        for (at, id) in self.family(collection, text)?.iter().enumerate() {
             if at > 0 {
                 sql.push(", ");
             }
@@ -181,15 +227,55 @@ impl Conditions<'_> {
         Ok(())
     }
 
-    fn negate(&self, op: Op, field: &Name, sql: &mut Sql) -> Result<()> {
-        match op {
-            Op::Eq => Ok(()),
-            Op::Ne => {
-                sql.push(" = 0");
-                Ok(())
+    fn compare_reference(
+        &self,
+        field: &Name,
+        column: &str,
+        op: Op,
+        collection: &Name,
+        text: &str,
+        sql: &mut Sql,
+    ) -> Result<()> {
+        let (begin, end) = match op {
+            Op::Eq => ("(", ")"),
+            Op::Ne => ("(coalesce(", ", 0) = 0)"),
+            _ => return Err(self.wrong(field)),
+        };
+        sql.push(begin);
+        sql.push(column);
+        self.one_of(collection, text, sql)?;
+        sql.push(end);
+        Ok(())
+    }
+
+    // ` IN (…)` rather than a chain of OR, so that an index on the column serves it.
+    fn listed(&self, field: &Name, column: &str, values: &[Literal], sql: &mut Sql) -> Result<()> {
+        sql.push("(");
+        sql.push(column);
+        sql.push(" IN (");
+        let mut is_first = true;
+        for value in values {
+            for cell in self.cells(field, value)? {
+                if !std::mem::take(&mut is_first) {
+                    sql.push(", ");
+                }
+                sql.param(cell);
             }
-            _ => Err(self.wrong(field)),
         }
+        sql.push("))");
+        Ok(())
+    }
+
+    // What a column may hold for this literal to be equal to it.
+    fn cells(&self, field: &Name, value: &Literal) -> Result<Vec<Cell>> {
+        let Literal::Key { collection, text } = value else { return Ok(vec![self.cell(field, value)?]) };
+        Ok(self.family(collection, text)?.iter().map(|id| Cell::Text(id.to_string())).collect())
+    }
+
+    // Whether an empty value may also be a text of no characters.
+    fn may_hold_nothing(&self, field: &Name) -> bool {
+        let ty = self.table.placed(field).map(|placed| &placed.field.ty);
+        matches!(ty, Some(FieldType::Text | FieldType::LongText | FieldType::Choice(_)))
     }
 
     fn compare_set(&self, field: &Name, column: &str, op: Op, value: &Literal, sql: &mut Sql) -> Result<()> {
@@ -236,9 +322,16 @@ impl Conditions<'_> {
         }
     }
 
+    // The column of a field that has one, as this path writes it.
+    fn column(&self, placed: &Placed) -> String {
+        let (Place::Column(at) | Place::Money(at) | Place::Lines(at)) = placed.place;
+        let name = self.table.column_of(placed).map(|c| format!("t.{}", quoted(&c.name))).unwrap_or_default();
+        self.path.written(Some(at), name)
+    }
+
     fn source(&self, field: &Name) -> Result<Source> {
         if let Some(placed) = self.table.placed(field) {
-            let column = self.table.column_of(placed).map(|c| format!("t.{}", quoted(&c.name))).unwrap_or_default();
+            let column = self.column(placed);
             return Ok(match (&placed.place, &placed.field.ty) {
                 (Place::Lines(at), _) => {
                     let name = self.table.lines.get(*at).map(|lines| quoted(&lines.name)).unwrap_or_default();
@@ -246,14 +339,10 @@ impl Conditions<'_> {
                 }
                 (Place::Money(at), _) => {
                     let currency = self.table.columns.get(at + 1).map(|c| quoted(&c.name)).unwrap_or_default();
-                    let column = if self.follows_sort { format!("+{column}") } else { column };
                     Source::Money { minor: column, currency: format!("t.{currency}") }
                 }
                 (_, FieldType::Set(_)) => Source::Set(column),
                 (_, FieldType::Decimal) => Source::Decimal(column),
-                (_, FieldType::Text | FieldType::Reference(_)) => Source::Plain(column),
-                // A unary plus keeps an index on the column out of the plan.
-                _ if self.follows_sort => Source::Plain(format!("+{column}")),
                 _ => Source::Plain(column),
             });
         }
@@ -297,6 +386,63 @@ fn symbol(op: Op) -> &'static str {
         Op::Gt => ">",
         Op::Ge => ">=",
     }
+}
+
+impl Conditions<'_> {
+    /// The part of a condition that an index on one column answers by itself, with that column; wider than the condition
+    /// where this needs more than the index. None where no index can help.
+    pub(super) fn indexable(&self, filter: &Filter) -> Result<Option<Indexable>> {
+        let (Filter::Compare { field, .. } | Filter::In { field, .. } | Filter::Empty { field, negated: false }) =
+            filter
+        else {
+            return Ok(None);
+        };
+        let Some(placed) = self.table.placed(field) else { return Ok(None) };
+        let (Place::Column(column) | Place::Money(column)) = placed.place else { return Ok(None) };
+        match self.table.columns.get(column).map_or(Index::None, |column| column.index) {
+            Index::None => return Ok(None),
+            Index::Filled if matches!(filter, Filter::Empty { .. }) => return Ok(None),
+            Index::Filled | Index::Whole => {}
+        }
+        let mut sql = Sql::default();
+        let one_value = match (filter, self.source(field)?) {
+            (Filter::Compare { op: Op::Contains | Op::Ne, .. }, _) => return Ok(None),
+            (Filter::Compare { op, value: Literal::Money(units, currency), .. }, Source::Money { minor, .. }) => {
+                let Some(currency) = currency else { return Ok(None) };
+                let exact = *units * Decimal::from(10_i64.pow(currency.exponent()));
+                self.compare_plain(&minor, *op, number_cell(exact), &mut sql)?;
+                *op == Op::Eq
+            }
+            (Filter::Compare { op, .. }, Source::Plain(_)) => {
+                self.filter(filter, &mut sql)?;
+                *op == Op::Eq && sql.params.len() == 1
+            }
+            (Filter::In { .. }, Source::Plain(_)) => {
+                self.filter(filter, &mut sql)?;
+                sql.params.len() == 1
+            }
+            (Filter::Empty { .. }, Source::Plain(_)) if !self.may_hold_nothing(field) => {
+                self.filter(filter, &mut sql)?;
+                true
+            }
+            (Filter::Empty { .. }, Source::Money { .. }) => {
+                self.filter(filter, &mut sql)?;
+                true
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Indexable { column, sql, one_value }))
+    }
+}
+
+/// What an index on one column answers by itself.
+pub(super) struct Indexable {
+    /// An index into [`Table::columns`].
+    pub(super) column: usize,
+    /// The condition.
+    pub(super) sql: Sql,
+    /// All its rows have one value there: the index has them in the order of their numbers.
+    pub(super) one_value: bool,
 }
 
 /// Compares amounts in thousandths of a unit, which hold the minor units of every currency.

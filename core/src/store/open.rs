@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::file_fault;
-use super::function;
+use super::{budget, function};
 use crate::error::{Error, Result};
 
 /// The database's name in a replica's folder.
@@ -81,7 +81,7 @@ fn connect(path: &Path, access: Access, create: bool) -> Result<Connection> {
     if create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
-    let conn = Connection::open_with_flags(path, flags)?;
+    let mut conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY_WAIT)?;
     conn.set_prepared_statement_cache_capacity(512);
     // Without it SQLite prepares some statements anew whenever a parameter changes, in hope of a better plan.
@@ -98,6 +98,7 @@ fn connect(path: &Path, access: Access, create: bool) -> Result<Connection> {
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "cell_size_check", true)?;
     function::register(&conn)?;
+    budget::register(&mut conn)?;
     Ok(conn)
 }
 

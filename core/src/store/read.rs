@@ -1,17 +1,18 @@
 //! Lists, counts and single rows of the projection.
 
-use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, Row as SqlRow, params_from_iter};
 
-use super::condition::{Conditions, Sql};
+use super::condition::{Conditions, Path, Sql};
 use super::lookup;
+use super::order::Order;
+use super::page;
 use super::projection::layout::{LinesTable, Place, Placed, Table, quoted};
 use super::projection::row;
-use super::query::{Direction, Query};
+use super::query::Query;
 use super::{Model, damaged};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::RecordId;
-use crate::schema::{FieldType, Filter, Name, Value, system_field};
+use crate::schema::{Name, Value, system_field};
 use crate::time::Millis;
 
 /// A row of the projection.
@@ -36,22 +37,30 @@ pub(crate) fn each(
 ) -> Result<()> {
     let table = lookup::table(model, &query.collection)?;
     let fields = selected(table, query)?;
-    let name = quoted(&table.name);
-    let list = format!("SELECT {}, (SELECT flags FROM record WHERE record.n = t.n)", row::select_list(table, &fields));
-    let mut sql = Sql::default();
+    let list = row_list(table, &fields);
     if let Some(limit) = query.limit {
         // The page is chosen by row numbers alone: a sort then carries no wide rows.
-        sql.push(&format!("WITH page (n) AS MATERIALIZED (SELECT t.n FROM {name} t WHERE "));
-        restrict(conn, model, table, query, &mut sql)?;
-        order(table, query, &mut sql)?;
-        sql.push(" LIMIT ");
-        sql.param(i64::try_from(limit).unwrap_or(i64::MAX));
-        sql.push(&format!(") {list} FROM page JOIN {name} t ON t.n = page.n"));
-    } else {
-        sql.push(&format!("{list} FROM {name} t WHERE "));
-        restrict(conn, model, table, query, &mut sql)?;
+        let numbers = page::numbers(conn, model, table, query, limit)?;
+        let mut statement = conn.prepare_cached(&format!("{list} WHERE t.n = ?"))?;
+        for n in numbers {
+            let mut rows = statement.query([n])?;
+            if let Some(found) = rows.next()?
+                && !visit(read_row(conn, table, &fields, found)?)?
+            {
+                break;
+            }
+        }
+        return Ok(());
     }
-    order(table, query, &mut sql)?;
+    let order = Order::of(table, query)?;
+    let mut sql = Sql::default();
+    sql.push(&format!("{list} WHERE "));
+    page::restrict(&Conditions::new(conn, model, table), query, &mut sql)?;
+    if let Some(after) = &query.after {
+        sql.push(" AND ");
+        order.push_behind(&order.place_of(conn, table, after)?, &mut sql);
+    }
+    order.push(Path::Free, &mut sql);
     let mut statement = conn.prepare_cached(&sql.text)?;
     let mut rows = statement.query(params_from_iter(&sql.params))?;
     while let Some(found) = rows.next()? {
@@ -67,7 +76,12 @@ pub(crate) fn count(conn: &Connection, model: &Model, query: &Query) -> Result<u
     let table = lookup::table(model, &query.collection)?;
     let mut sql = Sql::default();
     sql.push(&format!("SELECT count(*) FROM {} t WHERE ", quoted(&table.name)));
-    restrict(conn, model, table, query, &mut sql)?;
+    page::restrict(&Conditions::new(conn, model, table), query, &mut sql)?;
+    if let Some(after) = &query.after {
+        sql.push(" AND ");
+        let order = Order::of(table, query)?;
+        order.push_behind(&order.place_of(conn, table, after)?, &mut sql);
+    }
     let count: i64 = conn.prepare_cached(&sql.text)?.query_row(params_from_iter(&sql.params), |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }
@@ -76,17 +90,21 @@ pub(crate) fn count(conn: &Connection, model: &Model, query: &Query) -> Result<u
 pub(crate) fn one(conn: &Connection, model: &Model, collection: &str, id: &RecordId) -> Result<Option<Row>> {
     let table = lookup::table(model, collection)?;
     let fields: Vec<&Placed> = table.fields.iter().collect();
-    let sql = format!(
-        "SELECT {}, (SELECT flags FROM record WHERE record.n = t.n) FROM {} t WHERE t.id = ?",
-        row::select_list(table, &fields),
-        quoted(&table.name)
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
+    let mut statement = conn.prepare_cached(&format!("{} WHERE t.id = ?", row_list(table, &fields)))?;
     let mut rows = statement.query([id.to_string()])?;
     match rows.next()? {
         Some(found) => read_row(conn, table, &fields, found).map(Some),
         None => Ok(None),
     }
+}
+
+// Everything of a row that [`read_row`] reads.
+fn row_list(table: &Table, fields: &[&Placed]) -> String {
+    format!(
+        "SELECT {}, (SELECT flags FROM record WHERE record.n = t.n) FROM {} t",
+        row::select_list(table, fields),
+        quoted(&table.name)
+    )
 }
 
 fn selected<'t>(table: &'t Table, query: &Query) -> Result<Vec<&'t Placed>> {
@@ -136,118 +154,4 @@ fn read_row(conn: &Connection, table: &Table, fields: &[&Placed], found: &SqlRow
         updated: (at(6)?, id(7)?),
         flags: found.get::<_, Option<i64>>(found.as_ref().column_count() - 1)?.unwrap_or(0),
     })
-}
-
-fn restrict(conn: &Connection, model: &Model, table: &Table, query: &Query, sql: &mut Sql) -> Result<()> {
-    let conditions = Conditions { conn, model, table, follows_sort: follows_sort(table, query) };
-    if query.archived || query.filter.as_ref().is_some_and(names_archived) {
-        sql.push("1");
-    } else {
-        conditions.shown(sql);
-    }
-    if let Some(filter) = &query.filter {
-        sql.push(" AND ");
-        conditions.filter(filter, sql)?;
-    }
-    if let Some(after) = &query.after {
-        sql.push(" AND ");
-        keyset(conn, table, query, after, sql)?;
-    }
-    Ok(())
-}
-
-/// Whether the first sort key has an index, so that the first rows can be had without looking at all.
-fn follows_sort(table: &Table, query: &Query) -> bool {
-    let first = query.sort.first().and_then(|(name, _)| table.placed(name));
-    query.limit.is_some() && first.and_then(|placed| table.column_of(placed)).is_some_and(|column| column.indexed)
-}
-
-fn names_archived(filter: &Filter) -> bool {
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => parts.iter().any(names_archived),
-        Filter::Not(part) => names_archived(part),
-        Filter::Compare { field, .. } | Filter::In { field, .. } | Filter::Empty { field, .. } => {
-            &**field == "archived"
-        }
-    }
-}
-
-/// The expressions that a query sorts by, each with its direction. Records that tie stand by their ids, which are the
-/// same on every replica; without any sort, rows stand in the order in which they came here.
-fn sort_keys(table: &Table, query: &Query) -> Result<Vec<(String, Direction)>> {
-    let mut keys = Vec::new();
-    for (name, direction) in &query.sort {
-        let key = match table.placed(name) {
-            Some(placed) => {
-                let column = table.column_of(placed).ok_or_else(|| {
-                    Error::invalid("sort-does-not-fit")
-                        .with("field", &**name)
-                        .with("collection", &*table.collection.name)
-                })?;
-                let column = format!("t.{}", quoted(&column.name));
-                if placed.field.ty == FieldType::Decimal { format!("CAST({column} AS REAL)") } else { column }
-            }
-            None if system_field(name).is_some() => format!("t.{name}"),
-            None => return table.collection.require_field(name).map(|_| Vec::new()),
-        };
-        keys.push((key, *direction));
-    }
-    let last = query.sort.last().map_or(Direction::Ascending, |(_, direction)| *direction);
-    let tie = if query.sort.is_empty() { "t.n" } else { "t.id" };
-    keys.push((tie.to_owned(), last));
-    Ok(keys)
-}
-
-fn order(table: &Table, query: &Query, sql: &mut Sql) -> Result<()> {
-    sql.push(" ORDER BY ");
-    for (at, (key, direction)) in sort_keys(table, query)?.iter().enumerate() {
-        if at > 0 {
-            sql.push(", ");
-        }
-        sql.push(key);
-        if *direction == Direction::Descending {
-            sql.push(" DESC");
-        }
-    }
-    Ok(())
-}
-
-/// Only rows behind the row of `after`: equal in the first keys, behind in the next one. Empty values sort first.
-fn keyset(conn: &Connection, table: &Table, query: &Query, after: &RecordId, sql: &mut Sql) -> Result<()> {
-    let keys = sort_keys(table, query)?;
-    let list: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
-    let select = format!("SELECT {} FROM {} t WHERE t.id = ?", list.join(", "), quoted(&table.name));
-    let mut statement = conn.prepare_cached(&select)?;
-    let mut rows = statement.query([after.to_string()])?;
-    let Some(found) = rows.next()? else {
-        return Err(Error::not_found("record-not-found")
-            .with("collection", &*table.collection.name)
-            .with("record", after.to_string()));
-    };
-    let values: Vec<Cell> = (0..keys.len()).map(|at| found.get(at)).collect::<rusqlite::Result<_>>()?;
-    sql.push("(0");
-    for (at, (key, direction)) in keys.iter().enumerate() {
-        let Some(value) = values.get(at) else { continue };
-        let behind = match (direction, value) {
-            (Direction::Ascending, Cell::Null) => Some(format!("{key} IS NOT NULL")),
-            (Direction::Ascending, _) => Some(format!("{key} > ?")),
-            (Direction::Descending, Cell::Null) => None,
-            (Direction::Descending, _) => Some(format!("({key} IS NULL OR {key} < ?)")),
-        };
-        let Some(behind) = behind else { continue };
-        sql.push(" OR (");
-        for ((equal, _), value) in keys.iter().zip(&values).take(at) {
-            sql.push(equal);
-            sql.push(" IS ");
-            sql.param(value.clone());
-            sql.push(" AND ");
-        }
-        sql.push(&behind);
-        if *value != Cell::Null {
-            sql.params.push(value.clone());
-        }
-        sql.push(")");
-    }
-    sql.push(")");
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::layout::{Column, Layout, LinesTable, Table, quoted};
+use super::layout::{Column, Index, Layout, LinesTable, Table, quoted};
 use crate::error::Result;
 use crate::schema::{Name, Schema};
 
@@ -69,7 +69,7 @@ fn create(conn: &Connection, table: &Table) -> Result<()> {
          CREATE INDEX IF NOT EXISTS {} ON {name} (merged_into) WHERE merged_into IS NOT NULL;",
         index_name(table, "merged_into")
     ))?;
-    for column in table.columns.iter().filter(|c| c.indexed) {
+    for column in &table.columns {
         create_index(conn, table, column)?;
     }
     for lines in &table.lines {
@@ -89,12 +89,14 @@ fn create_lines(conn: &Connection, lines: &LinesTable) -> Result<()> {
 }
 
 fn create_index(conn: &Connection, table: &Table, column: &Column) -> Result<()> {
-    conn.execute_batch(&format!(
-        "CREATE INDEX IF NOT EXISTS {} ON {} ({})",
-        index_name(table, &column.name),
-        quoted(&table.name),
-        quoted(&column.name)
-    ))?;
+    let name = quoted(&column.name);
+    let rows = match column.index {
+        Index::None => return Ok(()),
+        Index::Whole => String::new(),
+        Index::Filled => format!(" WHERE {name} IS NOT NULL"),
+    };
+    let (index, table) = (index_name(table, &column.name), quoted(&table.name));
+    conn.execute_batch(&format!("CREATE INDEX IF NOT EXISTS {index} ON {table} ({name}){rows}"))?;
     Ok(())
 }
 
@@ -119,9 +121,7 @@ fn alter(conn: &Connection, table: &Table, stored: &str) -> Result<Vec<Name>> {
                 column.sql_type
             ))?;
         }
-        if column.indexed {
-            create_index(conn, table, column)?;
-        }
+        create_index(conn, table, column)?;
     }
     for lines in &table.lines {
         create_lines(conn, lines)?;

@@ -74,8 +74,19 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// `TEXT` or `INTEGER`.
     pub(crate) sql_type: &'static str,
-    /// Whether it has an index of its own.
-    pub(crate) indexed: bool,
+    /// The index of its own, if it has one.
+    pub(crate) index: Index,
+}
+
+/// The index of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Index {
+    /// It has none.
+    None,
+    /// Of all rows: it also finds the empty ones and has all in order.
+    Whole,
+    /// Of the rows that have a value: enough to follow a reference backwards, and most references of a record are empty.
+    Filled,
 }
 
 /// Where the values of one field are.
@@ -222,10 +233,15 @@ fn place(
     let mut columns = Vec::new();
     let mut placed = Vec::with_capacity(fields.len());
     for field in fields {
-        let mut column = |wished: &str, sql_type, indexed| {
+        let index = match field.ty {
+            _ if !indexed(field) => Index::None,
+            FieldType::Reference(_) => Index::Filled,
+            _ => Index::Whole,
+        };
+        let mut column = |wished: &str, sql_type, index| {
             let name = unused(wished, |name| !RESERVED_COLUMNS.contains(&name) && !taken.contains(name));
             taken.insert(name.clone());
-            columns.push(Column { name, sql_type, indexed });
+            columns.push(Column { name, sql_type, index });
             columns.len() - 1
         };
         let at = match &field.ty {
@@ -234,14 +250,14 @@ fn place(
                 None => continue,
             },
             FieldType::Money => {
-                let at = column(&format!("{}_minor", field.name), "INTEGER", indexed(field));
-                column(&format!("{}_currency", field.name), "TEXT", false);
+                let at = column(&format!("{}_minor", field.name), "INTEGER", index);
+                column(&format!("{}_currency", field.name), "TEXT", Index::None);
                 Place::Money(at)
             }
             FieldType::Integer | FieldType::Boolean | FieldType::Counter => {
-                Place::Column(column(&field.name, "INTEGER", indexed(field)))
+                Place::Column(column(&field.name, "INTEGER", index))
             }
-            _ => Place::Column(column(&field.name, "TEXT", indexed(field))),
+            _ => Place::Column(column(&field.name, "TEXT", index)),
         };
         placed.push(Placed { field: field.clone(), place: at });
     }
