@@ -226,6 +226,41 @@ fn search_finds_cyrillic_in_any_case_by_prefix_and_without_dots() {
 }
 
 #[test]
+fn search_finds_the_same_however_many_records_have_the_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let replica = hub(dir.path());
+    // Half are granite; of a tenth the number is rare, of one the name has letters that only the index can fold.
+    let name = |n: usize| match n {
+        7 => "Müller 000007 Granite".to_owned(),
+        n if n % 2 == 0 => format!("Granite {n:06} мост"),
+        n => format!("Amber {n:06} Granada"),
+    };
+    let names: Vec<String> = (0..300).map(name).collect();
+    let ids = replica
+        .transact(|tx| {
+            names.iter().map(|name| tx.create("account", vec![("name".into(), Value::Text(name.clone()))])).collect()
+        })
+        .map(|ids: Vec<RecordId>| ids)
+        .unwrap();
+    let found =
+        |query: &str| -> Vec<String> { replica.search(query, 5).unwrap().into_iter().map(|hit| hit.label).collect() };
+    let newest = |take: &dyn Fn(usize) -> bool| -> Vec<String> {
+        (0..300).rev().filter(|n| take(*n)).take(5).map(|n| names[n].clone()).collect()
+    };
+    assert_eq!(found("granite"), newest(&|n| n % 2 == 0));
+    assert_eq!(found("gran"), newest(&|_| true));
+    assert_eq!(found("мост gran"), newest(&|n| n % 2 == 0));
+    assert_eq!(found("amber mul"), Vec::<String>::new());
+    assert_eq!(found("000117 gran"), [names[117].clone()]);
+    assert_eq!(found("000117 мост"), Vec::<String>::new());
+    assert_eq!(found("muller gran"), [names[7].clone()]);
+    assert_eq!(found("gra 00011"), newest(&|n| n / 10 == 11));
+    replica.transact(|tx| tx.archive("account", &ids[118], true)).unwrap();
+    assert_eq!(found("000118 granite"), Vec::<String>::new());
+    assert!(!found("gran 00011").contains(&names[118]));
+}
+
+#[test]
 fn records_are_found_by_what_people_call_them() {
     let dir = tempfile::tempdir().unwrap();
     let replica = hub(dir.path());

@@ -39,6 +39,7 @@ mod record;
 mod retract;
 mod scope;
 mod search;
+mod spelling;
 mod summary;
 mod verify;
 mod view;

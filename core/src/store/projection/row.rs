@@ -35,8 +35,17 @@ pub(crate) struct Projected {
 
 /// The texts that full-text search finds the record by, in the schema's order.
 pub(crate) fn search_text(table: &Table, values: &[Value]) -> String {
+    searched(table.fields.iter().zip(values))
+}
+
+/// The same from values by name, as [`read_values`] gives them.
+pub(crate) fn search_text_of(table: &Table, values: &[(Name, Value)]) -> String {
+    searched(values.iter().filter_map(|(name, value)| Some((table.placed(name)?, value))))
+}
+
+fn searched<'v>(values: impl Iterator<Item = (&'v Placed, &'v Value)>) -> String {
     let mut text = String::new();
-    for (placed, value) in table.fields.iter().zip(values).filter(|(placed, _)| placed.field.searchable) {
+    for (placed, value) in values.filter(|(placed, _)| placed.field.searchable) {
         match value {
             Value::Text(value) => {
                 push_indexed(value, &mut text);
