@@ -57,8 +57,10 @@ pub const TX_CHANGES_MAX: usize = 1_000;
 /// Most raw change bytes in one transaction.
 pub const TX_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Largest frame of the link, in bytes, on the wire: any one transaction fits, however badly it compresses.
+/// Largest message of the link, in bytes, on the wire: any one transaction fits, however badly it compresses.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Size of the WebSocket frames that carry a longer message, in bytes: all that an idle connection's buffers grow to.
+pub const FRAGMENT_BYTES: usize = 4 * 1024;
 /// Size at which a batch is closed, in compressed bytes.
 pub const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes that a batch may inflate to.

@@ -1,10 +1,8 @@
 //! Opening the socket: TCP, TLS with a pinned or vouched-for certificate beyond loopback, the WebSocket upgrade and its nonce.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -12,20 +10,20 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message as Ws;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use super::drive::Frames;
+use super::frames::{Line, frames, websocket_config};
 use crate::error::{Error, Result};
-use crate::limits::FRAME_BYTES_MAX;
 use crate::replica::link::Trust;
 use crate::wire::message::{NONCE_HEADER, Nonce, SUBPROTOCOL};
 
 /// How long connecting may take: several round trips of a bad line.
 const CONNECT_MAX: Duration = Duration::from_secs(30);
+
+/// Read buffer of a downstream's end, in bytes: it has one connection.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Where an upstream is and how it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +33,6 @@ pub struct Address {
     /// How its TLS server is known.
     pub trust: Option<Trust>,
 }
-
-/// The messages of an open link.
-pub(super) type Line =
-    Frames<Pin<Box<dyn Stream<Item = Vec<u8>> + Send>>, Pin<Box<dyn Sink<Vec<u8>, Error = Error> + Send>>>;
 
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -90,11 +84,7 @@ async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) ->
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     let agent = concat!("branchline/", env!("CARGO_PKG_VERSION"));
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(agent));
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(FRAME_BYTES_MAX))
-        .max_frame_size(Some(FRAME_BYTES_MAX))
-        .write_buffer_size(0)
-        .read_buffer_size(64 * 1024);
+    let config = websocket_config(READ_BUFFER_BYTES);
     let (stream, response) =
         tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await.map_err(|e| match e {
             WsError::Io(ref e) => unreachable_at(address, e.to_string()),
@@ -116,20 +106,7 @@ async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) ->
         .and_then(|v| data_encoding::BASE64URL_NOPAD.decode(v.as_bytes()).ok())
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(no_branchline)?;
-    let (sink, stream) = stream.split();
-    let incoming = stream.filter_map(|message| {
-        std::future::ready(match message {
-            Ok(Ws::Binary(bytes)) => Some(Some(Vec::from(bytes))),
-            Ok(Ws::Close(_)) | Err(_) => Some(None),
-            Ok(_) => None,
-        })
-    });
-    // An error or a close frame ends the stream: whatever follows says nothing.
-    let incoming = incoming.take_while(|m| std::future::ready(m.is_some())).filter_map(std::future::ready);
-    let outgoing = sink
-        .sink_map_err(|_| Error::unreachable("line-lost"))
-        .with(|frame: Vec<u8>| std::future::ready(Ok::<_, Error>(Ws::Binary(frame.into()))));
-    Ok((Frames { incoming: Box::pin(incoming), outgoing: Box::pin(outgoing), client: true }, nonce))
+    Ok((frames(stream, true), nonce))
 }
 
 struct Target {

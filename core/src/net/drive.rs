@@ -8,6 +8,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::frames::framed;
 use crate::error::Error;
 use crate::replica::Environment;
 use crate::sync::{End, Event, Executor, Input, Machine, Output};
@@ -220,14 +221,4 @@ impl<E: Executor> StoreTask<E> {
         }
         self.executor
     }
-}
-
-/// The size of a message on the wire: payload, header, and the mask of a client's frames.
-fn framed(payload: usize, masked: bool) -> u64 {
-    let length = match payload {
-        0..=125 => 0,
-        126..=65_535 => 2,
-        _ => 8,
-    };
-    (payload + 2 + length + if masked { 4 } else { 0 }) as u64
 }

@@ -7,23 +7,25 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::State as Shared;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::body::Body;
+use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use branchline_core::id::DeviceId;
-use branchline_core::limits::FRAME_BYTES_MAX;
-use branchline_core::net::{Around, Frames, drive};
+use branchline_core::net::{Around, Line, drive, frames, websocket_config};
 use branchline_core::replica::link::Upstream;
 use branchline_core::sync::{Event, Input, upstream};
 use branchline_core::wire::message::{NONCE_HEADER, Nonce, SUBPROTOCOL};
-use futures_util::{SinkExt, StreamExt};
+use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::Node;
 
-/// Read buffer of a connection, in bytes: heartbeats are small, batches are read in pieces.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Read buffer of a connection, in bytes: heartbeats are small, long messages come in fragments.
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// The downstreams that are connected now.
 #[derive(Clone, Default)]
@@ -57,45 +59,41 @@ impl Links {
 }
 
 /// Upgrades a downstream's connection.
-pub(super) async fn link(Shared(node): Shared<Node>, headers: HeaderMap, ws: WebSocketUpgrade) -> Response {
-    let ws = ws.protocols([SUBPROTOCOL]);
-    if ws.selected_protocol().and_then(|p| p.to_str().ok()) != Some(SUBPROTOCOL) {
+pub(super) async fn link(Shared(node): Shared<Node>, mut request: Request) -> Response {
+    let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|v| v.to_str().ok());
+    if !offered.flat_map(|list| list.split(',')).any(|protocol| protocol.trim() == SUBPROTOCOL) {
         // Another version, or no replica at all: refused before any state changes.
         return (StatusCode::BAD_REQUEST, "this server speaks the subprotocol branchline.1\n").into_response();
     }
+    let mut response = match create_response_with_body(&request, Body::empty) {
+        Ok(response) => response,
+        Err(refused) => return (StatusCode::BAD_REQUEST, format!("{refused}\n")).into_response(),
+    };
     let mut nonce = Nonce::default();
     node.replica.environment().fill_random(&mut nonce);
-    let version = program_version(&headers);
-    let mut response = ws
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(FRAME_BYTES_MAX)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .on_upgrade(move |socket| serve(node, socket, nonce, version));
+    let version = program_version(request.headers());
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgrade.await {
+            let config = Some(websocket_config(READ_BUFFER_BYTES));
+            let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, config).await;
+            serve(node, frames(socket, false), nonce, version).await;
+        }
+    });
+    let headers = response.headers_mut();
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     if let Ok(value) = HeaderValue::from_str(&data_encoding::BASE64URL_NOPAD.encode(&nonce)) {
-        response.headers_mut().insert(NONCE_HEADER, value);
+        headers.insert(NONCE_HEADER, value);
     }
     response
 }
 
-async fn serve(node: Node, socket: WebSocket, nonce: Nonce, version: Option<String>) {
+async fn serve(node: Node, line: Line, nonce: Nonce, version: Option<String>) {
     let replica = node.replica.clone();
     let env = replica.environment();
     let session = upstream::Session::new(env.now(), nonce);
     let executor = Upstream::new(replica.clone(), version);
     let admitted = executor.admitted_device();
-    let (sink, stream) = socket.split();
-    let incoming = stream
-        .filter_map(|message| {
-            std::future::ready(match message {
-                Ok(Message::Binary(bytes)) => Some(Some(bytes.to_vec())),
-                Ok(Message::Close(_)) | Err(_) => Some(None),
-                Ok(_) => None,
-            })
-        })
-        .take_while(|message| std::future::ready(message.is_some()))
-        .filter_map(std::future::ready);
-    let outgoing = sink.with(|frame: Vec<u8>| std::future::ready(Ok::<_, axum::Error>(Message::Binary(frame.into()))));
     let (replace, mut replaced) = watch::channel(false);
     let mut stopping = node.stopping();
     let stop = async move {
@@ -108,7 +106,7 @@ async fn serve(node: Node, socket: WebSocket, nonce: Nonce, version: Option<Stri
     let outcome = drive(
         session,
         executor,
-        Frames { incoming, outgoing, client: false },
+        line,
         Input::Opened(nonce),
         Around { env, local: node.local.clone() },
         |event, _| {

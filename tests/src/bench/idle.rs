@@ -131,25 +131,31 @@ impl Link {
         self.socket.get_mut().write_all(&frame).expect("the hub reads");
     }
 
+    // A binary message, in one frame or in fragments.
     fn receive(&mut self) -> Message {
-        let mut head = [0; 2];
-        self.socket.read_exact(&mut head).expect("the hub answers");
-        assert_eq!(head[0], 0x82, "one whole binary frame");
-        let len = match head[1] {
-            126 => {
-                let mut len = [0; 2];
-                self.socket.read_exact(&mut len).expect("a length");
-                usize::from(u16::from_be_bytes(len))
+        let mut payload = Vec::new();
+        loop {
+            let mut head = [0; 2];
+            self.socket.read_exact(&mut head).expect("the hub answers");
+            let kind = if payload.is_empty() { 2 } else { 0 };
+            assert_eq!(head[0] & 0x7f, kind, "a binary frame or its continuation");
+            let begin = payload.len();
+            payload.resize(begin + self.length(head[1]), 0);
+            self.socket.read_exact(&mut payload[begin..]).expect("a payload");
+            if head[0] & 0x80 != 0 {
+                return Message::decode(&payload).expect("a message");
             }
-            127 => {
-                let mut len = [0; 8];
-                self.socket.read_exact(&mut len).expect("a length");
-                usize::try_from(u64::from_be_bytes(len)).expect("a length that fits")
-            }
-            len => usize::from(len),
+        }
+    }
+
+    fn length(&mut self, short: u8) -> usize {
+        let mut long = [0; 8];
+        let bytes = match short {
+            126 => &mut long[6..],
+            127 => &mut long[..],
+            short => return usize::from(short),
         };
-        let mut payload = vec![0; len];
-        self.socket.read_exact(&mut payload).expect("a payload");
-        Message::decode(&payload).expect("a message")
+        self.socket.read_exact(bytes).expect("a length");
+        usize::try_from(u64::from_be_bytes(long)).expect("a length that fits")
     }
 }
