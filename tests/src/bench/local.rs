@@ -1,23 +1,19 @@
-//! Rows of one replica by itself: writing, reading, size, import.
+//! Rows of one replica by itself: writing, size, import.
 
 use std::time::Instant;
 
 use branchline_core::crm::import::{Import, ImportMap};
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
-use branchline_core::replica::{Direction, Query};
-use branchline_core::schema::{Value, parse_filter};
-use branchline_core::time::Day;
+use branchline_core::replica::Query;
+use branchline_core::schema::Value;
 use rusqlite::Connection;
 
 use super::company::{folder_bytes, hub, plain_table};
 use super::{Figure, cpu};
-use crate::generator::{CITIES, Draw};
 use crate::process::home;
 
-const LARGE: usize = 100_000;
 const WRITES: usize = 300;
-const READS: usize = 1_000;
 
 /// A durable edit of one field, against a commit of one row to SQLite alone.
 pub(super) fn write() -> Vec<Figure> {
@@ -44,34 +40,6 @@ pub(super) fn write() -> Vec<Figure> {
         Figure::note("ms for a commit of one row, median", bare),
         Figure::at_most("ms for an edit of one field, median", ours, 15.0, 5.0),
         Figure::at_most("the same against the commit", ours / bare, 3.0, 1.7),
-    ]
-}
-
-/// Reading one record, a filtered and sorted list of fifty, a search: the slowest of a hundred.
-pub(super) fn reads() -> Vec<Figure> {
-    let home = home();
-    let replica = hub(&home.path().join("hub"), LARGE);
-    let ids = ids(&replica, LARGE);
-    let schema = replica.schema();
-    let account = schema.collection("account").expect("a built-in collection");
-    let mut draw = Draw::of(LARGE);
-    let (mut one, mut list, mut search) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..READS {
-        let number = draw.below(LARGE as u64);
-        one.push(millis(|| replica.record("account", &ids[number]).expect("a record")));
-        let city = CITIES[draw.below(CITIES.len() as u64)];
-        let filter = format!("city = \"{city}\" and industry = \"retail\"");
-        let filter = parse_filter(&filter, account, Day(20_000)).expect("a condition");
-        let query = Query::of("account").filtered(filter).sorted("name", Direction::Ascending).limited(50);
-        list.push(millis(|| assert_eq!(replica.list(&query).expect("a page").rows.len(), 50)));
-        let words = format!("{number:06} llc");
-        search.push(millis(|| assert!(!replica.search(&words, 20).expect("hits").is_empty())));
-    }
-    let p99 = |times: &mut Vec<f64>| quantile(times, 0.99);
-    vec![
-        Figure::at_most("ms to read a record, p99 of 100,000", p99(&mut one), 5.0, 1.0),
-        Figure::at_most("ms to list 50, filtered and sorted, p99", p99(&mut list), 5.0, 1.0),
-        Figure::at_most("ms to search, p99", p99(&mut search), 5.0, 1.0),
     ]
 }
 
@@ -116,7 +84,7 @@ pub(super) fn import() -> Vec<Figure> {
     ]
 }
 
-fn ids(replica: &branchline_core::replica::Replica, count: usize) -> Vec<RecordId> {
+pub(super) fn ids(replica: &branchline_core::replica::Replica, count: usize) -> Vec<RecordId> {
     let query = Query::of("account").fields(["name"]).limited(count);
     let mut ids = Vec::with_capacity(count);
     let visit = &mut |record: branchline_core::replica::Record| {
@@ -127,13 +95,13 @@ fn ids(replica: &branchline_core::replica::Replica, count: usize) -> Vec<RecordI
     ids
 }
 
-fn millis<T>(work: impl FnOnce() -> T) -> f64 {
+pub(super) fn millis<T>(work: impl FnOnce() -> T) -> f64 {
     let start = Instant::now();
     std::hint::black_box(work());
     start.elapsed().as_secs_f64() * 1_000.0
 }
 
-fn quantile(times: &mut [f64], share: f64) -> f64 {
+pub(super) fn quantile(times: &mut [f64], share: f64) -> f64 {
     times.sort_by(f64::total_cmp);
     times[((times.len() - 1) as f64 * share) as usize]
 }

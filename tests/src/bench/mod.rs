@@ -10,6 +10,7 @@ mod duplicates;
 mod idle;
 mod link;
 mod local;
+mod reading;
 mod seed;
 
 use serde_json::json;
@@ -88,7 +89,7 @@ pub fn rows() -> Vec<Row> {
         Row { name: "reconnect", about: "connecting again with nothing new, 10,000 records", run: link::reconnect },
         Row { name: "idle", about: "a hub with 1,000 connections on which nothing happens", run: idle::connections },
         Row { name: "write", about: "an edit of one field, durable", run: local::write },
-        Row { name: "read", about: "reading at 100,000 records", run: local::reads },
+        Row { name: "read", about: "reading at 100,000 records", run: reading::reads },
         Row { name: "size", about: "the folder of 10,000 records", run: local::size },
         Row { name: "import", about: "the 8,800 real deals", run: local::import },
         Row { name: "duplicates", about: "precision and recall of duplicates on Febrl's data", run: duplicates::febrl },
