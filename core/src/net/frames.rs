@@ -84,6 +84,7 @@ fn header_bytes(payload_bytes: usize, masked: bool) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use tokio::io::AsyncReadExt;
     use tokio_tungstenite::tungstenite::protocol::Role;

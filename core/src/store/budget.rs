@@ -38,6 +38,7 @@ pub(super) fn within<T>(thousand_steps: Option<u32>, work: impl FnOnce() -> rusq
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -183,6 +183,7 @@ fn names_archived(filter: &Filter) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::Arc;
 

@@ -44,6 +44,7 @@ fn kind(c: char) -> Kind {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use rusqlite::Connection;
 
