@@ -193,7 +193,7 @@ impl<'s> Pen<'s> {
         ])?;
         let Some(table) = table else { return Ok(()) };
         let text = row::search_text(table, &shown.values);
-        if !self.held.row.as_ref().is_some_and(|(name, _)| *name == table.name) {
+        if self.held.row.as_ref().is_none_or(|(name, _)| *name != table.name) {
             self.held.row = Some((&table.name, self.conn.prepare_cached(&table.insert_sql)?));
         }
         if let Some((_, insert)) = &mut self.held.row {
