@@ -205,6 +205,8 @@ fn who_may_not_judge_leaves_the_queue_as_it_is() {
     set(&kiosk, &id, "owner", Value::Reference(rita));
     set(&phone, &id, "stage", stage("won"));
     exchange(&phone, &kiosk).unwrap();
+    // What she did while she had the right stands: the phone's enrolment, too.
+    exchange(&kiosk, &company.hub).unwrap();
     let demoted = vec![Edit::Set("role".into(), Value::Text("reader".into()))];
     company.hub.transact(|tx| tx.edit("user", &rita, demoted)).unwrap();
     exchange(&kiosk, &company.hub).unwrap();

@@ -36,6 +36,7 @@ pub use refusal::Refusal;
 pub use state::{Stamp, State};
 pub use undo::undo;
 pub use values::value_of;
+pub(crate) use vet::vet_rebuilt;
 pub use vet::{Foreign, vet};
 pub use vetted::{Op, Vetted};
 pub use write::{Author, Edit, create, create_again, edit};

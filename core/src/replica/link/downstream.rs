@@ -7,7 +7,7 @@ use super::gone::{self, Reasons};
 use super::ingest::Refused;
 use super::state::{add, key};
 use crate::access::Scope;
-use crate::document::{Foreign, Refusal, vet};
+use crate::document::{Foreign, Refusal, vet_rebuilt};
 use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
 use crate::replica::Replica;
@@ -317,7 +317,7 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> 
             None => None,
         };
         let foreign = Foreign { record: *record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
-        match vet(foreign, state) {
+        match vet_rebuilt(foreign, state) {
             Ok(vetted) => {
                 if let Appended::Logged(_) = writer.append(*record, &collection, &vetted, change.tx_end)? {
                     new += 1;

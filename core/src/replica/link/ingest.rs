@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::batch::digest;
 use super::bench::Bench;
 use super::upstream::Upstream;
-use crate::document::{Foreign, Refusal, State, Vetted, vet};
+use crate::document::{Foreign, Refusal, State, Vetted, vet_rebuilt};
 use crate::error::Result;
 use crate::id::{ActorId, ChangeHash, RecordId, WorkspaceId};
 use crate::limits::REVIEW_BYTES_MAX;
@@ -272,7 +272,7 @@ impl Intake<'_, '_> {
             (None, None) => None,
         };
         let foreign = Foreign { record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
-        let vetted = match vet(foreign, before) {
+        let vetted = match vet_rebuilt(foreign, before) {
             Ok(vetted) => vetted,
             Err(Refusal::Missing { deps }) if self.follows_refused(&record, &deps)? => {
                 return Ok(Err(Refused::new(FOLLOWS_REFUSED, "")));
