@@ -53,6 +53,23 @@ fn a_deal_that_moves_leaves_one_branch_and_enters_the_other_whole() {
     assert!(central.verify(false).unwrap().is_sound() && east.verify(false).unwrap().is_sound());
 }
 
+/// The record's flag came back, its row did not: it stayed out of every list.
+#[test]
+fn an_edit_beside_an_archiving_brings_the_deal_back_into_lists() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let id = deal(&central, "come back", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    company.hub.transact(|tx| tx.archive("opportunity", &id, true)).unwrap();
+    set(&central, &id, "stage", Value::Text("won".into()));
+    exchange(&central, &company.hub).unwrap();
+    for replica in [&company.hub, &central] {
+        let shown = replica.list(&Query::of("opportunity")).unwrap().rows.len();
+        assert_eq!(shown, 1);
+        assert!(replica.verify(false).unwrap().is_sound());
+    }
+}
+
 #[test]
 fn a_rep_gets_nothing_of_a_scope_without_a_grant() {
     let company = Company::new();

@@ -130,10 +130,9 @@ pub(crate) fn update(conn: &Connection, table: &Table, n: i64, row: Projected, f
             }
         }
     }
-    if fields.contains("~archived") {
-        sql.push_str("archived = ?, ");
-        cells.push(Cell::Integer(i64::from(row.archived)));
-    }
+    // Any edit may bring an archived record back: one that was made while the archiving was under way.
+    sql.push_str("archived = ?, ");
+    cells.push(Cell::Integer(i64::from(row.archived)));
     if fields.contains("~merged_into") {
         sql.push_str("merged_into = ?, ");
         cells.push(row.merged_into.map_or(Cell::Null, |id| Cell::Text(id.to_string())));
