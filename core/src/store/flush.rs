@@ -34,8 +34,6 @@ impl Writer<'_> {
             let epoch = meta::integer(&self.store.conn, meta::key::SCHEMA_EPOCH)?.unwrap_or(0);
             meta::set_integer(&self.store.conn, meta::key::SCHEMA_EPOCH, epoch + 1)?;
             self.adopt_schema()?;
-        }
-        if schema_changed {
             for record in &mut touched {
                 if let Some(known) = self.store.model.schema.collection(&record.collection.name) {
                     record.collection = known.clone();

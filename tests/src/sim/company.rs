@@ -33,14 +33,8 @@ impl Company {
     /// Where the folder cannot be made.
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let init = Init {
-            name: "Caravan".into(),
-            owner_name: Some("Olha".into()),
-            owner_email: Some("olha@caravan.example".into()),
-            currency: Currency(*b"EUR"),
-            language: Language::En,
-        };
-        let hub = Replica::init(&root.path().join("hub"), &init, crm::builtin().clone(), Arc::new(SystemEnvironment));
+        let hub =
+            Replica::init(&root.path().join("hub"), &caravan(), crm::builtin().clone(), Arc::new(SystemEnvironment));
         let hub = hub.unwrap();
         hub.announce("http://127.0.0.1:1", None).unwrap();
         Self { root, hub }
@@ -95,6 +89,17 @@ impl Company {
     /// Where it cannot be opened.
     pub fn reopened(&self, name: &str) -> Replica {
         Replica::open(&self.folder(name), crm::builtin().clone(), Arc::new(SystemEnvironment)).unwrap()
+    }
+}
+
+/// What the company of every simulation is called, and who owns it.
+pub(super) fn caravan() -> Init {
+    Init {
+        name: "Caravan".into(),
+        owner_name: Some("Olha".into()),
+        owner_email: Some("olha@caravan.example".into()),
+        currency: Currency(*b"EUR"),
+        language: Language::En,
     }
 }
 

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
-use branchline_core::message::Language;
 use branchline_core::replica::link::{Downstream, Invitation, Upstream};
-use branchline_core::replica::{Environment, Init, Query, Replica};
-use branchline_core::schema::{Currency, Name, Value};
+use branchline_core::replica::{Environment, Query, Replica};
+use branchline_core::schema::{Name, Value};
 use branchline_core::sync::{Input, Machine, downstream, upstream};
 use branchline_core::time::Millis;
 use branchline_core::wire::message::Nonce;
 
 use super::Summary;
+use super::company::caravan;
 use super::line::{Direction, Faults};
 use super::oracle::Ledger;
 use super::pair::{Half, enrol};
@@ -125,14 +125,7 @@ impl World {
     fn found(&mut self) {
         let env = self.machine();
         let dir = self.folder("hub");
-        let init = Init {
-            name: "Caravan".into(),
-            owner_name: Some("Olha".into()),
-            owner_email: Some("olha@caravan.example".into()),
-            currency: Currency(*b"EUR"),
-            language: Language::En,
-        };
-        let replica = Replica::init(&dir, &init, crm::builtin().clone(), env.clone()).unwrap();
+        let replica = Replica::init(&dir, &caravan(), crm::builtin().clone(), env.clone()).unwrap();
         replica.announce("http://127.0.0.1:1", None).unwrap();
         self.nodes.push(Node { name: "hub".into(), dir, env, replica, upstream: None });
         for b in 0..self.plan.branches {
