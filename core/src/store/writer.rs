@@ -248,8 +248,11 @@ impl<'s> Writer<'s> {
             match log(&mut insert, touched.row.n, row, change) {
                 Ok(()) => {}
                 Err(failure) if failure.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                    drop(insert);
-                    let known = self.change_of(&id, &change.actor(), change.seq())? == Some(change.hash());
+                    // By number: a record that this transaction makes has no row yet that its id could be found by.
+                    let hash: Vec<u8> = conn
+                        .prepare_cached("SELECT hash FROM log WHERE record = ? AND actor = ? AND aseq = ?")?
+                        .query_row(params![touched.row.n, actor, change.seq() as i64], |row| row.get(0))?;
+                    let known = hash == change.hash().as_bytes();
                     return Ok(if known { Appended::Known } else { Appended::Fork });
                 }
                 Err(failure) => return Err(failure.into()),
@@ -498,4 +501,42 @@ pub(super) fn roll(rolling: [u8; 8], hash: &ChangeHash) -> [u8; 8] {
     let mut rolled = [0; 8];
     rolled.copy_from_slice(&digest[..8]);
     rolled
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::document::{Author, create};
+    use crate::schema::{Field, FieldType, Labels, Value, Winner};
+    use crate::store::{Duties, create as create_database};
+
+    #[test]
+    fn a_creation_that_comes_twice_in_one_transaction_is_logged_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = create_database(dir.path(), |_| Ok(())).unwrap();
+        let duties = Duties { serves: true, has_upstream: false };
+        let name = Field {
+            name: "name".into(),
+            ty: FieldType::Text,
+            labels: Labels::default(),
+            required: false,
+            indexed: true,
+            searchable: true,
+            winner: Winner::Latest,
+        };
+        let accounts = Collection { fields: vec![name].into(), ..Collection::unknown("account".into()) };
+        let schema = Arc::new(Schema::new([accounts]));
+        let mut store = Store::start(conn, dir.path(), schema, duties, Millis(0)).unwrap();
+        let mut writer = store.begin(Origin::Upstream, Millis(1)).unwrap();
+        let (collection, id) = (writer.collection("account"), RecordId([7; 16]));
+        let author = Author { actor: ActorId([1; 8]), now: Millis(1) };
+        let values = [("name".into(), Value::Text("Acme".into()))];
+        let change = create(id, &collection, &values, None, &author).unwrap();
+        let offered = [(); 2].map(|()| writer.append(id, &collection, &change, true).unwrap());
+        assert_eq!(offered, [Appended::Logged(1), Appended::Known]);
+        assert_eq!(writer.finish().unwrap().last_seq, 1);
+        let logged: i64 = store.conn.query_row("SELECT count(*) FROM log", [], |row| row.get(0)).unwrap();
+        assert_eq!(logged, 1);
+    }
 }
