@@ -139,6 +139,58 @@ fn sample(kind: &str, damage: impl Fn(&mut [u8], usize, u64)) {
     assert!(outcomes.get("repaired").is_some_and(|n| *n > 0) && outcomes.get("told").is_some_and(|n| *n > 0));
 }
 
+/// No change says its record's id: the first repair took a damaged one for the truth and showed it everywhere.
+#[test]
+fn a_record_whose_id_is_damaged_gets_it_back() {
+    let root = tempfile::tempdir().unwrap();
+    let (home, hurt) = (root.path().join("home"), root.path().join("hurt"));
+    let sound = furnished(&home);
+    let ids: Vec<Vec<u8>> = {
+        let conn = rusqlite::Connection::open(home.join("branchline.db")).unwrap();
+        let mut ids = conn.prepare("SELECT id FROM record ORDER BY n DESC LIMIT 6").unwrap();
+        ids.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    };
+    let whole = std::fs::read(home.join("branchline.db")).unwrap();
+    let mut places = 0;
+    for id in ids {
+        // As bytes it stands in the record, in the index of ids, and wherever another record refers to it.
+        for at in (0..whole.len() - id.len()).filter(|at| whole[*at..*at + id.len()] == id[..]) {
+            let mut bytes = whole.clone();
+            bytes[at + 15] ^= 4;
+            copy(&home, &bytes, &hurt);
+            let became = look(&hurt, &sound, &format!("id at {at}"));
+            assert!(["refused", "told", "repaired"].contains(&became), "id at {at}: {became}");
+            places += u64::from(became == "repaired");
+        }
+    }
+    assert!(places >= 12, "each id in its record and in the index of ids: {places}");
+}
+
+/// The repair once believed the record, and took its row away where it was shown.
+#[test]
+fn a_record_whose_collection_is_damaged_is_told_and_stays_in_its_list() {
+    let root = tempfile::tempdir().unwrap();
+    let sound = furnished(root.path());
+    let other = "(SELECT n FROM projection WHERE name = 'account')";
+    plainly(root.path(), &format!("UPDATE record SET collection = {other} WHERE n = (SELECT max(n) FROM opportunity)"));
+    let replica = open(root.path()).unwrap();
+    let found = replica.verify(true).unwrap();
+    assert!(!found.is_sound() && !found.damage.is_empty(), "{found:?}");
+    assert_eq!(Sound::of(&replica).unwrap(), sound);
+}
+
+/// An id in capitals reads as the same id, but SQL does not find the record by it.
+#[test]
+fn a_cell_in_another_spelling_is_written_anew() {
+    let root = tempfile::tempdir().unwrap();
+    let sound = furnished(root.path());
+    plainly(root.path(), "UPDATE opportunity SET account = upper(account)");
+    let replica = open(root.path()).unwrap();
+    assert_eq!(replica.verify(false).unwrap().rows_differ, sound.deals);
+    assert!(replica.verify(true).unwrap().is_sound());
+    assert_eq!(Sound::of(&replica).unwrap(), sound);
+}
+
 #[test]
 fn a_log_that_cannot_be_read_leaves_everything_else_readable() {
     let root = tempfile::tempdir().unwrap();

@@ -28,6 +28,7 @@ pub(crate) mod link_rows;
 mod lookup;
 mod mend;
 pub(crate) mod meta;
+mod misnamed;
 mod node;
 mod open;
 mod order;

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
 use super::flush::{self, flags_of, projected_of};
+use super::misnamed::{self, Misnamed};
 use super::projection::layout::{Column, Placed, Table, quoted};
 use super::projection::row::{self, Projected};
 use super::writer::{Writer, roll};
@@ -17,7 +18,6 @@ use super::{Model, Readers, actor, damaged, flag, meta, read, record};
 use crate::document::State;
 use crate::error::{Error, Result};
 use crate::id::{ActorId, ChangeHash, RecordId};
-use crate::schema::Value;
 use crate::store::cache::Cache;
 use crate::wire::chunk;
 
@@ -43,6 +43,8 @@ pub(crate) struct Findings {
     pub(crate) indexes: u64,
     /// The full-text index cannot be read at all.
     pub(crate) index_broken: bool,
+    /// Records whose id or collection is damaged in their own row.
+    pub(super) misnamed: Misnamed,
     /// Records some of whose changes are damaged.
     pub(crate) broken: BTreeSet<i64>,
     pub(crate) damage: Vec<String>,
@@ -53,6 +55,11 @@ impl Findings {
     pub(crate) fn differs(&self) -> bool {
         let derived = [&self.heads, &self.rows, &self.search, &self.places];
         self.index_broken || self.indexes > 0 || !self.tables.is_empty() || derived.iter().any(|list| !list.is_empty())
+    }
+
+    /// Whether it can be told which record this is. What its rows still show must stay otherwise.
+    fn knows(&self, n: i64) -> bool {
+        self.misnamed.get(&n).is_none_or(Option::is_some)
     }
 
     /// Takes what cannot be read for damage.
@@ -81,6 +88,8 @@ pub(crate) fn check(readers: &Readers) -> Result<Findings> {
     // Each part looks as far as it can: a page that cannot be read must not hide what is wrong elsewhere.
     let pages = check_pages(&conn, &mut findings);
     findings.told("pages", pages)?;
+    let ids = check_ids(&conn, &readers.model(), &mut findings);
+    findings.told("ids", ids)?;
     let log = check_log(&conn, &mut findings);
     findings.told("log", log)?;
     let records = check_records(&conn, &readers.model(), &mut findings);
@@ -99,6 +108,16 @@ fn check_pages(conn: &Connection, findings: &mut Findings) -> Result<()> {
             findings.indexes += 1;
         } else if line != "ok" {
             findings.damaged(line);
+        }
+    }
+    Ok(())
+}
+
+fn check_ids(conn: &Connection, model: &Model, findings: &mut Findings) -> Result<()> {
+    if findings.indexes > 0 {
+        findings.misnamed = misnamed::look(conn, model)?;
+        for n in findings.misnamed.clone().into_iter().filter(|(_, id)| id.is_none()).map(|(n, _)| n) {
+            findings.damaged(format!("record {n}: its id, its row and the index of ids differ"));
         }
     }
     Ok(())
@@ -269,23 +288,17 @@ fn is_shown(conn: &Connection, table: &Table, n: i64, id: &RecordId, projected: 
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query([n])?;
     let Some(found) = rows.next()? else { return Ok(false) };
-    // A cell that cannot be read differs, whatever it is.
-    let Ok(mut values) = row::read_values(found, &fields) else { return Ok(false) };
-    for placed in &table.fields {
-        if let Some(lines) = read::lines_of(table, placed) {
-            match row::read_lines(conn, lines, n) {
-                Ok(Value::Null) => {}
-                Ok(value) => values.push((placed.field.name.clone(), value)),
-                Err(_) => return Ok(false),
-            }
+    for (placed, expected) in table.fields.iter().zip(&projected.values) {
+        // A cell that cannot be read differs, whatever it is.
+        if let Some(lines) = read::lines_of(table, placed)
+            && row::read_lines(conn, lines, n).ok().as_ref() != Some(expected)
+        {
+            return Ok(false);
         }
     }
-    let mut expected = table.collection.named(projected.values.clone());
-    expected.sort_by(|a, b| a.0.cmp(&b.0));
-    values.sort_by(|a, b| a.0.cmp(&b.0));
     let cell = |at| found.get::<_, Option<String>>(at);
     let mark = |mark: &row::Mark| (Some(mark.at.rfc3339()), mark.by.as_deref().map(str::to_owned));
-    Ok(values == expected
+    Ok(row::has_cells(found, table, &projected.values)?
         && cell(1)?.as_deref() == Some(id.to_string().as_str())
         && found.get::<_, bool>(2)? == projected.archived
         && cell(3)? == projected.merged_into.map(|id| id.to_string())
@@ -317,6 +330,7 @@ fn check_strangers(
                 .exists(params![n, flag::HIDDEN, &*table.collection.name])?;
             if elsewhere {
                 findings.damaged(format!("record {n} shows in {}, but names another collection", table.name));
+                findings.misnamed.insert(n, None);
             } else {
                 findings.rows.insert(n);
             }
@@ -365,8 +379,10 @@ impl Writer<'_> {
     /// Writes anew from the log what differs from it.
     pub(crate) fn repair(&mut self, findings: &Findings) -> Result<()> {
         self.mark_dirty();
-        if findings.indexes > 0 {
+        // As long as an id cannot be told, the index may be the last to know it.
+        if findings.indexes > 0 && findings.misnamed.values().all(Option::is_some) {
             self.connection().execute_batch("REINDEX")?;
+            misnamed::rename(self.connection(), &findings.misnamed)?;
         }
         for name in &findings.tables {
             self.connection().execute("UPDATE projection SET projected_with = NULL WHERE name = ?", [name])?;
@@ -380,10 +396,10 @@ impl Writer<'_> {
             self.put_in_place(*seq)?;
         }
         if findings.index_broken {
-            self.index_anew()?;
+            self.index_anew(findings)?;
         }
         let all = findings.heads.iter().chain(&findings.rows).chain(&findings.search);
-        let all: BTreeSet<i64> = all.copied().collect();
+        let all: BTreeSet<i64> = all.copied().filter(|n| findings.knows(*n)).collect();
         for n in all {
             self.repair_record(n)?;
         }
@@ -405,13 +421,13 @@ impl Writer<'_> {
     }
 
     // Makes the full-text index again from every record that is shown.
-    fn index_anew(&mut self) -> Result<()> {
+    fn index_anew(&mut self, findings: &Findings) -> Result<()> {
         let conn = self.connection();
         conn.execute_batch("INSERT INTO search (search) VALUES ('delete-all')")?;
         let mut statement = conn.prepare("SELECT n FROM record ORDER BY n")?;
         let all: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         drop(statement);
-        all.into_iter().try_for_each(|n| self.repair_record(n))
+        all.into_iter().filter(|n| findings.knows(*n)).try_for_each(|n| self.repair_record(n))
     }
 
     fn repair_record(&mut self, n: i64) -> Result<()> {

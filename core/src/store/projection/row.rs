@@ -192,6 +192,29 @@ pub(crate) fn read_values(row: &SqlRow<'_>, fields: &[&Placed]) -> Result<Vec<(N
     Ok(values)
 }
 
+/// Whether a row selected by [`select_list`] of all fields holds exactly the cells of these values, lines aside: one value
+/// can be read from several spellings, but is written in one.
+pub(crate) fn has_cells(row: &SqlRow<'_>, table: &Table, values: &[Value]) -> Result<bool> {
+    let mut next = SELECT_FIXED;
+    for (placed, value) in table.fields.iter().zip(values) {
+        let (first, second) = match placed.place {
+            Place::Lines(_) => continue,
+            Place::Column(_) => (to_cells(value.clone()).0, None),
+            Place::Money(_) => {
+                let (minor, currency) = to_cells(value.clone());
+                (minor, Some(currency.unwrap_or(Cell::Null)))
+            }
+        };
+        for cell in std::iter::once(first).chain(second) {
+            if row.get_ref(next)? != ValueRef::from(&cell) {
+                return Ok(false);
+            }
+            next += 1;
+        }
+    }
+    Ok(true)
+}
+
 /// The lines of a record, by line.
 pub(crate) fn read_lines(conn: &Connection, lines: &LinesTable, n: i64) -> Result<Value> {
     let columns: String = lines.columns.iter().map(|c| format!(", {}", quoted(&c.name))).collect();
