@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod catalogue;
+pub mod fuzz;
 pub mod generator;
 pub mod process;
 pub mod reference;

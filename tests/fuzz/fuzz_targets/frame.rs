@@ -1,0 +1,5 @@
+//! Guided by coverage: the bytes of a socket.
+
+#![no_main]
+
+branchline_fuzz::guided!("frame");

@@ -1,0 +1,5 @@
+//! Guided by coverage: invitation codes.
+
+#![no_main]
+
+branchline_fuzz::guided!("invitation");

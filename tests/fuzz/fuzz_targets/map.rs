@@ -1,0 +1,5 @@
+//! Guided by coverage: import maps.
+
+#![no_main]
+
+branchline_fuzz::guided!("map");

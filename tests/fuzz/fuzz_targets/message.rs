@@ -1,0 +1,5 @@
+//! Guided by coverage: messages of the link.
+
+#![no_main]
+
+branchline_fuzz::guided!("message");

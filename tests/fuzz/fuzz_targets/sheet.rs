@@ -1,0 +1,5 @@
+//! Guided by coverage: sheets of imported workbooks.
+
+#![no_main]
+
+branchline_fuzz::guided!("sheet");
