@@ -164,6 +164,7 @@ fn lists_filter_sort_and_page() {
     };
     assert_eq!(names(&["--where", "employees >= 10", "--sort", "-employees"]), ["Alpha", "Gamma", "Beta"]);
     assert_eq!(names(&["--where", "name ~ \"ромаш\""]), ["Ромашка"]);
+    assert_eq!(names(&["--where", "employees > 10.5"]), ["Alpha", "Gamma"]);
     assert_eq!(names(&["--where", "employees in (5, 10) and not name = \"Beta\""]), ["Ромашка"]);
 
     let first = hub.json(["list", "account", "--sort", "name", "--limit", "2"]);

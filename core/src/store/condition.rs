@@ -360,8 +360,15 @@ impl<'a> Conditions<'a> {
             Literal::Boolean(yes) => Cell::Integer(i64::from(*yes)),
             Literal::Date(day) => Cell::Text(day.iso()),
             Literal::Instant(at) => Cell::Text(at.rfc3339()),
+            // A number between two whole ones still lies above and below some.
+            Literal::Decimal(number) if self.is_whole(field) => number_cell(*number),
             Literal::Decimal(_) | Literal::Money(..) | Literal::Key { .. } => return Err(self.wrong(field)),
         })
+    }
+
+    fn is_whole(&self, field: &Name) -> bool {
+        let ty = self.table.placed(field).map(|placed| &placed.field.ty);
+        matches!(ty, Some(FieldType::Integer | FieldType::Counter))
     }
 
     fn text_of(&self, field: &Name, value: &Literal) -> Result<String> {
