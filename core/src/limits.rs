@@ -122,3 +122,9 @@ pub const SEED_IMAGE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 pub const SEED_SCOPES_MAX: usize = 64;
 /// Most refusals in one item of a courier file; more of them go in further items.
 pub const COURIER_REFUSALS_MAX: usize = 1_000;
+/// Most bytes of one message of the set reconciliation, by which two ends compare what they hold.
+pub const COMPARE_ROUND_BYTES_MAX: usize = 64 * 1024;
+/// Most rounds of one comparison: enough for four million changes that one end lacks.
+pub const COMPARE_ROUNDS_MAX: usize = 4_096;
+/// A link is compared whole again after this long, in milliseconds: a week.
+pub const AUDIT_MS: i64 = 7 * 24 * 3_600 * 1_000;

@@ -11,8 +11,9 @@ use branchline_tests::source::{Source, close, sources, words};
 const CRATES: [&str; 4] = ["core", "sync-server", "bindings", "tests"];
 
 /// Names that only some rooms may use, and why. A room of `core` is named by its folder or file.
-const DOORS: [(&[&str], &[&str], &str); 7] = [
+const DOORS: [(&[&str], &[&str], &str); 8] = [
     (&["automerge"], &["document"], "documents are made and merged in one room, foreign bytes enter through its door"),
+    (&["negentropy"], &["sync"], "what both ends hold is compared in one place"),
     (&["rusqlite"], &["store"], "only the store speaks SQL"),
     (
         &["TcpStream", "TcpListener", "UdpSocket", "UnixStream", "UnixListener", "tokio_tungstenite", "connect_async"],

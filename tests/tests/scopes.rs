@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::Arc;
-
-use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
-use branchline_core::replica::{Direction, Query, Replica, SystemEnvironment};
+use branchline_core::replica::{Direction, Query, Replica};
 use branchline_core::schema::{Name, Value};
 use branchline_core::sync::Event;
 use branchline_tests::sim::company::{Company, deal, invitation, names, set};
@@ -341,32 +338,6 @@ fn a_revoked_device_hands_over_for_review_and_gets_nothing() {
     assert_eq!(central.status().unwrap().quarantine, 1);
     assert!(!names(&central).contains(&"too late".to_owned()));
     assert_eq!(exchange(&central, &company.hub).unwrap_err().code(), "link_revoked");
-}
-
-#[test]
-fn a_copied_folder_and_a_restored_hub_are_told_and_nothing_changes() {
-    let company = Company::new();
-    let central = company.branch("Central");
-    let copy = company.folder("copy");
-    std::fs::create_dir(&copy).unwrap();
-    let backup = company.folder("hub-copy");
-    std::fs::create_dir(&backup).unwrap();
-    for (from, to) in [("Central", &copy), ("hub", &backup)] {
-        for entry in std::fs::read_dir(company.folder(from)).unwrap().flatten().filter(|e| e.path().is_file()) {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-    deal(&central, "one", vec![]);
-    exchange(&central, &company.hub).unwrap();
-    exchange(&central, &company.hub).unwrap();
-    let twin = Replica::open(&copy, crm::builtin().clone(), Arc::new(SystemEnvironment)).unwrap();
-    deal(&twin, "from the copy", vec![]);
-    assert_eq!(exchange(&twin, &company.hub).unwrap_err().code(), "history_differs");
-    assert_eq!(twin.outbox_len().unwrap(), 1, "what was typed waits");
-    assert_eq!(names(&company.hub), ["one"]);
-    let old = Replica::open(&backup, crm::builtin().clone(), Arc::new(SystemEnvironment)).unwrap();
-    assert_eq!(exchange(&central, &old).unwrap_err().code(), "history_differs");
-    assert_eq!(names(&central), ["one"]);
 }
 
 #[test]

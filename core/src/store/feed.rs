@@ -36,6 +36,8 @@ pub(crate) struct Viewer {
     pub shared: HashMap<i64, u8>,
     /// Stands for what it may do and hold now.
     pub grant: GrantMark,
+    /// What came from it up to here may be news to it: a copy of its folder wrote that, or one that was restored since.
+    pub copied_at: u64,
 }
 
 /// Classes of a walk: shared collections by priority (0 to 3), then own records, then the teams', then the rest.
@@ -315,7 +317,8 @@ impl Feeder<'_> {
         if happened.entered {
             return self.whole(&row);
         }
-        if happened.change && origin_at(self.conn, seq)?.as_ref() != Some(&self.viewer.device) {
+        let own = seq > self.viewer.copied_at && origin_at(self.conn, seq)?.as_ref() == Some(&self.viewer.device);
+        if happened.change && !own {
             self.push_log(&row, "SELECT flags, hash, raw FROM log WHERE record = ?1 AND seq = ?2", seq)?;
         }
         Ok(())
@@ -516,7 +519,7 @@ fn verdict((_, row): (u64, kept_rows::KeptRow)) -> Option<Verdict> {
         Fate::Accepted => Outcome::Accepted,
         Fate::Declined => Outcome::Declined,
         Fate::Retried => Outcome::Retried,
-        Fate::Waiting | Fate::Replaying | Fate::Replayed => return None,
+        Fate::Waiting | Fate::Replaying | Fate::Replayed | Fate::Carried => return None,
     };
     let (by, at) = (row.closed_by.unwrap_or_default(), row.closed_at.unwrap_or_default());
     Some(Verdict { record: row.record, change: row.hash, outcome, by, at })
@@ -539,8 +542,8 @@ pub(crate) fn rolling_at(conn: &Connection, seq: u64) -> Result<Rolling> {
     Ok(rolling)
 }
 
-// Whether a transaction of the log ends at a sequence of `from..before`.
-fn transaction_ends_within(conn: &Connection, from: u64, before: u64) -> Result<bool> {
+/// Whether a transaction of the log ends at a sequence of `from..before`.
+pub(super) fn transaction_ends_within(conn: &Connection, from: u64, before: u64) -> Result<bool> {
     let mut ends = conn.prepare_cached("SELECT 1 FROM log WHERE seq >= ? AND seq < ? AND flags & 1 LIMIT 1")?;
     Ok(ends.exists(params![from as i64, before as i64])?)
 }

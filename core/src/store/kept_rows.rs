@@ -43,11 +43,14 @@ pub enum Fate {
     Accepted,
     /// A reviewer said no.
     Declined,
+    /// It was not refused: it stands in its record, brought back by somebody who could not have written it, and waits for
+    /// a person to look at it.
+    Carried,
 }
 
 impl Fate {
-    const ALL: [Fate; 6] =
-        [Fate::Waiting, Fate::Replaying, Fate::Replayed, Fate::Retried, Fate::Accepted, Fate::Declined];
+    const ALL: [Fate; 7] =
+        [Fate::Waiting, Fate::Replaying, Fate::Replayed, Fate::Retried, Fate::Accepted, Fate::Declined, Fate::Carried];
 
     /// The name that the store and programs use.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Fate {
             Fate::Retried => "retried",
             Fate::Accepted => "accepted",
             Fate::Declined => "declined",
+            Fate::Carried => "carried",
         }
     }
 
@@ -89,6 +93,11 @@ pub(crate) struct KeptRow {
 }
 
 impl KeptRow {
+    /// Whether it stands in its record, and was never refused: its bytes are in the log.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.raw.is_empty()
+    }
+
     /// The change, if its bytes are one.
     pub(crate) fn change(&self) -> Option<Vetted> {
         Vetted::refused(self.raw.clone()).ok()
@@ -166,7 +175,8 @@ pub(crate) fn all(conn: &Connection, queue: Queue) -> Result<Vec<KeptRow>> {
 pub(crate) fn transaction_of(conn: &Connection, queue: Queue, n: u64) -> Result<Vec<KeptRow>> {
     let table = queue.table();
     let mut rows = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM {table} WHERE tx = (SELECT tx FROM {table} WHERE n = ?) AND fate = 'waiting' ORDER BY n"
+        "SELECT {COLUMNS} FROM {table} WHERE tx = (SELECT tx FROM {table} WHERE n = ?) AND fate IN ('waiting', 'carried')
+         ORDER BY n"
     ))?;
     Ok(rows.query_map([n as i64], read)?.collect::<rusqlite::Result<_>>()?)
 }
@@ -190,7 +200,7 @@ pub(crate) fn close(conn: &Connection, queue: Queue, n: u64, closing: &Closing) 
     let closed = conn
         .prepare_cached(&format!(
             "UPDATE {} SET fate = ?, closed_by = ?, closed_at = ?, closed_seq = ?
-             WHERE n = ? AND fate IN ('waiting', 'replaying')",
+             WHERE n = ? AND fate IN ('waiting', 'replaying', 'carried')",
             queue.table()
         ))?
         .execute(params![

@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::meta;
 use crate::error::Result;
 use crate::id::{ActorId, ChangeHash, DeviceId, RecordId};
 use crate::limits::BATCH_CHANGES_MAX;
@@ -69,6 +70,20 @@ pub(crate) fn set_link(conn: &Connection, device: &DeviceId, row: &LinkRow) -> R
         row.version,
     ])?;
     Ok(())
+}
+
+/// Up to which sequence a downstream may lack what came from its own device, because its folder was copied or restored.
+pub(crate) fn copied_at(conn: &Connection, device: &DeviceId) -> Result<u64> {
+    Ok(meta::integer(conn, &copied_key(device))?.unwrap_or(0).unsigned_abs())
+}
+
+/// Notes that the folder of a downstream was copied or restored before this sequence.
+pub(crate) fn set_copied_at(conn: &Connection, device: &DeviceId, seq: u64) -> Result<()> {
+    meta::set_integer(conn, &copied_key(device), seq as i64)
+}
+
+fn copied_key(device: &DeviceId) -> String {
+    format!("copied_at {device}")
 }
 
 /// Up to which sequence every downstream that is not revoked has confirmed the log; everything where there is none.
@@ -177,6 +192,11 @@ pub(crate) fn outbox(conn: &Connection, after: u64, budget: usize) -> Result<Vec
     let mut rows = next.query([after as i64])?;
     let (mut waiting, mut bytes): (Vec<Waiting>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
+        let seq = row.get::<_, i64>(0)?.unsigned_abs();
+        // What is offered once more may be a part of its transaction, without the last change.
+        if let Some(last) = waiting.last_mut().filter(|last| !last.tx_end && last.seq + 1 < seq) {
+            last.tx_end = transaction_ends_within(conn, last.seq, seq)?;
+        }
         let enrols = waiting.last().is_some_and(|w| Some(w.collection) == enrolments);
         let full = enrols || bytes >= budget || waiting.len() >= BATCH_CHANGES_MAX / 2;
         if full && waiting.last().is_some_and(|w| w.tx_end) {
@@ -185,7 +205,7 @@ pub(crate) fn outbox(conn: &Connection, after: u64, budget: usize) -> Result<Vec
         let raw: Vec<u8> = row.get(4)?;
         bytes += raw.len();
         waiting.push(Waiting {
-            seq: row.get::<_, i64>(0)? as u64,
+            seq,
             record: RecordId(row.get(1)?),
             collection: row.get(2)?,
             hash: ChangeHash(row.get(3)?),
@@ -257,10 +277,15 @@ pub(crate) struct DeviceRow {
 const DEVICE_COLUMNS: &str =
     "device_id, id, name, public_key, person, role, scopes, branch, serves, enroller, revoked_at FROM device";
 
-/// The device of this id, as the projection of its record says.
+/// The device of this id, as the projection of its record says. After a restored copy it can have two records, the one
+/// that was lost and the one made when it came back; it is revoked if either says so.
 pub(crate) fn device(conn: &Connection, id: &DeviceId) -> Result<Option<DeviceRow>> {
-    let mut row = conn.prepare_cached(&format!("SELECT {DEVICE_COLUMNS} WHERE device_id = ? AND NOT archived"))?;
-    Ok(row.query_row([id.to_string()], device_of).optional()?.flatten())
+    let select = format!("SELECT {DEVICE_COLUMNS} WHERE device_id = ? AND NOT archived ORDER BY n");
+    let mut rows = conn.prepare_cached(&select)?;
+    let found = rows.query_map([id.to_string()], device_of)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut found = found.into_iter().flatten();
+    let Some(first) = found.next() else { return Ok(None) };
+    Ok(Some(DeviceRow { revoked: first.revoked || found.any(|other| other.revoked), ..first }))
 }
 
 /// Every enrolled device, revoked ones too.
@@ -314,6 +339,13 @@ pub(crate) fn author_of(conn: &Connection, record: &RecordId, hash: &ChangeHash)
         .optional()?)
 }
 
+/// The bytes of a change of the log.
+pub(crate) fn raw_of(conn: &Connection, record: &RecordId, hash: &ChangeHash) -> Result<Option<Vec<u8>>> {
+    let mut row =
+        conn.prepare_cached("SELECT raw FROM log WHERE record = (SELECT n FROM record WHERE id = ?) AND hash = ?")?;
+    Ok(row.query_row(params![record.as_bytes(), hash.as_bytes()], |r| r.get(0)).optional()?)
+}
+
 /// The number of a scope by its name; none while no record is in it.
 pub(crate) fn scope_number(conn: &Connection, name: &str) -> Result<Option<u64>> {
     if name == "workspace" {
@@ -336,3 +368,4 @@ pub(crate) fn collection_name(conn: &Connection, n: i64) -> Result<String> {
 
 pub(crate) use super::actor::{binding, bindings};
 pub(crate) use super::feed::log_end;
+use super::feed::transaction_ends_within;

@@ -22,6 +22,7 @@ pub(crate) mod flag;
 mod flush;
 mod fold;
 mod function;
+pub(crate) mod holding;
 mod image;
 pub(crate) mod kept_rows;
 pub(crate) mod link_rows;

@@ -65,7 +65,8 @@ pub(crate) fn summary(conn: &Connection) -> Result<Summary> {
     Ok(Summary {
         waiting: waiting(conn)?,
         conflicts: flagged(conn, flag::CONFLICT)?,
-        review: count(conn, "SELECT count(*) FROM review WHERE fate = 'waiting'")? + flagged(conn, flag::REVIEW)?,
+        review: count(conn, "SELECT count(*) FROM review WHERE fate IN ('waiting', 'carried')")?
+            + flagged(conn, flag::REVIEW)?,
         records,
         log_end: last.map_or(0, |(seq, _)| seq.unsigned_abs()),
         last_commit: last.map(|(_, at)| Millis(at)),

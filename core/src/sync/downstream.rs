@@ -3,6 +3,10 @@
 //! Phases: opened → greeting (the store composes the hello) → greeted (waits for the welcome) → live → closed. Live, it
 //! makes batches durable one by one and confirms each, pushes the outbox one batch at a time, and says how complete it
 //! is. It is quiet when the upstream has said that nothing follows and nothing waits here.
+//!
+//! Where the histories of both ends differ, where its place is lost, and once a week it first compares what both hold:
+//! asks round by round and pushes nothing meanwhile, then pushes what the upstream lacks, then says so and gets what it
+//! lacks itself, with a new position. Cut anywhere, it begins anew: what has arrived differs no longer.
 
 use std::collections::VecDeque;
 
@@ -12,7 +16,9 @@ use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
 use crate::time::Millis;
-use crate::wire::message::{Ack, Batch, Enrol, Enrolled, Failure, Grant, Hello, Message, Nonce, Welcome};
+use crate::wire::message::{
+    Ack, Batch, ChangeKey, Compare, Enrol, Enrolled, Failure, Grant, Hello, Message, Nonce, Welcome,
+};
 
 /// What the store is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +41,23 @@ pub enum Request {
     Summary,
     /// Something about attachments.
     Blob(BlobRequest),
+    /// Begin to compare what both ends hold; whether the upstream has asked for it.
+    Compare(bool),
+    /// The upstream's answer to a round.
+    Compared(Vec<u8>),
+    /// Both ends have exchanged what the comparison has found.
+    Reconciled,
+    /// The upstream asks for this replica's certificate.
+    Introduce,
+}
+
+/// When both ends are to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audit {
+    /// At once: this replica does not know where it stands.
+    Now,
+    /// Then, when nothing else waits.
+    At(Millis),
 }
 
 /// The store's answer.
@@ -46,6 +69,14 @@ pub enum Reply {
     Enrol(Enrol),
     /// Done.
     Done,
+    /// The welcome is stored: records that are damaged here, and when to compare.
+    Welcomed(Vec<RecordId>, Audit),
+    /// What to say to the upstream next; without a round: everything is compared, and what it lacks waits to be pushed.
+    Compare(Compare),
+    /// The certificate.
+    Introduce(Vec<u8>),
+    /// Noted; when to compare the next time.
+    Reconciled(Millis),
     /// The batch is durable.
     Applied {
         /// Changes that were new here.
@@ -77,6 +108,26 @@ enum Phase {
     Closed,
 }
 
+/// How far the comparison with the upstream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Comparing {
+    No,
+    /// Rounds go.
+    Asking,
+    /// What the upstream lacks is pushed; what is lacking here is asked for then.
+    Offering(Vec<ChangeKey>),
+    /// Until the upstream's next position.
+    Settling,
+}
+
+/// What is remembered of a batch: its number, whether the upstream has nothing behind it, whether the position moves.
+#[derive(Debug, Clone, Copy)]
+struct Applying {
+    number: u64,
+    last: bool,
+    moves: bool,
+}
+
 /// The state of the lower end.
 #[derive(Debug)]
 pub struct Session {
@@ -90,8 +141,10 @@ pub struct Session {
     greeted_at: Millis,
     next_push: u64,
     push_in_flight: Option<u64>,
-    // Number of the batch that the store is making durable, and whether the upstream has nothing behind it.
-    applying: Option<(u64, bool)>,
+    // The batch that the store is making durable.
+    applying: Option<Applying>,
+    comparing: Comparing,
+    audit: Option<Audit>,
     outbox_empty: bool,
     upstream_done: bool,
     blobs_done: bool,
@@ -135,7 +188,7 @@ impl Machine for Session {
             Input::Timer => self.timer(now),
             Input::Stop => self.close(End::Stopped),
         }
-        self.plan();
+        self.plan(now);
     }
 
     fn poll(&mut self) -> Option<Output<Request>> {
@@ -168,6 +221,8 @@ impl Session {
             next_push: 1,
             push_in_flight: None,
             applying: None,
+            comparing: Comparing::No,
+            audit: None,
             outbox_empty: false,
             upstream_done: false,
             blobs_done: false,
@@ -181,6 +236,7 @@ impl Session {
     /// Whether nothing waits in either direction.
     pub fn quiet(&self) -> bool {
         self.phase == Phase::Live
+            && self.comparing == Comparing::No
             && self.upstream_done
             && self.outbox_empty
             && self.blobs_done
@@ -200,6 +256,14 @@ impl Session {
                 self.requests.push_front(Request::Welcome(welcome, round_trip_ms));
                 self.outputs.push_back(Output::Event(Event::Connected));
             }
+            // It comes before the welcome, so that nothing is pushed which follows what is lacking there.
+            (Phase::Greeted, Message::Compared { round }) if round.is_empty() => self.compare(true),
+            (Phase::Greeted, Message::Introduce { certificate }) if certificate.is_empty() => {
+                self.requests.push_back(Request::Introduce);
+            }
+            (Phase::Live, Message::Compared { round }) if self.comparing == Comparing::Asking && !round.is_empty() => {
+                self.requests.push_back(Request::Compared(round));
+            }
             (Phase::Enrolling, Message::Enrolled(enrolled)) => self.requests.push_back(Request::Enrolled(enrolled)),
             (Phase::Live, Message::Batch(batch)) => self.batch(batch),
             (Phase::Live, Message::Grant(grant)) => self.requests.push_back(Request::Granted(grant)),
@@ -217,6 +281,15 @@ impl Session {
                 None => self.fail(Error::protocol("unexpected-message")),
             },
             _ => self.fail(Error::protocol("unexpected-message")),
+        }
+    }
+
+    fn compare(&mut self, asked: bool) {
+        if self.comparing == Comparing::No {
+            self.comparing = Comparing::Asking;
+            self.upstream_done = false;
+            self.quiet_told = false;
+            self.requests.push_back(Request::Compare(asked));
         }
     }
 
@@ -247,11 +320,33 @@ impl Session {
             }
             Reply::Done if self.phase == Phase::Enrolling => self.close(End::Stopped),
             Reply::Done => {}
+            Reply::Introduce(certificate) => self.send(now, &Message::Introduce { certificate }),
+            Reply::Welcomed(want, audit) => {
+                self.audit = Some(audit);
+                if audit == Audit::Now {
+                    self.compare(false);
+                }
+                // What is damaged here is asked for before anything else.
+                if !want.is_empty() {
+                    self.upstream_done = false;
+                    self.send(now, &Message::Want { records: want });
+                }
+            }
+            Reply::Reconciled(again_at) => self.audit = Some(Audit::At(again_at)),
+            Reply::Compare(compare) if compare.round.is_empty() => {
+                self.comparing = Comparing::Offering(compare.want);
+                self.outbox_empty = false;
+            }
+            Reply::Compare(compare) => self.send(now, &Message::Compare(compare)),
             Reply::Applied { changes, want, replayed } => {
                 self.outbox_empty &= !replayed;
-                if let Some((number, last)) = self.applying.take() {
+                if let Some(Applying { number, last, moves }) = self.applying.take() {
                     self.upstream_done = last;
                     self.send(now, &Message::Got { number });
+                    if moves && self.comparing == Comparing::Settling {
+                        self.comparing = Comparing::No;
+                        self.requests.push_back(Request::Reconciled);
+                    }
                 }
                 if changes > 0 {
                     self.outputs.push_back(Output::Event(Event::Pulled(changes)));
@@ -307,16 +402,18 @@ impl Session {
     }
 
     // Decides what the store does next: answers first, then one push, then attachments, then one word on completeness.
-    fn plan(&mut self) {
+    fn plan(&mut self, now: Millis) {
         if self.phase == Phase::Closed || self.busy {
             return;
         }
-        let request = self.requests.pop_front().or_else(|| self.own_wish());
+        self.offered(now);
+        let request = self.requests.pop_front().or_else(|| self.own_wish(now));
         match request {
             Some(request) => {
                 self.busy = true;
                 if let Request::Apply(batch) = &request {
-                    self.applying = Some((batch.number, batch.last));
+                    let moves = !batch.position.is_empty();
+                    self.applying = Some(Applying { number: batch.number, last: batch.last, moves });
                 }
                 self.outputs.push_back(Output::Do(request));
             }
@@ -328,8 +425,20 @@ impl Session {
         }
     }
 
-    fn own_wish(&mut self) -> Option<Request> {
-        if self.phase != Phase::Live || self.push_in_flight.is_some() {
+    // Everything that the upstream lacked has been pushed and answered.
+    fn offered(&mut self, now: Millis) {
+        if !self.outbox_empty || self.push_in_flight.is_some() || !self.requests.is_empty() {
+            return;
+        }
+        if let Comparing::Offering(want) = &mut self.comparing {
+            let compare = Compare { want: std::mem::take(want), round: Vec::new() };
+            self.comparing = Comparing::Settling;
+            self.send(now, &Message::Compare(compare));
+        }
+    }
+
+    fn own_wish(&mut self, now: Millis) -> Option<Request> {
+        if self.phase != Phase::Live || self.push_in_flight.is_some() || self.comparing == Comparing::Asking {
             return None;
         }
         if !self.outbox_empty {
@@ -337,6 +446,12 @@ impl Session {
         }
         if self.upstream_done && !self.blobs_done && !self.blob_in_flight {
             return Some(Request::Blob(BlobRequest::Next));
+        }
+        let due = matches!(self.audit, Some(Audit::At(at)) if now >= at);
+        if due && self.upstream_done && self.blobs_done && self.comparing == Comparing::No {
+            self.audit = None;
+            self.compare(false);
+            return self.requests.pop_front();
         }
         // Said once when everything went out, so that the upstream knows up to when we are complete.
         if self.upstream_done && self.blobs_done && !self.quiet_told && self.told.is_none_or(|(outbox, _)| outbox > 0) {

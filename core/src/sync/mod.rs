@@ -21,6 +21,7 @@
 //! [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX), and is otherwise a few hundred bytes.
 
 pub mod blobs;
+pub mod compare;
 pub mod downstream;
 pub mod pace;
 pub mod position;

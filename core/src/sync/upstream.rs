@@ -3,7 +3,8 @@
 //! Phases: opened → waits for a hello or an enrolment → the store admits or refuses → live → closed. Live, it keeps one
 //! batch in flight (and has the store prepare the next only after the first was confirmed), makes pushes durable in
 //! their order and acknowledges each after its commit. Pushes and batches take turns, so a bulk upload never starves a
-//! download nor the other way round.
+//! download nor the other way round. While the downstream compares what both hold, nothing is fed: where it stands is
+//! known only afterwards.
 
 use std::collections::VecDeque;
 
@@ -13,7 +14,7 @@ use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
 use crate::time::Millis;
-use crate::wire::message::{Ack, Batch, Enrol, Enrolled, Grant, Hello, Message, Nonce, Welcome};
+use crate::wire::message::{Ack, Batch, Compare, Enrol, Enrolled, Grant, Hello, Message, Nonce, Welcome};
 
 /// What the store is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,13 +35,24 @@ pub enum Request {
     Heard(u64, Option<Millis>),
     /// Something about attachments.
     Blob(BlobRequest),
+    /// A round of comparing what both ends hold.
+    Compare(Compare),
+    /// The certificate of the downstream whose greeting was not known.
+    Introduced(Vec<u8>, Nonce),
 }
 
 /// The store's answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// Let in.
-    Welcome(Welcome),
+    Welcome {
+        /// What it is told.
+        welcome: Welcome,
+        /// The histories of both ends differ: they are compared before anything is fed.
+        differs: bool,
+    },
+    /// The downstream is not remembered: it may show what this replica once signed.
+    Stranger,
     /// Enrolled.
     Enrolled(Enrolled),
     /// A batch without its number; `None`: nothing waits.
@@ -49,6 +61,8 @@ pub enum Reply {
     Granted(Grant, Batch),
     /// The push is durable, but for what the acknowledgement lists.
     Ack(Ack, u64),
+    /// The answer to a round of comparing; `None`: it has ended, and what the downstream lacks is fed.
+    Compared(Option<Vec<u8>>),
     /// Done.
     Done,
     /// About attachments.
@@ -62,6 +76,7 @@ enum Phase {
     Opened,
     Greeting,
     Admitting,
+    Introducing,
     Enrolled,
     Live,
     Closed,
@@ -84,6 +99,7 @@ pub struct Session {
     // The store was asked for a batch and something new came meanwhile: ask once more.
     stale: bool,
     fed_last: bool,
+    comparing: bool,
     error: Option<Error>,
 }
 
@@ -157,6 +173,7 @@ impl Session {
             more: false,
             stale: false,
             fed_last: false,
+            comparing: false,
             error: None,
         }
     }
@@ -174,6 +191,15 @@ impl Session {
             (Phase::Opened | Phase::Greeting, Message::Enrol(enrol)) => {
                 self.phase = Phase::Admitting;
                 self.requests.push_back(Request::Enrol(enrol, self.nonce));
+            }
+            (Phase::Introducing, Message::Introduce { certificate }) => {
+                self.phase = Phase::Admitting;
+                self.requests.push_back(Request::Introduced(certificate, self.nonce));
+            }
+            (Phase::Live, Message::Compare(compare)) => {
+                // From the first round on, where the downstream stands is what the comparison will say.
+                self.comparing = true;
+                self.requests.push_back(Request::Compare(compare));
             }
             (Phase::Live, Message::Push { number, changes }) => {
                 self.requests.push_back(Request::Ingest(number, changes));
@@ -197,12 +223,27 @@ impl Session {
 
     fn reply(&mut self, now: Millis, reply: Reply) {
         match reply {
-            Reply::Welcome(welcome) => {
+            Reply::Welcome { welcome, differs } => {
                 self.phase = Phase::Live;
                 self.more = !welcome.quiet;
                 self.fed_last = welcome.quiet;
+                self.comparing = differs;
+                if differs {
+                    // Before the welcome, so that the downstream pushes nothing that follows what is lacking here.
+                    self.send(now, &Message::Compared { round: Vec::new() });
+                }
                 self.send(now, &Message::Welcome(welcome));
                 self.outputs.push_back(Output::Event(Event::Connected));
+            }
+            Reply::Stranger => {
+                self.phase = Phase::Introducing;
+                self.send(now, &Message::Introduce { certificate: Vec::new() });
+            }
+            Reply::Compared(Some(round)) => self.send(now, &Message::Compared { round }),
+            Reply::Compared(None) => {
+                self.comparing = false;
+                self.more = true;
+                self.fed_last = false;
             }
             Reply::Enrolled(enrolled) => {
                 self.phase = Phase::Enrolled;
@@ -267,7 +308,7 @@ impl Session {
         if self.busy || matches!(self.phase, Phase::Closed | Phase::Enrolled) {
             return;
         }
-        let feed_wanted = self.phase == Phase::Live && self.more && self.in_flight.is_none();
+        let feed_wanted = self.phase == Phase::Live && self.more && !self.comparing && self.in_flight.is_none();
         // What the downstream sent goes first: it is at most one push, so batches still get every second turn.
         // Whole records are a batch, too, and there is only one in flight.
         let ready = self.requests.iter().position(|r| self.in_flight.is_none() || !matches!(r, Request::Whole(_)));

@@ -88,6 +88,18 @@ pub enum Message {
     Failure(Failure),
     /// What the downstream may do and hold from now on. Precedes the batch whose position says that it was told.
     Grant(Grant),
+    /// Downstream compares what both ends hold: one round, and what it has learnt to lack.
+    Compare(Compare),
+    /// Upstream's half of a round; empty: compare, for our histories differ.
+    Compared {
+        /// A message of the set reconciliation.
+        round: Vec<u8>,
+    },
+    /// From the upstream, empty: I do not remember you, show your certificate. From the downstream: the certificate.
+    Introduce {
+        /// The certificate that the upstream once signed.
+        certificate: Vec<u8>,
+    },
 }
 
 /// Downstream's greeting.
@@ -241,6 +253,18 @@ pub struct RefusedChange {
     pub detail: String,
 }
 
+/// A change's name in a comparison: SHA-256 over record id and change hash.
+pub type ChangeKey = [u8; 32];
+
+/// A round of comparing what both ends hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Compare {
+    /// Changes that the upstream holds and the downstream does not, as found so far and not said yet.
+    pub want: Vec<ChangeKey>,
+    /// A message of the set reconciliation; empty: all is compared, and what the upstream lacked was pushed.
+    pub round: Vec<u8>,
+}
+
 /// What a downstream may do and hold, as its upstream will judge it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grant {
@@ -305,6 +329,9 @@ mod kind {
     pub(super) const BLOB_CHUNK: u8 = 14;
     pub(super) const FAILURE: u8 = 15;
     pub(super) const GRANT: u8 = 16;
+    pub(super) const COMPARE: u8 = 17;
+    pub(super) const COMPARED: u8 = 18;
+    pub(super) const INTRODUCE: u8 = 19;
 }
 
 impl Message {
@@ -367,6 +394,20 @@ impl Message {
                 put_bool(&mut out, failure.retryable);
             }
             Message::Grant(grant) => grant.put(&mut out),
+            Message::Compare(compare) => {
+                out.push(kind::COMPARE);
+                put_number(&mut out, compare.want.len() as u64);
+                compare.want.iter().for_each(|key| out.extend_from_slice(key));
+                out.extend_from_slice(&compare.round);
+            }
+            Message::Compared { round } => {
+                out.push(kind::COMPARED);
+                out.extend_from_slice(round);
+            }
+            Message::Introduce { certificate } => {
+                out.push(kind::INTRODUCE);
+                out.extend_from_slice(certificate);
+            }
         }
         out
     }
@@ -408,6 +449,12 @@ impl Message {
             },
             kind::FAILURE => Message::Failure(Failure { code: r.text()?.to_owned(), retryable: r.bool()? }),
             kind::GRANT => Message::Grant(read_grant(&mut r)?),
+            kind::COMPARE => Message::Compare(Compare {
+                want: read_list(&mut r, size_of::<ChangeKey>(), |r| r.array())?,
+                round: r.rest().to_vec(),
+            }),
+            kind::COMPARED => Message::Compared { round: r.rest().to_vec() },
+            kind::INTRODUCE => Message::Introduce { certificate: r.rest().to_vec() },
             other => return Err(Error::protocol("unknown-message-kind").with("kind", u64::from(other))),
         };
         r.end()?;
@@ -660,6 +707,9 @@ mod tests {
             Message::BlobChunk { hash: BlobHash([1; 32]), offset: 5, size: 10, bytes: vec![1; 5] },
             Message::Failure(Failure { code: "revoked".into(), retryable: false }),
             Message::Grant(Grant { role: "seller".into(), scopes: vec!["workspace".into(), "shared".into()] }),
+            Message::Compare(Compare { want: vec![[1; 32], [2; 32]], round: vec![0x61, 0] }),
+            Message::Compared { round: vec![0x61] },
+            Message::Introduce { certificate: vec![1, 2, 3] },
         ]
     }
 
@@ -707,6 +757,10 @@ mod tests {
         assert_eq!(hex(&Message::Push { number: 1, changes: vec![0xab] }), "0701ab");
         let grant = Grant { role: "seller".into(), scopes: vec!["workspace".into()] };
         assert_eq!(hex(&Message::Grant(grant)), "1006".to_owned() + "73656c6c6572" + "0109" + "776f726b7370616365");
+        let compare = Compare { want: vec![[3; 32]], round: vec![0x61, 0x00] };
+        assert_eq!(hex(&Message::Compare(compare)), "1101".to_owned() + &"03".repeat(32) + "6100");
+        assert_eq!(hex(&Message::Compared { round: vec![0x61] }), "1261");
+        assert_eq!(hex(&Message::Introduce { certificate: vec![0xab] }), "13ab");
         let (record, change) = (RecordId([1; 16]), ChangeHash([2; 32]));
         let refused = vec![Retracted { hash: change, code: "c".into(), detail: "d".into() }];
         let verdict = Verdict { record, change, outcome: Outcome::Retried, by: RecordId([3; 16]), at: Millis(5) };

@@ -158,6 +158,7 @@ state-accepted = accepted
 state-declined = declined
 state-retried = tried again
 state-replayed = written again
+state-carried = brought back
 col-transaction = Transaction
 refused-exported = Wrote { $file }: { $count ->
     [one] { $count } refused change

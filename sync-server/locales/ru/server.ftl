@@ -164,6 +164,7 @@ state-accepted = принято
 state-declined = отказано
 state-retried = отправлено снова
 state-replayed = записано снова
+state-carried = возвращено
 col-transaction = Транзакция
 refused-exported = Записан { $file }: { $count ->
     [one] { $count } отклонённое изменение

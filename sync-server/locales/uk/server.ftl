@@ -164,6 +164,7 @@ state-accepted = прийнято
 state-declined = відмовлено
 state-retried = надіслано знову
 state-replayed = записано знову
+state-carried = повернено
 col-transaction = Транзакція
 refused-exported = Записано { $file }: { $count ->
     [one] { $count } відхилену зміну

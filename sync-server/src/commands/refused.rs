@@ -77,14 +77,16 @@ pub struct Review {
 
 #[derive(Debug, Subcommand)]
 enum ReviewCommand {
-    /// List the refused changes that wait to be judged, and records that came back from the archive.
+    /// List the refused changes that wait to be judged, what was brought back after a restore, and records that came back
+    /// from the archive.
     #[command(after_help = "Example:\n  branchline review list --all")]
     List {
         /// Also those that were settled, and how.
         #[arg(long)]
         all: bool,
     },
-    /// Take a refused transaction over: it is written again by your rights, citing the original.
+    /// Take a refused transaction over: it is written again by your rights, citing the original. Of what was brought back
+    /// after a restore: say that you have looked at it.
     #[command(after_help = "Example:\n  branchline review accept 3")]
     Accept {
         /// The number of any of its entries.
@@ -245,6 +247,7 @@ fn state_text(fate: Fate) -> &'static str {
         Fate::Declined => "state-declined",
         Fate::Retried => "state-retried",
         Fate::Replayed => "state-replayed",
+        Fate::Carried => "state-carried",
     }
 }
 

@@ -4,6 +4,9 @@
 //! its values by the schema as it is here: the device may have had an older one. A branch has judged its devices itself:
 //! its change is judged by the branch's scopes alone, but for what administers the company, where the author's own role
 //! counts, and enrolments, where the certificate does.
+//!
+//! What is carried back after this log was set back has been judged when it first came. Who carries it could have made it
+//! up, so nothing of it may give rights: enrolments count by their certificates, revocations because they only take.
 
 use std::collections::BTreeSet;
 
@@ -58,6 +61,34 @@ impl Bench<'_> {
         }
     }
 
+    /// Judges a vetted change that is brought back by somebody who could not have written it. `enroller` is the key of the
+    /// replica that it names as a device's enroller.
+    pub(super) fn carried(
+        collection: &Collection,
+        before: Option<&State>,
+        change: &Vetted,
+        enroller: Option<[u8; 32]>,
+    ) -> Result<(), Refused> {
+        let begins = before.is_none_or(State::is_empty);
+        let only = |keys: &[&str]| change.ops().all(|op| keys.contains(&op.key));
+        let harmless = match &*collection.name {
+            "role" => false,
+            "device" if begins => {
+                let enroller = enroller.ok_or_else(|| Refused::new("certificate_invalid", ""))?;
+                return recorded(change, &enroller).map(|_| ());
+            }
+            "device" => only(&["revoked_at", "name"]),
+            // A person has no rights without a device, and what a device may do its certificate says.
+            "user" if begins => true,
+            "user" => change.ops().all(|op| match op.key {
+                "active" => op.value == Scalar::Bool(false),
+                key => key != "role" && !key.starts_with('~'),
+            }),
+            _ => true,
+        };
+        if harmless { Ok(()) } else { Err(Refused::new("carried_rights", "")) }
+    }
+
     fn by_author(
         &self,
         author: &Author,
@@ -89,24 +120,39 @@ impl Bench<'_> {
 
     // The branch signed the device's certificate, and grants nothing that it has not itself.
     fn enrolment(&self, change: &Vetted) -> Result<(), Refused> {
+        let certificate = recorded(change, &self.peer.public_key)?;
         let invalid = || Refused::new("certificate_invalid", "");
-        let signed = text_of(change, "certificate").and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
-        let certificate =
-            Certificate::verify(&signed.ok_or_else(invalid)?, &self.peer.public_key).map_err(|_| invalid())?;
-        if text_of(change, "device_id") != Some(certificate.device().to_string().as_str()) {
-            return Err(invalid());
-        }
-        // What the record grants is what was signed: the record is what every server judges by.
-        let own = text_of(change, "role").unwrap_or(&certificate.role);
-        let recorded: BTreeSet<&str> = change.ops().filter_map(|op| op.key.strip_prefix("scopes/")).collect();
-        if own != certificate.role || recorded != certificate.scopes.iter().map(String::as_str).collect() {
-            return Err(invalid());
-        }
         let scopes = certificate.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
         let role = Role::builtin(&certificate.role).ok_or_else(invalid)?;
         let enrolled = Grants { role, scopes };
         may_enrol(&self.grants, &enrolled, false, self.branch_of).map_err(Refused::from)
     }
+}
+
+// The certificate in the record of a device, signed with this key, where the record grants what was signed: the record is
+// what every server judges by.
+fn recorded(change: &Vetted, enroller: &[u8; 32]) -> Result<Certificate, Refused> {
+    let invalid = || Refused::new("certificate_invalid", "");
+    let signed = text_of(change, "certificate").and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
+    let certificate = Certificate::verify(&signed.ok_or_else(invalid)?, enroller).map_err(|_| invalid())?;
+    if text_of(change, "device_id") != Some(certificate.device().to_string().as_str()) {
+        return Err(invalid());
+    }
+    let own = text_of(change, "role").unwrap_or(&certificate.role);
+    let recorded: BTreeSet<&str> = change.ops().filter_map(|op| op.key.strip_prefix("scopes/")).collect();
+    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+    let person = change.ops().find(|op| op.key == "person").map(|op| op.value);
+    let serves = change.ops().any(|op| op.key == "serves" && op.value == Scalar::Bool(true));
+    if text_of(change, "public_key") != Some(&hex(&certificate.public_key))
+        || person != Some(Scalar::Bytes(certificate.person.as_bytes()))
+        || serves != certificate.branch
+    {
+        return Err(invalid());
+    }
+    if own != certificate.role || recorded != certificate.scopes.iter().map(String::as_str).collect() {
+        return Err(invalid());
+    }
+    Ok(certificate)
 }
 
 fn may_all(
@@ -161,7 +207,7 @@ fn stood(before: Option<&State>, change: &Vetted, field: &str) -> bool {
     change.ops().filter(|op| of_field(op.key)).all(|op| earlier(op.key, op.value))
 }
 
-fn text_of<'c>(change: &'c Vetted, key: &str) -> Option<&'c str> {
+pub(super) fn text_of<'c>(change: &'c Vetted, key: &str) -> Option<&'c str> {
     change.ops().find(|op| op.key == key).and_then(|op| match op.value {
         Scalar::Str(text) => Some(text),
         _ => None,

@@ -15,6 +15,7 @@ use crate::store::link_rows::{self, Waiting};
 use crate::store::{Appended, Origin, Writer, meta, refetch, set_refetch};
 use crate::sync::Executor;
 use crate::sync::blobs::{BlobReply, BlobRequest};
+use crate::sync::compare::Asker;
 use crate::sync::downstream::{Reply, Request};
 use crate::sync::pace::Budget;
 use crate::time::Millis;
@@ -23,11 +24,13 @@ use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, Welco
 
 /// Answers a downstream session's requests for one connection.
 pub struct Downstream {
-    replica: Replica,
-    upstream: DeviceId,
+    pub(super) replica: Replica,
+    pub(super) upstream: DeviceId,
     told: Told,
     // The push that waits for its acknowledgement, in its order.
     pushed: Vec<Sent>,
+    /// The comparison that goes on, and whether the upstream has asked for it.
+    pub(super) asker: Option<(Asker, bool)>,
 }
 
 impl Downstream {
@@ -37,7 +40,7 @@ impl Downstream {
     /// `no_upstream` on a hub.
     pub fn new(replica: Replica) -> Result<Self> {
         let upstream = replica.upstream_device()?.ok_or_else(|| Error::usage("no-upstream"))?;
-        Ok(Self { replica, upstream, told: Told::default(), pushed: Vec::new() })
+        Ok(Self { replica, upstream, told: Told::default(), pushed: Vec::new(), asker: None })
     }
 
     fn answer(&mut self, request: Request) -> Result<Reply> {
@@ -46,10 +49,12 @@ impl Downstream {
             Request::Enrolled(_) => Err(Error::protocol("unexpected-message")),
             Request::Welcome(welcome, round_trip_ms) => {
                 self.welcome(&welcome, round_trip_ms)?;
-                // What is damaged here is asked for before anything else.
-                let want = Vec::from_iter(self.replica.read(refetch)?);
-                Ok(if want.is_empty() { Reply::Done } else { Reply::Applied { changes: 0, want, replayed: false } })
+                Ok(Reply::Welcomed(Vec::from_iter(self.replica.read(refetch)?), self.audit()?))
             }
+            Request::Compare(asked) => self.compare(asked).map(Reply::Compare),
+            Request::Compared(answer) => self.compared(&answer).map(Reply::Compare),
+            Request::Reconciled => self.reconciled().map(Reply::Reconciled),
+            Request::Introduce => self.introduce().map(Reply::Introduce),
             Request::Apply(batch) => self.apply(&batch),
             Request::Push(budget) => self.push(budget).map(Reply::Push),
             Request::Acknowledged(ack) => self.acknowledged(&ack),
@@ -76,12 +81,19 @@ impl Downstream {
         Ok(hello)
     }
 
+    fn introduce(&self) -> Result<Vec<u8>> {
+        self.replica.read(|conn| Ok(meta::bytes(conn, key::CERTIFICATE)?.unwrap_or_default()))
+    }
+
     fn welcome(&self, welcome: &Welcome, round_trip_ms: i64) -> Result<()> {
         let now = self.replica.environment().now();
         // The upstream's clock when its answer arrived, less ours.
         let offset = welcome.now.0.saturating_add(round_trip_ms / 2).saturating_sub(now.0);
         self.replica.write(Origin::Upstream, |writer| {
             meta::set_integer(writer.connection(), key::EPOCH, i64::from(welcome.epoch))?;
+            if meta::integer(writer.connection(), key::AUDITED_AT)?.is_none() {
+                meta::set_integer(writer.connection(), key::AUDITED_AT, now.0)?;
+            }
             writer.set_clock_offset(offset)
         })?;
         self.replica.inner.set_clock_offset(offset);

@@ -8,14 +8,15 @@ use super::certificate::Certificate;
 use super::code::InvitationCode;
 use super::seed::Seed;
 use super::state::key;
-use super::upstream::check_signature;
+use super::upstream::{Upstream, check_signature};
 use crate::access::Scope;
 use crate::error::{Error, Result};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, RecordId};
 use crate::message::Language;
 use crate::replica::{Environment, Identity, Joining, NodeRole, Replica};
 use crate::schema::{Currency, Name, Schema, Value};
-use crate::store::{link_rows, meta};
+use crate::store::link_rows::{self, DeviceRow};
+use crate::store::meta;
 use crate::sync::Executor;
 use crate::sync::downstream::{Reply, Request};
 use crate::time::Millis;
@@ -95,6 +96,48 @@ fn issue(replica: &Replica, asked: &Enrol, invitation: &link_rows::Invitation, n
         tx.create("device", values)?;
         Ok(signed)
     })
+}
+
+/// The device of a certificate that this replica has signed and does not remember: its log was set back since.
+///
+/// # Errors
+/// `unknown_device` for anything else.
+pub(super) fn remembered(replica: &Replica, certificate: &[u8], device: &DeviceId) -> Result<DeviceRow> {
+    let unknown = || Error::refused("unknown-device");
+    let key = replica.identity().public_key();
+    let certificate = Certificate::verify(certificate, &key).map_err(|_| unknown())?;
+    if certificate.device() != *device {
+        return Err(unknown());
+    }
+    Ok(DeviceRow {
+        id: *device,
+        record: RecordId::default(),
+        name: certificate.name,
+        public_key: certificate.public_key,
+        person: certificate.person,
+        role: certificate.role,
+        scopes: certificate.scopes,
+        home_branch: certificate.home_branch,
+        branch: certificate.branch,
+        enroller: certificate.enroller,
+        revoked: false,
+    })
+}
+
+impl Upstream {
+    /// Makes the record of a device that came back with its certificate, unless its own has come back, too.
+    pub(super) fn readmit_for_good(&mut self) -> Result<()> {
+        let replica = self.replica.clone();
+        let Some(signed) = self.admitted()?.certificate.take() else { return Ok(()) };
+        let certificate = Certificate::verify(&signed, &replica.identity().public_key())?;
+        if replica.read(|conn| link_rows::device(conn, &certificate.device()))?.is_some() {
+            return Ok(());
+        }
+        // Its role stands in the record in any case: the person's may not have come back.
+        let mut values = device_values(&certificate, &signed);
+        values.push((Name::from("role"), Value::Text(certificate.role)));
+        replica.transact_as_upstream(|tx| tx.create("device", values)).map(|_| ())
+    }
 }
 
 fn device_values(certificate: &Certificate, signed: &[u8]) -> Vec<(Name, Value)> {

@@ -4,22 +4,26 @@
 //! lack of it. Rights and values are judged once, by the first upstream: a device's changes by its person's role and
 //! this schema, a branch's by the branch's grants alone. A change that cites refused ones settles them, whatever becomes
 //! of it: it holds all that they did.
+//!
+//! After this log was set back, downstreams bring back what stood in it, whoever had written that. What the carrier could
+//! not have written is taken in all the same, and marked for review; but what gives rights waits for a person.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::batch::digest;
-use super::bench::Bench;
+use super::bench::{Bench, text_of};
 use super::upstream::Upstream;
 use crate::document::{Foreign, Refusal, State, Vetted, vet_rebuilt};
 use crate::error::Result;
-use crate::id::{ActorId, ChangeHash, RecordId, WorkspaceId};
+use crate::id::{ActorId, ChangeHash, DeviceId, RecordId, WorkspaceId};
 use crate::limits::REVIEW_BYTES_MAX;
 use crate::message::Language;
+use crate::replica::Replica;
 use crate::replica::identity::is_binding_genuine;
 use crate::schema::Collection;
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
-use crate::store::link_rows::{self, DeviceRow};
+use crate::store::link_rows::{self, DeviceRow, LinkRow};
 use crate::store::{Appended, Fate, Origin, Writer};
 use crate::sync::position::Position;
 use crate::wire::codec::{self, Decoded, DecodedChange};
@@ -31,6 +35,8 @@ pub(super) const FOLLOWS_REFUSED: &str = "follows_refused";
 pub(super) const BROUGHT_ALREADY: &str = "brought_already";
 /// So much of the same downstream waits in review that this is left to it alone.
 const REVIEW_FULL: &str = "review_full";
+/// Somebody else than its author brought it back, after this log was set back.
+const CARRIED: &str = "carried";
 
 /// Why a change was not taken in.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,15 +69,18 @@ impl Upstream {
         let replica = self.replica.clone();
         let seal = self.seal.clone();
         let admitted = self.admitted()?;
-        let (peer, revoked) = (admitted.device.clone(), admitted.revoked);
+        let (revoked, carries, stored) = (admitted.revoked, admitted.carries, admitted.offered.take());
         let now = replica.corrected_now();
         let timeline = replica.timeline()?;
         let workspace = replica.settings()?.workspace;
-        replica
-            .write(Origin::Downstream(peer.id), |writer| {
-                let peer = if revoked { peer } else { super::upstream::current(writer.connection(), &peer.id)? };
+        let admitted = &*admitted;
+        let ((digest, refused, new, records), committed) =
+            replica.write(Origin::Downstream(admitted.device.id), |writer| {
+                let conn = writer.connection();
+                let peer = if revoked { admitted.device.clone() } else { admitted.current(conn)? };
+                confirm_epoch(writer, &peer.id, stored)?;
                 let decoded = codec::decode(bytes, &mut |id, actor, seq| known(writer, id, actor, seq))?;
-                let authors = bind(writer, &workspace, &peer, &decoded)?;
+                let authors = bind(writer, &replica, &Carrier { workspace, peer: &peer, carries }, &decoded)?;
                 let bench = Bench {
                     peer: &peer,
                     grants: replica.grants_of(&peer)?,
@@ -79,8 +88,19 @@ impl Upstream {
                     branch_of: &|scope| replica.branch_of(scope),
                 };
                 let keeps = kept_rows::is_any(writer.connection())?;
-                let mut intake =
-                    Intake { writer, bench: &bench, authors, refused: Vec::new(), new: 0, now, revoked, keeps };
+                let mut intake = Intake {
+                    writer,
+                    bench: &bench,
+                    authors,
+                    refused: Vec::new(),
+                    new: 0,
+                    now,
+                    revoked,
+                    carries,
+                    own: (replica.device(), replica.identity().public_key()),
+                    carried: None,
+                    keeps,
+                };
                 intake.missing(&decoded);
                 for transaction in transactions(&decoded) {
                     intake.transaction(&decoded, transaction)?;
@@ -91,14 +111,24 @@ impl Upstream {
                 let names: Vec<(RecordId, ChangeHash)> =
                     accepted.filter_map(|c| Some((decoded.records.get(c.record)?.0, c.hash))).collect();
                 let digest = digest(names.iter().map(|(record, hash)| (record, hash)));
-                Ok((digest, refused, new))
-            })
-            .map(|((digest, refused, new), committed)| {
-                let at =
-                    Position { timeline, seq: committed.last_seq, rolling: committed.rolling, ..Position::default() };
-                (Ack { number, digest, witness: seal.seal(&at), refused }, new)
-            })
+                let records: Vec<RecordId> = names.into_iter().map(|(record, _)| record).collect();
+                Ok((digest, refused, new, records))
+            })?;
+        if let Some(comparison) = &mut self.admitted()?.comparison {
+            comparison.pushed(records);
+        }
+        let at = Position { timeline, seq: committed.last_seq, rolling: committed.rolling, ..Position::default() };
+        Ok((Ack { number, digest, witness: seal.seal(&at), refused }, new))
     }
+}
+
+// Who pushes has stored the epoch that was issued to it: from now on it alone is good.
+fn confirm_epoch(writer: &mut Writer<'_>, device: &DeviceId, stored: Option<u32>) -> Result<()> {
+    let Some(row) = link_rows::link(writer.connection(), device)?.filter(|row| stored == Some(row.offered)) else {
+        return Ok(());
+    };
+    writer.mark_dirty();
+    link_rows::set_link(writer.connection(), device, &LinkRow { epoch: row.offered, ..row })
 }
 
 // What a change of a push may name as followed: a change of the log, or one that was refused. What follows a refused
@@ -108,24 +138,40 @@ fn known(writer: &Writer<'_>, record: &RecordId, actor: &ActorId, seq: u64) -> O
     logged.or_else(|| kept_rows::change_of(writer.connection(), record, actor, seq).ok().flatten())
 }
 
+// Who brings a push.
+struct Carrier<'a> {
+    workspace: WorkspaceId,
+    peer: &'a DeviceRow,
+    carries: bool,
+}
+
 // The author of each actor of the push that may be believed: bound by a signature of a device that we know, which is
-// the peer itself or, where the peer is a branch, any device beneath it. A device speaks for its own person alone.
+// the peer itself or, where the peer is a branch, any device beneath it; one that carries back what stood here may bring
+// anybody's. A device speaks for its own person alone.
 fn bind(
     writer: &mut Writer<'_>,
-    workspace: &WorkspaceId,
-    peer: &DeviceRow,
+    replica: &Replica,
+    carrier: &Carrier<'_>,
     decoded: &Decoded,
 ) -> Result<HashMap<ActorId, Author>> {
     let mut authors = HashMap::new();
     for binding in &decoded.bindings {
-        if binding.device != peer.id && !peer.branch {
+        let own = binding.device == carrier.peer.id || carrier.peer.branch;
+        if !own && !carrier.carries {
             continue;
         }
-        // Enrolments precede the first batch of their device, so its record is here.
-        let Some(device) = link_rows::device(writer.connection(), &binding.device)? else { continue };
-        if binding.person == device.person && is_binding_genuine(workspace, binding, &device.public_key) {
+        let (key, person) = if binding.device == replica.device() {
+            (replica.identity().public_key(), binding.person)
+        } else if binding.device == carrier.peer.id {
+            (carrier.peer.public_key, carrier.peer.person)
+        } else {
+            // Enrolments precede the first batch of their device, so its record is here.
+            let Some(device) = link_rows::device(writer.connection(), &binding.device)? else { continue };
+            (device.public_key, device.person)
+        };
+        if binding.person == person && is_binding_genuine(&carrier.workspace, binding, &key) {
             writer.bind_actor(binding)?;
-            authors.insert(binding.actor, Author { person: binding.person });
+            authors.insert(binding.actor, Author { person, own });
         }
     }
     Ok(authors)
@@ -135,6 +181,8 @@ fn bind(
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Author {
     pub(super) person: RecordId,
+    /// Whether the peer may speak for it: it is itself, or a branch that has judged its own devices.
+    own: bool,
 }
 
 // Places in `changes` of each transaction's changes.
@@ -161,6 +209,11 @@ struct Intake<'i, 'w> {
     new: u64,
     now: crate::time::Millis,
     revoked: bool,
+    carries: bool,
+    // This replica and its public key.
+    own: (DeviceId, [u8; 32]),
+    // The number under which what was carried back is kept for review, all of a push together.
+    carried: Option<u64>,
     // Whether anything was ever refused: mostly not, and then nothing is looked up.
     keeps: bool,
 }
@@ -171,6 +224,8 @@ struct Judged {
     collection: Arc<Collection>,
     change: Vetted,
     tx_end: bool,
+    /// It is taken in as what stood here once, not as the peer's own.
+    carried: bool,
 }
 
 impl Intake<'_, '_> {
@@ -280,11 +335,11 @@ impl Intake<'_, '_> {
             Err(refusal) => return Ok(Err(refusal.into())),
         };
         let cited = vetted.cites();
-        let verdict = match self.authors.get(&vetted.actor()) {
+        let enroller = if self.carries { self.enroller_of(&vetted)? } else { None };
+        let author = match self.authors.get(&vetted.actor()) {
             Some(author) => Some(*author),
             None => self.known_author(&vetted)?,
         };
-        let Some(author) = verdict else { return Ok(Err(Refused::new("actor_unbound", ""))) };
         let before = match (ahead, &held) {
             (Some(state), _) => Some(state),
             (None, Some(_)) => self.writer.state(&record)?,
@@ -294,17 +349,29 @@ impl Intake<'_, '_> {
         if before.is_none_or(|state| state.change(&vetted.hash()).is_none()) && cited.iter().any(again) {
             return Ok(Err(Refused::new(BROUGHT_ALREADY, "")));
         }
-        if let Err(refused) = self.bench.judge(&author, &record, &collection, before, &vetted) {
-            return Ok(Err(refused));
+        let mut verdict = match author {
+            Some(author) if author.own => self.bench.judge(&author, &record, &collection, before, &vetted),
+            _ => Err(Refused::new("actor_unbound", "")),
+        };
+        let carried = self.carries && verdict.is_err();
+        if carried {
+            verdict = Bench::carried(&collection, before, &vetted, enroller);
         }
-        Ok(Ok(Judged { record, collection, change: vetted, tx_end: change.tx_end }))
+        Ok(verdict.map(|()| Judged { record, collection, change: vetted, tx_end: change.tx_end, carried }))
+    }
+
+    fn enroller_of(&self, change: &Vetted) -> Result<Option<[u8; 32]>> {
+        let Some(id) = text_of(change, "enroller").and_then(DeviceId::parse) else { return Ok(None) };
+        if id == self.own.0 {
+            return Ok(Some(self.own.1));
+        }
+        Ok(link_rows::device(self.writer.connection(), &id)?.map(|device| device.public_key))
     }
 
     fn known_author(&self, change: &Vetted) -> Result<Option<Author>> {
         let binding = link_rows::binding(self.writer.connection(), change.actor())?;
-        Ok(binding
-            .filter(|b| self.bench.peer.branch || b.device == self.bench.peer.id)
-            .map(|b| Author { person: b.person }))
+        let own = |device| self.bench.peer.branch || device == self.bench.peer.id;
+        Ok(binding.map(|b| Author { person: b.person, own: own(b.device) }))
     }
 
     // What was refused once stays so: the downstream may not have heard of it.
@@ -313,7 +380,8 @@ impl Intake<'_, '_> {
             return Ok(None);
         }
         let conn = self.writer.connection();
-        if let Some(row) = kept_rows::find(conn, Queue::Review, record, hash)? {
+        let refused = kept_rows::find(conn, Queue::Review, record, hash)?.filter(|row| !row.is_carried());
+        if let Some(row) = refused {
             return Ok(Some(match row.fate {
                 Fate::Accepted | Fate::Retried | Fate::Replayed => Refused::new(BROUGHT_ALREADY, ""),
                 _ => Refused::new(&row.code, row.detail),
@@ -328,7 +396,8 @@ impl Intake<'_, '_> {
     fn follows_refused(&self, record: &RecordId, deps: &[ChangeHash]) -> Result<bool> {
         for dep in deps {
             for queue in [Queue::Review, Queue::Quarantine] {
-                if kept_rows::find(self.writer.connection(), queue, record, dep)?.is_some() {
+                let row = kept_rows::find(self.writer.connection(), queue, record, dep)?;
+                if row.is_some_and(|row| !row.is_carried()) {
                     return Ok(true);
                 }
             }
@@ -346,9 +415,38 @@ impl Intake<'_, '_> {
             }
             if let Appended::Logged(_) = self.writer.append(one.record, &one.collection, &one.change, one.tx_end)? {
                 self.new += 1;
+                if one.carried {
+                    self.mark(&one)?;
+                }
             }
         }
         Ok(())
+    }
+
+    // It stands in its record, and in the queue for somebody to look at it. Its bytes are in the log.
+    fn mark(&mut self, one: &Judged) -> Result<()> {
+        let tx = match self.carried {
+            Some(tx) => tx,
+            None => kept_rows::next_transaction(self.writer.connection())?,
+        };
+        self.carried = Some(tx);
+        let row = KeptRow {
+            n: 0,
+            record: one.record,
+            collection: one.collection.name.to_string(),
+            hash: one.change.hash(),
+            actor: one.change.actor(),
+            raw: Vec::new(),
+            device: Some(self.bench.peer.id),
+            tx,
+            code: CARRIED.to_owned(),
+            detail: String::new(),
+            at: self.now,
+            fate: Fate::Carried,
+            closed_at: None,
+            closed_by: None,
+        };
+        kept_rows::keep(self.writer.connection(), Queue::Review, &row)
     }
 
     fn settle(&mut self, record: &RecordId, change: &Vetted) -> Result<()> {

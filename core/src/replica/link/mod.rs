@@ -11,6 +11,7 @@ mod batch;
 mod bench;
 mod certificate;
 mod code;
+mod compare;
 mod courier;
 mod devices;
 mod downstream;

@@ -28,6 +28,8 @@ pub(super) mod key {
     pub(in crate::replica::link) const PUBLIC_URL: &str = "public_url";
     pub(in crate::replica::link) const PUBLIC_PIN: &str = "public_tls_pin";
     pub(in crate::replica::link) const CERTIFICATE: &str = "certificate";
+    pub(in crate::replica::link) const AUDITED_AT: &str = "link_audited_at";
+    pub(in crate::replica::link) const AUDIT_ASKED: &str = "link_audit_asked";
 }
 
 /// What the upstream link has moved since the folder joined.
@@ -92,6 +94,24 @@ impl Replica {
             true => meta::set_integer(conn, key::PAUSED, now.0),
             false => meta::clear(conn, key::PAUSED),
         })
+    }
+
+    /// Has the next exchange compare everything that both ends hold, as happens once a week anyway.
+    ///
+    /// # Errors
+    /// `no_upstream` on a hub.
+    pub fn ask_audit(&self) -> Result<()> {
+        self.upstream()?;
+        let now = self.environment().now();
+        self.note(|conn| meta::set_integer(conn, key::AUDIT_ASKED, now.0))
+    }
+
+    /// When everything that both ends of the upstream link hold was last compared, or the link begun.
+    ///
+    /// # Errors
+    /// Whatever reading the store can fail with.
+    pub fn last_audit(&self) -> Result<Option<Millis>> {
+        self.read(|conn| Ok(meta::integer(conn, key::AUDITED_AT)?.map(Millis)))
     }
 
     /// The last sequence of the log: it changes whenever any process commits a change.

@@ -49,7 +49,7 @@ fn exchange(lower: &Replica, upper: &Replica) {
     let (mut down, mut up) = (Downstream::new(lower.clone()).unwrap(), Upstream::new(upper.clone(), None));
     let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else { panic!("no hello") };
     let welcome = match up.execute(upstream::Request::Admit(hello, NONCE)) {
-        upstream::Reply::Welcome(welcome) => welcome,
+        upstream::Reply::Welcome { welcome, .. } => welcome,
         other => panic!("{other:?}"),
     };
     down.execute(downstream::Request::Welcome(welcome, 0));

@@ -6,12 +6,13 @@ use std::sync::{Arc, OnceLock};
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::batch::{Item, RAW_PER_COMPRESSED, Told, encode, fits};
+use super::compare::Comparison;
 use super::enrol;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, RecordId, Timeline};
 use crate::replica::Replica;
 use crate::schema::Kind;
-use crate::store::feed::{self, CLASS_SHARED_MAX, Fed, Viewer};
+use crate::store::feed::{self, CLASS_SHARED_MAX, FeedChange, Viewer};
 use crate::store::link_rows::{self, DeviceRow, LinkRow};
 use crate::store::{Opened, Origin};
 use crate::sync::Executor;
@@ -28,6 +29,8 @@ pub struct Upstream {
     pub(super) seal: Seal,
     version: Option<String>,
     pub(super) peer: Option<Peer>,
+    // The greeting of a device that is not remembered here.
+    stranger: Option<Hello>,
     admitted: Arc<OnceLock<DeviceId>>,
 }
 
@@ -38,33 +41,67 @@ pub(super) struct Peer {
     pub(super) revoked: bool,
     /// No device yet: a seed is made, of scopes that its maker chose.
     prospect: bool,
-    told: Told,
+    pub(super) told: Told,
     pub(super) position: Position,
     /// Changes fed so far.
     pub(super) fed: u64,
     // Where the downstream will be once it has confirmed the batch in flight.
     pending: Option<Position>,
+    /// What it has shows that this log was set back: what it brings is judged as what stood here before.
+    pub(super) carries: bool,
+    pub(super) comparison: Option<Comparison>,
+    /// The certificate of a device that this replica does not remember.
+    pub(super) certificate: Option<Vec<u8>>,
+    // The epoch issued on this connection, until it is known to be stored below.
+    pub(super) offered: Option<u32>,
+}
+
+impl Peer {
+    fn new(device: DeviceRow, revoked: bool, position: Position) -> Self {
+        Self {
+            device,
+            revoked,
+            prospect: false,
+            told: Told::default(),
+            position,
+            fed: 0,
+            pending: None,
+            carries: false,
+            comparison: None,
+            certificate: None,
+            offered: None,
+        }
+    }
+
+    /// The device as its record now says; one that came back with its certificate has none yet.
+    pub(super) fn current(&self, conn: &Opened) -> Result<DeviceRow> {
+        if self.prospect {
+            return Ok(self.device.clone());
+        }
+        match link_rows::device(conn, &self.device.id)? {
+            None if self.certificate.is_some() => Ok(self.device.clone()),
+            _ => current(conn, &self.device.id),
+        }
+    }
 }
 
 impl Upstream {
     /// For a connection whose program said this version of itself.
     pub fn new(replica: Replica, version: Option<String>) -> Self {
         let seal = Seal::of_secret(&replica.identity().secret());
-        Self { replica, seal, version, peer: None, admitted: Arc::default() }
+        Self { replica, seal, version, peer: None, stranger: None, admitted: Arc::default() }
     }
 
     /// For files of a downstream that has no line, beginning after a position.
     pub(super) fn without_line(replica: Replica, device: DeviceRow, position: Position) -> Result<Self> {
         let active = replica.read(|conn| link_rows::person_active(conn, &device.person))?;
         let revoked = device.revoked || !active;
-        let peer = Peer { device, revoked, prospect: false, told: Told::default(), position, fed: 0, pending: None };
-        Ok(Self { peer: Some(peer), ..Self::new(replica, None) })
+        Ok(Self { peer: Some(Peer::new(device, revoked, position)), ..Self::new(replica, None) })
     }
 
     /// For the seed of a replica that does not exist yet.
     pub(super) fn prospect(replica: Replica, device: DeviceRow, position: Position) -> Self {
-        let told = Told::default();
-        let peer = Peer { device, revoked: false, prospect: true, told, position, fed: 0, pending: None };
+        let peer = Peer { prospect: true, ..Peer::new(device, false, position) };
         Self { peer: Some(peer), ..Self::new(replica, None) }
     }
 
@@ -75,7 +112,9 @@ impl Upstream {
 
     fn answer(&mut self, request: Request) -> Result<Reply> {
         match request {
-            Request::Admit(hello, nonce) => self.admit(&hello, &nonce).map(Reply::Welcome),
+            Request::Admit(hello, nonce) => self.admit(hello, &nonce),
+            Request::Introduced(certificate, nonce) => self.introduced(certificate, &nonce),
+            Request::Compare(compare) => self.compare(compare).map(Reply::Compared),
             Request::Enrol(enrol, nonce) => enrol::enrol(&self.replica, &enrol, &nonce).map(Reply::Enrolled),
             Request::Feed(budget) => self.feed(budget),
             Request::Confirmed => self.confirmed().map(|()| Reply::Done),
@@ -90,11 +129,35 @@ impl Upstream {
         self.peer.as_mut().ok_or_else(|| Error::protocol("unexpected-message"))
     }
 
-    fn admit(&mut self, hello: &Hello, nonce: &Nonce) -> Result<Welcome> {
-        let device = self
-            .replica
-            .read(|conn| link_rows::device(conn, &hello.device))?
-            .ok_or_else(|| Error::refused("unknown-device"))?;
+    fn admit(&mut self, hello: Hello, nonce: &Nonce) -> Result<Reply> {
+        match self.replica.read(|conn| link_rows::device(conn, &hello.device))? {
+            Some(device) => self.let_in(&hello, nonce, device, None),
+            None => {
+                self.stranger = Some(hello);
+                Ok(Reply::Stranger)
+            }
+        }
+    }
+
+    // A device with a certificate of this replica which it does not remember: it was enrolled, and this log set back.
+    fn introduced(&mut self, certificate: Vec<u8>, nonce: &Nonce) -> Result<Reply> {
+        let hello = self.stranger.take().ok_or_else(|| Error::protocol("unexpected-message"))?;
+        let device = enrol::remembered(&self.replica, &certificate, &hello.device)?;
+        let begins = hello.position.is_empty();
+        let reply = self.let_in(&hello, nonce, device, Some(certificate))?;
+        if begins {
+            self.readmit_for_good()?;
+        }
+        Ok(reply)
+    }
+
+    fn let_in(
+        &mut self,
+        hello: &Hello,
+        nonce: &Nonce,
+        device: DeviceRow,
+        certificate: Option<Vec<u8>>,
+    ) -> Result<Reply> {
         check_signature(&device.public_key, &hello.signed(nonce, &self.replica.device()), &hello.signature)?;
         let active = self.replica.read(|conn| link_rows::person_active(conn, &device.person))?;
         let revoked = device.revoked || !active;
@@ -108,40 +171,47 @@ impl Upstream {
         let replica = self.replica.clone();
         let timeline = self.replica.timeline()?;
         let grant = self.replica.grant_of(&device);
-        let (position, quiet) = self.replica.note(|conn| {
+        let (standing, quiet) = self.replica.note(|conn| {
             let row = link_rows::link(conn, &device.id)?.unwrap_or_default();
             let first = row.epoch == 0 && row.offered == 0;
             if !first && hello.epoch != row.epoch && hello.epoch != row.offered {
-                return Err(Error::refused("history-differs"));
+                // Another copy of the folder, or an older one: it lacks what came from this device meanwhile.
+                link_rows::set_copied_at(conn, &device.id, feed::log_end(conn)?)?;
             }
-            let end = feed::log_end(conn)?;
-            let position = if hello.position.is_empty() {
-                beginning(conn, timeline)?
-            } else {
-                known(conn, timeline, &seal, &hello.position, end)?
-            };
-            if !hello.witness.is_empty() {
-                known(conn, timeline, &seal, &hello.witness, end)?;
-            }
-            let viewer = viewer(conn, &replica, &device, &grant)?;
             // A revoked device is let in only to hand over for review what was typed on it; it gets nothing.
-            let quiet = revoked || feed::is_quiet(conn, &viewer, &position)?;
+            let standing = match revoked {
+                true => Standing::Known(beginning(conn, timeline)?),
+                false => standing(conn, timeline, &seal, hello)?,
+            };
+            let (position, quiet) = match &standing {
+                Standing::Known(position) => {
+                    let viewer = viewer(conn, &replica, &device, &grant)?;
+                    (position.seq, revoked || feed::is_quiet(conn, &viewer, position)?)
+                }
+                Standing::Differs { .. } => (0, false),
+            };
             let row = LinkRow {
                 epoch: hello.epoch,
                 offered,
                 last_seen: Some(now),
-                position: position.seq,
+                position,
                 outbox: Some(hello.outbox),
                 version: version.or(row.version),
                 ..row
             };
             link_rows::set_link(conn, &device.id, &row)?;
-            Ok((position, quiet))
+            Ok((standing, quiet))
         })?;
         let _ = self.admitted.set(device.id);
-        self.peer =
-            Some(Peer { device, revoked, prospect: false, told: Told::default(), position, fed: 0, pending: None });
-        Ok(Welcome { now: self.replica.corrected_now(), epoch: offered, quiet })
+        let (differs, lost) = match &standing {
+            Standing::Known(_) => (false, false),
+            Standing::Differs { here } => (true, *here),
+        };
+        let position = if let Standing::Known(position) = standing { position } else { Position::default() };
+        let carries = !revoked && (lost || certificate.is_some());
+        let peer = Peer::new(device, revoked, position);
+        self.peer = Some(Peer { carries, certificate, offered: Some(offered), ..peer });
+        Ok(Reply::Welcome { welcome: Welcome { now: self.replica.corrected_now(), epoch: offered, quiet }, differs })
     }
 
     fn confirmed(&mut self) -> Result<()> {
@@ -166,32 +236,41 @@ impl Upstream {
     fn feed(&mut self, budget: Budget) -> Result<Reply> {
         let replica = self.replica.clone();
         let seal = self.seal.clone();
-        let peer = self.admitted()?;
-        if peer.revoked {
+        if self.admitted()?.revoked {
             return Ok(Reply::Batch(None));
         }
-        let (device, told, from) = (peer.device.clone(), &mut peer.told, &peer.position);
-        let prospect = peer.prospect;
-        let (grant, (fed, count, changes)) = replica.read(|conn| {
-            let device = if prospect { device } else { current(conn, &device.id)? };
+        if let Some(batch) = self.feed_wanted(budget)? {
+            return Ok(Reply::Batch(Some(batch)));
+        }
+        let beyond = self.end_comparison()?;
+        let peer = self.admitted()?;
+        if peer.comparison.is_some() {
+            return Ok(Reply::Batch(Some(Batch { purge: beyond.unwrap_or_default(), ..Batch::default() })));
+        }
+        let (mut told, from) = (std::mem::take(&mut peer.told), &peer.position);
+        let fed = replica.read(|conn| {
+            let device = peer.current(conn)?;
             let grant = replica.grant_of(&device);
             let viewer = viewer(conn, &replica, &device, &grant)?;
             let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
             loop {
                 let mut fed = feed::feed(conn, &viewer, from, raw_budget)?;
                 let count = fed.changes.len() as u64;
-                let changes = encode_fed(conn, &replica, told, &mut fed, budget.level)?;
+                let changes = encode_fed(conn, &replica, &mut told, std::mem::take(&mut fed.changes), budget.level)?;
                 // What hardly compresses goes in smaller batches; one transaction always fits.
                 if fits(&changes) || raw_budget == 0 {
                     return Ok((grant, (fed, count, changes)));
                 }
                 raw_budget /= 2;
             }
-        })?;
-        if !fed.moved {
+        });
+        peer.told = told;
+        let (grant, (mut fed, count, changes)) = fed?;
+        if !fed.moved && beyond.is_none() {
             peer.position = fed.position;
             return Ok(Reply::Batch(None));
         }
+        fed.purge.extend(beyond.unwrap_or_default());
         let news = peer.position.grant != fed.position.grant;
         let position = seal.seal(&fed.position);
         peer.fed += count;
@@ -216,13 +295,15 @@ impl Upstream {
         if peer.revoked {
             return Err(Error::refused("link-revoked"));
         }
-        let (device, told, held) = (peer.device.id, &mut peer.told, &peer.position);
+        let (mut told, held) = (std::mem::take(&mut peer.told), &peer.position);
         let changes = replica.read(|conn| {
-            let device = current(conn, &device)?;
+            let device = peer.current(conn)?;
             let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device))?;
-            let mut fed = feed::whole(conn, &viewer, held, records)?;
-            encode_fed(conn, &replica, told, &mut fed, 3)
-        })?;
+            let fed = feed::whole(conn, &viewer, held, records)?;
+            encode_fed(conn, &replica, &mut told, fed.changes, 3)
+        });
+        peer.told = told;
+        let changes = changes?;
         // The position stays: it already covers these records' changes, or will.
         Ok(Batch { changes, ..Batch::default() })
     }
@@ -231,10 +312,11 @@ impl Upstream {
         let now = self.replica.environment().now();
         let replica = self.replica.clone();
         let peer = self.admitted()?;
-        let (device, position) = (peer.device.id, peer.position.seq);
+        let (device, position, stored) = (peer.device.id, peer.position.seq, peer.offered.take());
         replica.write(Origin::Local, |writer| {
             let row = link_rows::link(writer.connection(), &device)?.unwrap_or_default();
             let row = LinkRow {
+                epoch: if stored == Some(row.offered) { row.offered } else { row.epoch },
                 last_seen: Some(now),
                 position,
                 outbox: Some(outbox),
@@ -287,10 +369,40 @@ pub(super) fn beginning(conn: &Opened, timeline: Timeline) -> Result<Position> {
 /// A position or witness that this log confirms.
 pub(super) fn known(conn: &Opened, timeline: Timeline, seal: &Seal, token: &[u8], end: u64) -> Result<Position> {
     let position = seal.open(token)?;
-    let same = position.timeline == timeline
+    if is_of(conn, timeline, &position, end)? { Ok(position) } else { Err(Error::refused("history-differs")) }
+}
+
+fn is_of(conn: &Opened, timeline: Timeline, position: &Position, end: u64) -> Result<bool> {
+    Ok(position.timeline == timeline
         && position.seq <= end
-        && feed::rolling_at(conn, position.seq)? == position.rolling;
-    if same { Ok(position) } else { Err(Error::refused("history-differs")) }
+        && feed::rolling_at(conn, position.seq)? == position.rolling)
+}
+
+/// Where a downstream stands in this log.
+enum Standing {
+    Known(Position),
+    /// Nowhere: the token is none of ours, or `here` it names a place that this log once had.
+    Differs {
+        here: bool,
+    },
+}
+
+fn standing(conn: &Opened, timeline: Timeline, seal: &Seal, hello: &Hello) -> Result<Standing> {
+    let end = feed::log_end(conn)?;
+    let mut position = None;
+    let (mut foreign, mut here) = (false, false);
+    for token in [&hello.position, &hello.witness].into_iter().filter(|token| !token.is_empty()) {
+        match seal.open(token) {
+            Ok(place) if is_of(conn, timeline, &place, end)? => _ = position.get_or_insert(place),
+            Ok(_) => here = true,
+            Err(_) => foreign = true,
+        }
+    }
+    match position {
+        _ if foreign || here => Ok(Standing::Differs { here }),
+        Some(position) if !hello.position.is_empty() => Ok(Standing::Known(position)),
+        _ => beginning(conn, timeline).map(Standing::Known),
+    }
 }
 
 // The device as its record now says: a revocation or another grant holds from the next batch on.
@@ -310,7 +422,8 @@ pub(super) fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow, grant
     }
     let (scopes, teams) = scopes_of(conn, device)?;
     let own = link_rows::scope_number(conn, &format!("user:{}", device.person))?;
-    Ok(Viewer { device: device.id, own, teams, scopes, shared, grant: grant.mark() })
+    let copied_at = link_rows::copied_at(conn, &device.id)?;
+    Ok(Viewer { device: device.id, own, teams, scopes, shared, grant: grant.mark(), copied_at })
 }
 
 /// The numbers of the scopes that a device may hold, as its record now says, and of those that are teams'.
@@ -330,13 +443,18 @@ pub(super) fn scopes_of(conn: &Opened, device: &DeviceRow) -> Result<(Vec<u64>, 
     Ok((scopes, teams))
 }
 
-fn encode_fed(conn: &Opened, replica: &Replica, told: &mut Told, fed: &mut Fed, level: i32) -> Result<Vec<u8>> {
-    if fed.changes.is_empty() {
+pub(super) fn encode_fed(
+    conn: &Opened,
+    replica: &Replica,
+    told: &mut Told,
+    changes: Vec<FeedChange>,
+    level: i32,
+) -> Result<Vec<u8>> {
+    if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let items: Vec<Item> = fed
-        .changes
-        .drain(..)
+    let items: Vec<Item> = changes
+        .into_iter()
         .map(|c| Item { record: c.record, collection: c.collection, hash: c.hash, raw: c.raw, tx_end: c.tx_end })
         .collect();
     encode(conn, &replica.schema(), told, &items, level)

@@ -9,6 +9,7 @@ use crate::message::{Language, Message};
 use crate::replica::Replica;
 use crate::schema::{Name, Value, json_value};
 use crate::store::kept_rows::KeptRow;
+use crate::store::link_rows;
 use crate::store::{Fate, View};
 use crate::time::Millis;
 
@@ -76,7 +77,10 @@ pub struct RefusedEntry {
 }
 
 impl RefusedEntry {
-    pub(super) fn of(view: &View<'_>, row: KeptRow) -> Result<Self> {
+    pub(super) fn of(view: &View<'_>, mut row: KeptRow) -> Result<Self> {
+        if row.is_carried() {
+            row.raw = link_rows::raw_of(view.conn, &row.record, &row.hash)?.unwrap_or_default();
+        }
         let change = row.change();
         let mut fields = Vec::new();
         if let (Some(change), Some(collection)) = (&change, view.model.schema.collection(&row.collection)) {
@@ -111,7 +115,7 @@ impl RefusedEntry {
 
     /// Whether it waits for a person.
     pub fn waits(&self) -> bool {
-        self.fate == Fate::Waiting
+        matches!(self.fate, Fate::Waiting | Fate::Carried)
     }
 
     /// Why it was refused, in words.
@@ -129,6 +133,8 @@ impl RefusedEntry {
             | "denied_invite"
             | "denied_grant"
             | "denied_new_person" => Message::new("refused-author"),
+            "carried" => Message::new("refused-carried"),
+            "carried_rights" => Message::new("refused-carried-rights"),
             "follows_refused" => Message::new("refused-follows"),
             "review_full" => Message::new("refused-full"),
             "brought_already" => Message::new("refused-brought"),

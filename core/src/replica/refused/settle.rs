@@ -62,15 +62,20 @@ impl Replica {
     }
 
     /// Takes over a refused transaction of a downstream: writes what it did as the acting person, by that person's
-    /// rights, in changes that cite the originals. `id` is that of any of its entries. Whoever sent it is told.
+    /// rights, in changes that cite the originals. `id` is that of any of its entries. Whoever sent it is told. What was
+    /// carried back stands already: to accept it says that somebody has looked.
     ///
     /// # Errors
     /// `refused_unknown` where nothing waits under that number; what [`Replica::retry`] gives for one transaction.
     pub fn accept(&self, id: u64) -> Result<Vec<RecordId>> {
         self.transact(|tx| {
             let rows = tx.reviewed(id)?;
-            tx.write_again(&rows)?;
-            tx.close(Queue::Review, &rows, Fate::Accepted)?;
+            if rows.iter().all(KeptRow::is_carried) {
+                tx.look_at(&rows)?;
+            } else {
+                tx.write_again(&rows)?;
+                tx.close(Queue::Review, &rows, Fate::Accepted)?;
+            }
             Ok(records(&rows))
         })
     }
@@ -79,16 +84,14 @@ impl Replica {
     /// bytes stay. Whoever sent it is told.
     ///
     /// # Errors
-    /// `refused_unknown` where nothing waits under that number; `denied_…`.
+    /// `refused_unknown` where nothing waits under that number; `review_stands` for what was carried back; `denied_…`.
     pub fn decline(&self, id: u64) -> Result<Vec<RecordId>> {
         self.transact(|tx| {
             let rows = tx.reviewed(id)?;
-            for row in &rows {
-                let collection = tx.writer.collection(&row.collection);
-                let place = tx.writer.state(&row.record)?.filter(|state| !state.is_empty()).map(rights::place_of);
-                let (person, action, before) = (tx.me().id, Action::Settle, place.as_ref());
-                may(&tx.grants, &Act { person, action, collection: &collection, before, after: None })?;
+            if rows.iter().any(KeptRow::is_carried) {
+                return Err(Error::usage("review-stands").with("id", id));
             }
+            tx.may_settle(&rows)?;
             tx.close(Queue::Review, &rows, Fate::Declined)?;
             Ok(records(&rows))
         })
@@ -96,6 +99,26 @@ impl Replica {
 }
 
 impl Tx<'_> {
+    fn may_settle(&mut self, rows: &[KeptRow]) -> Result<()> {
+        for row in rows {
+            let collection = self.writer.collection(&row.collection);
+            let place = self.writer.state(&row.record)?.filter(|state| !state.is_empty()).map(rights::place_of);
+            let (person, action, before) = (self.me().id, Action::Settle, place.as_ref());
+            may(&self.grants, &Act { person, action, collection: &collection, before, after: None })?;
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, rows: &[KeptRow]) -> Result<()> {
+        self.may_settle(rows)?;
+        self.writer.mark_dirty();
+        for row in rows {
+            let closing = Closing { fate: Fate::Accepted, by: Some(self.me().id), at: self.now(), seq: 0 };
+            kept_rows::close(self.writer.connection(), Queue::Review, row.n, &closing)?;
+        }
+        Ok(())
+    }
+
     fn reviewed(&self, id: u64) -> Result<Vec<KeptRow>> {
         let rows = kept_rows::transaction_of(self.writer.connection(), Queue::Review, id)?;
         if rows.iter().any(|row| row.n == id) { Ok(rows) } else { Err(unknown(id)) }

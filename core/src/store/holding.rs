@@ -1,0 +1,128 @@
+//! What a replica holds, for comparing it with another one: every change of its log that is still there, by key and time.
+//! And the way back: putting changes in the way to the upstream once more, reading those that the other end lacks.
+
+use rusqlite::{Connection, params};
+
+use super::feed::{FeedChange, Viewer, transaction_ends_within};
+use super::link_rows::WORKSPACE;
+use super::{flag, record};
+use crate::error::Result;
+use crate::id::{ChangeHash, DeviceId, RecordId};
+use crate::limits::BATCH_CHANGES_MAX;
+use crate::sync::compare::{Holding, key_of};
+use crate::time::Millis;
+use crate::wire::chunk;
+
+const ROWS: &str = "SELECT l.seq, r.id, l.hash, l.raw FROM log l JOIN record r ON r.n = l.record";
+
+/// Everything that is held here, records that only wait for their purge left out.
+pub(crate) fn all(conn: &Connection) -> Result<Holding> {
+    collect(conn, &format!("{ROWS} WHERE r.flags & {} = 0", flag::HIDDEN))
+}
+
+/// What is held here of a viewer's scopes.
+pub(crate) fn of_viewer(conn: &Connection, viewer: &Viewer) -> Result<Holding> {
+    if viewer.scopes.contains(&WORKSPACE) {
+        return all(conn);
+    }
+    let scopes = viewer.scopes.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    collect(conn, &format!("{ROWS} WHERE r.n IN (SELECT record FROM record_scope WHERE scope IN ({scopes}))"))
+}
+
+/// Whether anything came from this other replica.
+pub(crate) fn is_any_from(conn: &Connection, origin: &DeviceId) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM log_commit WHERE origin = ? LIMIT 1")?.exists([origin.as_bytes()])?)
+}
+
+fn collect(conn: &Connection, sql: &str) -> Result<Holding> {
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, hash) = (RecordId(row.get(1)?), ChangeHash(row.get(2)?));
+        let raw = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+        // A damaged row is not held: the other end then brings it, or lets it be fetched.
+        let Ok(chunk) = chunk::parse_hashed(raw, hash) else { continue };
+        found.push((Millis(chunk.time), key_of(&id, &hash), row.get::<_, i64>(0)?.unsigned_abs()));
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Puts changes in the way to the upstream once more, those that are not in it anyway; `hidden`: with all of the
+/// records that wait for their purge, which the upstream may have lost, too.
+pub(crate) fn offer(conn: &Connection, seqs: &[u64], hidden: bool) -> Result<()> {
+    let mut wait = conn.prepare_cached("INSERT OR IGNORE INTO outbox (seq) VALUES (?)")?;
+    for seq in seqs {
+        wait.execute([*seq as i64])?;
+    }
+    if hidden {
+        conn.prepare_cached(
+            "INSERT OR IGNORE INTO outbox (seq) SELECT l.seq FROM log l JOIN record r ON r.n = l.record
+             WHERE r.flags & ?1 AND r.flags <> 0",
+        )?
+        .execute([flag::HIDDEN])?;
+    }
+    Ok(())
+}
+
+/// The next changes of those under these sequences, as far as the viewer may hold them now, about `budget` raw bytes;
+/// and how many sequences that were.
+pub(crate) fn wanted(
+    conn: &Connection,
+    viewer: &Viewer,
+    seqs: &[u64],
+    budget: usize,
+) -> Result<(Vec<FeedChange>, usize)> {
+    let mut at_seq = conn.prepare_cached(
+        "SELECT r.id, r.collection, l.hash, l.raw, r.n FROM log l JOIN record r ON r.n = l.record WHERE l.seq = ?",
+    )?;
+    let (mut changes, mut bytes, mut taken) = (Vec::<FeedChange>::new(), 0, 0);
+    for (at, seq) in seqs.iter().enumerate() {
+        if bytes >= budget || changes.len() >= BATCH_CHANGES_MAX {
+            break;
+        }
+        taken = at + 1;
+        let mut rows = at_seq.query([*seq as i64])?;
+        let Some(row) = rows.next()? else { continue };
+        if !covers(conn, viewer, row.get(4)?)? {
+            continue;
+        }
+        let next = seqs.get(at + 1).copied().unwrap_or(u64::MAX >> 1);
+        let raw: Vec<u8> = row.get(3)?;
+        bytes += raw.len();
+        changes.push(FeedChange {
+            record: RecordId(row.get(0)?),
+            collection: row.get(1)?,
+            hash: ChangeHash(row.get(2)?),
+            raw,
+            tx_end: transaction_ends_within(conn, *seq, next)?,
+        });
+    }
+    Ok((changes, taken))
+}
+
+/// Those of these records that are held here and that the viewer may not hold.
+pub(crate) fn beyond(conn: &Connection, viewer: &Viewer, records: &[RecordId]) -> Result<Vec<RecordId>> {
+    let mut beyond = Vec::new();
+    for id in records {
+        let Some(row) = record::read_row(conn, id)? else { continue };
+        if !covers(conn, viewer, row.n)? {
+            beyond.push(*id);
+        }
+    }
+    Ok(beyond)
+}
+
+fn covers(conn: &Connection, viewer: &Viewer, n: i64) -> Result<bool> {
+    if viewer.scopes.contains(&WORKSPACE) {
+        return Ok(true);
+    }
+    let mut of = conn.prepare_cached("SELECT scope FROM record_scope WHERE record = ?")?;
+    let mut rows = of.query(params![n])?;
+    while let Some(row) = rows.next()? {
+        if viewer.scopes.contains(&row.get::<_, i64>(0)?.unsigned_abs()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

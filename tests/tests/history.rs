@@ -1,0 +1,314 @@
+//! Histories gone wrong: a log set back, told or not, a folder copied or restored, a place lost or forged. Real replicas,
+//! no line. Promises 13 and 14.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use branchline_core::crm;
+use branchline_core::id::RecordId;
+use branchline_core::replica::{Fate, Replica, SystemEnvironment};
+use branchline_core::schema::Value;
+use branchline_tests::sim::company::{Company, deal, invitation, names, set};
+use branchline_tests::sim::pair::{Exchanged, exchange, exchange_cut};
+
+/// Copies a folder as it lies there, the database with its write-ahead log.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten().filter(|e| e.path().is_file()) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn open(dir: &Path) -> Replica {
+    Replica::open(dir, crm::builtin().clone(), Arc::new(SystemEnvironment)).unwrap()
+}
+
+/// The same folder as it was when `copy` was made: nobody is told.
+fn opened(company: &Company, name: &str) -> Replica {
+    open(&company.folder(name))
+}
+
+fn compared(exchanged: &Exchanged) -> bool {
+    exchanged.down.iter().any(|frame| frame.first() == Some(&18))
+}
+
+fn sound(replicas: &[&Replica]) {
+    for replica in replicas {
+        let verified = replica.verify(false).unwrap();
+        assert!(verified.is_sound(), "{verified:?}");
+    }
+}
+
+fn stage(replica: &Replica, id: &RecordId) -> String {
+    replica.record("opportunity", id).unwrap().text("stage").to_owned()
+}
+
+#[test]
+fn a_hub_set_back_untold_gets_everything_back_from_its_branches() {
+    let company = Company::new();
+    let (central, east) = (company.branch("Central"), company.branch("East"));
+    let edited = deal(&central, "before", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    copy(&company.folder("hub"), &company.folder("old"));
+    // After the copy: new records, edits, also of head office, from both branches.
+    set(&central, &edited, "stage", Value::Text("won".into()));
+    deal(&central, "lost of central", vec![]);
+    deal(&east, "lost of east", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    exchange(&east, &company.hub).unwrap();
+    set(&company.hub, &edited, "lost_reason", Value::Text("typed at head office".into()));
+    exchange(&central, &company.hub).unwrap();
+
+    let old = opened(&company, "old");
+    assert_eq!(names(&old), ["before"]);
+    // It has gone on by itself, too.
+    deal(&old, "after the restore", vec![]);
+    deal(&central, "typed meanwhile", vec![]);
+    let healed = exchange(&central, &old).unwrap();
+    assert!(compared(&healed));
+    exchange(&east, &old).unwrap();
+    assert_eq!(names(&old), ["after the restore", "before", "lost of central", "lost of east", "typed meanwhile"]);
+    assert_eq!(stage(&old, &edited), "won");
+    assert_eq!(old.record("opportunity", &edited).unwrap().text("lost_reason"), "typed at head office");
+    assert_eq!((central.outbox_len().unwrap(), central.status().unwrap().quarantine), (0, 0));
+    // And then all is as ever: nothing to say is one round trip.
+    let quiet = exchange(&central, &old).unwrap();
+    assert!(!compared(&quiet) && quiet.down.len() == 1, "{} frames", quiet.down.len());
+    assert_eq!(old.digest_of(&scopes_of(&old, &central)).unwrap(), central.digest().unwrap());
+    sound(&[&old, &central, &east]);
+}
+
+fn scopes_of(upper: &Replica, lower: &Replica) -> Vec<branchline_core::access::Scope> {
+    use branchline_core::access::Scope;
+    let device = lower.device();
+    let known = upper.downstreams().unwrap().into_iter().find(|d| d.device == device).unwrap();
+    known.scopes.iter().filter_map(|text| Scope::parse(text)).chain([Scope::Shared]).collect()
+}
+
+#[test]
+fn a_phone_brings_back_what_others_wrote_and_it_is_marked_for_review() {
+    let company = Company::new();
+    let anna = company.person("Anna", "seller", None);
+    let phone = company.below(&company.hub, invitation("phone").of("name=Anna").scope("workspace"));
+    copy(&company.folder("hub"), &company.folder("old"));
+    let own = deal(&phone, "own", vec![]);
+    exchange(&phone, &company.hub).unwrap();
+    let theirs = deal(&company.hub, "of head office", vec![("owner".into(), Value::Reference(anna))]);
+    exchange(&phone, &company.hub).unwrap();
+
+    let old = opened(&company, "old");
+    exchange(&phone, &old).unwrap();
+    assert_eq!(names(&old), ["of head office", "own"]);
+    let review = old.review().unwrap();
+    assert_eq!(review.iter().map(|entry| (entry.record, entry.fate)).collect::<Vec<_>>(), [(theirs, Fate::Carried)]);
+    assert!(!review[0].fields.is_empty() && review[0].brought_by == Some(phone.device()));
+    assert_eq!(old.status().unwrap().review, 1);
+    assert_eq!(old.decline(review[0].id).unwrap_err().code(), "review_stands");
+    old.accept(review[0].id).unwrap();
+    assert_eq!(old.status().unwrap().review, 0);
+    // It follows what was carried, and nothing stands in its way.
+    set(&phone, &theirs, "stage", Value::Text("won".into()));
+    set(&phone, &own, "stage", Value::Text("won".into()));
+    exchange(&phone, &old).unwrap();
+    assert_eq!((stage(&old, &theirs), stage(&old, &own)), ("won".to_owned(), "won".to_owned()));
+    assert_eq!(phone.status().unwrap().quarantine, 0);
+    sound(&[&old, &phone]);
+}
+
+#[test]
+fn a_restore_that_is_told_begins_a_timeline_and_is_healed_alike() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let backup = company.folder("hub.backup");
+    company.hub.backup(&backup, Some("secret")).unwrap();
+    let id = deal(&central, "lost", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    let env = Arc::new(SystemEnvironment);
+    let restored =
+        Replica::restore(&backup, &company.folder("restored"), Some("secret"), crm::builtin().clone(), env).unwrap();
+    let healed = exchange(&central, &restored).unwrap();
+    assert!(compared(&healed));
+    assert_eq!(names(&restored), ["lost"]);
+    // A branch speaks for its devices and for its own person: nothing of this needs a look.
+    assert_eq!(restored.status().unwrap().review, 0);
+    set(&restored, &id, "stage", Value::Text("won".into()));
+    exchange(&central, &restored).unwrap();
+    assert_eq!(stage(&central, &id), "won");
+    assert!(!compared(&exchange(&central, &restored).unwrap()));
+    sound(&[&restored, &central]);
+}
+
+#[test]
+fn a_comparison_cut_at_any_frame_goes_on_and_nothing_is_refused() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    for n in 0..40 {
+        deal(&central, &format!("kept {n}"), vec![]);
+    }
+    exchange(&central, &company.hub).unwrap();
+    copy(&company.folder("hub"), &company.folder("old"));
+    let ids: Vec<RecordId> = (0..60).map(|n| deal(&central, &format!("lost {n}"), vec![])).collect();
+    exchange(&central, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    copy(&company.folder("Central"), &company.folder("lower"));
+    for frames in 0.. {
+        let (upper, lower) = (format!("upper-{frames}"), format!("lower-{frames}"));
+        copy(&company.folder("old"), &company.folder(&upper));
+        copy(&company.folder("lower"), &company.folder(&lower));
+        let (hub, branch) = (opened(&company, &upper), opened(&company, &lower));
+        deal(&hub, "of the hub", vec![]);
+        // Typed on top of what the hub has lost.
+        set(&branch, &ids[0], "stage", Value::Text("won".into()));
+        let whole = exchange_cut(&branch, &hub, frames).unwrap();
+        exchange(&branch, &hub).unwrap();
+        assert_eq!(names(&hub).len(), 101, "cut after {frames} frames");
+        assert_eq!(stage(&hub, &ids[0]), "won");
+        let status = branch.status().unwrap();
+        assert_eq!((status.outbox, status.quarantine, hub.status().unwrap().review), (0, 0, 0));
+        if (whole.down.len() as u64) < 3 || frames < 12 {
+            continue;
+        }
+        sound(&[&hub, &branch]);
+        break;
+    }
+}
+
+#[test]
+fn a_clone_and_its_original_both_go_on_and_neither_loses_a_word() {
+    let company = Company::new();
+    let original = company.branch("Central");
+    let shared = deal(&original, "shared", vec![]);
+    exchange(&original, &company.hub).unwrap();
+    copy(&company.folder("Central"), &company.folder("copy"));
+    let clone = opened(&company, "copy");
+    for round in 0..4 {
+        deal(&original, &format!("original {round}"), vec![]);
+        deal(&clone, &format!("clone {round}"), vec![]);
+        set(&original, &shared, "stage", Value::Text(["qualified", "won"][round % 2].into()));
+        set(&clone, &shared, "lost_reason", Value::Text(format!("round {round}")));
+        exchange(&original, &company.hub).unwrap();
+        exchange(&clone, &company.hub).unwrap();
+        if round == 2 {
+            exchange(&clone, &company.hub).unwrap();
+        }
+        exchange(&original, &company.hub).unwrap();
+        exchange(&clone, &company.hub).unwrap();
+        assert_eq!(names(&original), names(&company.hub), "round {round}");
+        assert_eq!(names(&clone), names(&company.hub), "round {round}");
+        for replica in [&original, &clone] {
+            assert_eq!(replica.record("opportunity", &shared).unwrap().text("lost_reason"), format!("round {round}"));
+            assert_eq!((replica.status().unwrap().quarantine, replica.outbox_len().unwrap()), (0, 0));
+        }
+    }
+    assert_eq!(names(&company.hub).len(), 9);
+    sound(&[&company.hub, &original, &clone]);
+}
+
+#[test]
+fn a_device_restored_from_an_older_copy_gets_its_own_work_back() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let phone = company.below(&central, invitation("phone"));
+    let id = deal(&phone, "before", vec![]);
+    exchange(&phone, &central).unwrap();
+    copy(&company.folder("phone"), &company.folder("old"));
+    deal(&phone, "after", vec![]);
+    set(&phone, &id, "stage", Value::Text("won".into()));
+    exchange(&phone, &central).unwrap();
+    exchange(&phone, &central).unwrap();
+    let old = opened(&company, "old");
+    assert_eq!(names(&old), ["before"]);
+    // The phone knows nothing yet, and what is typed on it now is on top of what is old.
+    set(&old, &id, "lost_reason", Value::Text("typed on the old copy".into()));
+    let exchanged = exchange(&old, &central).unwrap();
+    assert!(!compared(&exchanged), "its place is a true one: the log goes on from there");
+    assert_eq!(names(&old), ["after", "before"]);
+    assert_eq!((stage(&old, &id), stage(&central, &id)), ("won".to_owned(), "won".to_owned()));
+    assert_eq!(central.record("opportunity", &id).unwrap().text("lost_reason"), "typed on the old copy");
+    exchange(&central, &company.hub).unwrap();
+    sound(&[&company.hub, &central, &old]);
+}
+
+#[test]
+fn a_branch_set_back_is_healed_by_its_phones_and_by_its_hub() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let phone = company.below(&central, invitation("phone"));
+    exchange(&central, &company.hub).unwrap();
+    copy(&company.folder("Central"), &company.folder("old"));
+    deal(&phone, "at the hub", vec![]);
+    exchange(&phone, &central).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    deal(&phone, "only below", vec![]);
+    exchange(&phone, &central).unwrap();
+    exchange(&phone, &central).unwrap();
+    let home = company.hub.find("branch", "code=central").unwrap();
+    deal(&company.hub, "from above", vec![("branch".into(), Value::Reference(home))]);
+    let old = opened(&company, "old");
+    // Whoever comes first.
+    exchange(&phone, &old).unwrap();
+    exchange(&old, &company.hub).unwrap();
+    exchange(&phone, &old).unwrap();
+    let all = ["at the hub", "from above", "only below"];
+    assert_eq!((names(&company.hub), names(&old)), (all.map(String::from).to_vec(), all.map(String::from).to_vec()));
+    assert_eq!(names(&phone), all);
+    assert_eq!((old.status().unwrap().review, company.hub.status().unwrap().review), (0, 0));
+    sound(&[&company.hub, &old, &phone]);
+}
+
+#[test]
+fn hub_and_branch_set_back_at_once_are_healed_through_the_chain() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let phone = company.below(&central, invitation("phone"));
+    exchange(&central, &company.hub).unwrap();
+    copy(&company.folder("hub"), &company.folder("old-hub"));
+    copy(&company.folder("Central"), &company.folder("old-branch"));
+    let id = deal(&phone, "lost above", vec![]);
+    exchange(&phone, &central).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    set(&company.hub, &id, "stage", Value::Text("won".into()));
+    exchange(&central, &company.hub).unwrap();
+    exchange(&phone, &central).unwrap();
+    let (hub, branch) = (opened(&company, "old-hub"), opened(&company, "old-branch"));
+    exchange(&branch, &hub).unwrap();
+    assert!(names(&hub).is_empty());
+    exchange(&phone, &branch).unwrap();
+    exchange(&branch, &hub).unwrap();
+    assert_eq!((names(&hub), names(&branch)), (vec!["lost above".to_owned()], vec!["lost above".to_owned()]));
+    assert_eq!(stage(&hub, &id), "won");
+    // What head office had typed came back through a phone: somebody looks at it, at the branch.
+    assert_eq!(branch.status().unwrap().review, 1);
+    sound(&[&hub, &branch, &phone]);
+}
+
+#[test]
+fn a_hub_set_back_before_a_branch_joined_lets_it_in_again_by_its_certificate() {
+    let company = Company::new();
+    company.branch("Central");
+    copy(&company.folder("hub"), &company.folder("old"));
+    let east = company.branch("East");
+    let phone = company.below(&company.hub, invitation("phone"));
+    deal(&east, "of the east", vec![]);
+    exchange(&east, &company.hub).unwrap();
+    deal(&phone, "of the phone", vec![]);
+    exchange(&phone, &company.hub).unwrap();
+    let hub = opened(&company, "old");
+    exchange(&phone, &hub).unwrap();
+    exchange(&east, &hub).unwrap();
+    assert_eq!(names(&hub), ["of the east", "of the phone"]);
+    for (replica, name) in [(&east, "East"), (&phone, "phone")] {
+        deal(replica, &format!("next of {name}"), vec![]);
+        exchange(replica, &hub).unwrap();
+        let known = hub.downstreams().unwrap().into_iter().filter(|d| d.device == replica.device()).count();
+        assert_eq!((known, replica.status().unwrap().quarantine), (1, 0), "{name}");
+    }
+    assert_eq!(names(&hub).len(), 4);
+    // A company's certificate opens no other company.
+    let other = Company::new();
+    assert_eq!(exchange(&phone, &other.hub).unwrap_err().code(), "unknown_device");
+    sound(&[&hub, &east, &phone]);
+}
