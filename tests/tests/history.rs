@@ -7,9 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use branchline_core::crm;
+use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
-use branchline_core::replica::{Fate, Replica, SystemEnvironment};
+use branchline_core::replica::{Environment, Fate, Replica, SystemEnvironment};
 use branchline_core::schema::Value;
+use branchline_core::time::Millis;
 use branchline_tests::sim::company::{Company, deal, invitation, names, set};
 use branchline_tests::sim::pair::{Exchanged, exchange, exchange_cut};
 
@@ -311,4 +313,186 @@ fn a_hub_set_back_before_a_branch_joined_lets_it_in_again_by_its_certificate() {
     let other = Company::new();
     assert_eq!(exchange(&phone, &other.hub).unwrap_err().code(), "unknown_device");
     sound(&[&hub, &east, &phone]);
+}
+
+/// Changes what a folder says of its own link, as damage or a careless hand would.
+fn meddle(company: &Company, name: &str, sql: &str) -> Replica {
+    let database = company.folder(name).join("branchline.db");
+    rusqlite::Connection::open(database).unwrap().execute_batch(sql).unwrap();
+    opened(company, name)
+}
+
+#[test]
+fn a_lost_place_is_found_again_without_a_first_sync() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    for n in 0..300 {
+        deal(&central, &format!("deal {n}"), vec![]);
+    }
+    exchange(&central, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    let home = company.hub.find("branch", "code=central").unwrap();
+    deal(&company.hub, "meanwhile above", vec![("branch".into(), Value::Reference(home))]);
+    deal(&central, "meanwhile here", vec![]);
+    for lost in ["position", "position', 'witness", "position', 'witness', 'link_epoch"] {
+        let central = meddle(&company, "Central", &format!("DELETE FROM meta WHERE key IN ('{lost}')"));
+        let found = exchange(&central, &company.hub).unwrap();
+        assert!(compared(&found));
+        assert!(found.bytes.0 + found.bytes.1 < 6_000, "{:?} bytes for two new deals", found.bytes);
+        assert_eq!((names(&central).len(), names(&company.hub).len()), (302, 302));
+        assert!(!compared(&exchange(&central, &company.hub).unwrap()));
+    }
+    assert_eq!(company.hub.status().unwrap().review, 0);
+    sound(&[&company.hub, &central]);
+}
+
+#[test]
+fn a_forged_place_is_compared_and_opens_no_door() {
+    let company = Company::new();
+    let anna = company.person("Anna", "seller", None);
+    let phone = company.below(&company.hub, invitation("phone").of("name=Anna"));
+    let theirs = deal(&company.hub, "of head office", vec![("owner".into(), Value::Reference(anna))]);
+    let own = deal(&phone, "own", vec![]);
+    exchange(&phone, &company.hub).unwrap();
+    exchange(&phone, &company.hub).unwrap();
+    let forged = "UPDATE meta SET value = zeroblob(60) WHERE key = 'position'";
+    let phone = meddle(&company, "phone", forged);
+    set(&phone, &own, "stage", Value::Text("won".into()));
+    assert!(compared(&exchange(&phone, &company.hub).unwrap()));
+    assert_eq!(stage(&company.hub, &own), "won");
+    // It proves no set-back of the hub, so nothing in another's name is taken for one.
+    company.hub.transact(|tx| tx.archive("opportunity", &theirs, true)).unwrap();
+    exchange(&phone, &company.hub).unwrap();
+    copy(&company.folder("phone"), &company.folder("thief"));
+    let thief = meddle(
+        &company,
+        "thief",
+        "UPDATE meta SET value = zeroblob(60) WHERE key = 'position';
+         UPDATE actor SET device = x'0102030405060708' WHERE device = (SELECT value FROM meta WHERE key = 'device')",
+    );
+    let claimed = deal(&thief, "in another name", vec![]);
+    let claim = "UPDATE actor SET device = x'0102030405060708' WHERE n = (SELECT max(n) FROM actor)";
+    let thief = meddle(&company, "thief", claim);
+    exchange(&thief, &company.hub).unwrap();
+    assert!(company.hub.record("opportunity", &claimed).is_err());
+    let refused = company.hub.review().unwrap();
+    assert_eq!(refused.iter().map(|e| (&*e.code, e.fate)).collect::<Vec<_>>(), [("actor_unbound", Fate::Waiting)]);
+}
+
+/// The machine, some time later.
+struct Later(i64);
+
+impl Environment for Later {
+    fn now(&self) -> Millis {
+        SystemEnvironment.now().plus(self.0)
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        SystemEnvironment.fill_random(bytes);
+    }
+}
+
+#[test]
+fn a_link_is_compared_once_a_week_and_on_demand_for_some_hundred_bytes() {
+    const DAY_MS: i64 = 24 * 3_600 * 1_000;
+    let company = Company::new();
+    let central = company.branch("Central");
+    for n in 0..200 {
+        deal(&central, &format!("deal {n}"), vec![]);
+    }
+    exchange(&central, &company.hub).unwrap();
+    let after = |days: i64| {
+        let env = Arc::new(Later(days * DAY_MS));
+        let central = Replica::open(&company.folder("Central"), crm::builtin().clone(), env).unwrap();
+        exchange(&central, &company.hub).unwrap()
+    };
+    assert!(!compared(&after(6)));
+    let audit = after(8);
+    assert!(compared(&audit));
+    let without = after(9);
+    assert!(!compared(&without), "not again");
+    let cost = (audit.bytes.0 - without.bytes.0) + (audit.bytes.1 - without.bytes.1);
+    assert!(cost < 700, "{cost} bytes");
+    assert!(compared(&after(16)));
+    // The clock was wrong: an audit in the future is none.
+    assert!(compared(&after(0)));
+    central.ask_audit().unwrap();
+    assert!(compared(&exchange(&central, &company.hub).unwrap()));
+    assert!(!compared(&exchange(&central, &company.hub).unwrap()));
+    assert_eq!(company.hub.ask_audit().unwrap_err().code(), "no_upstream");
+}
+
+fn position(company: &Company, name: &str) -> Vec<u8> {
+    let database = rusqlite::Connection::open(company.folder(name).join("branchline.db")).unwrap();
+    database.query_row("SELECT value FROM meta WHERE key = 'position'", [], |row| row.get(0)).unwrap()
+}
+
+fn stand_at(company: &Company, name: &str, position: &[u8]) -> Replica {
+    let hex: String = position.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sql =
+        format!("UPDATE meta SET value = x'{hex}' WHERE key = 'position'; DELETE FROM meta WHERE key = 'witness'");
+    meddle(company, name, &sql)
+}
+
+#[test]
+fn the_audit_finds_what_either_end_lost_without_noticing() {
+    let company = Company::new();
+    let central = company.branch("Central");
+    let kept = deal(&central, "kept", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    let before = position(&company, "Central");
+    copy(&company.folder("Central"), &company.folder("older"));
+    copy(&company.folder("hub"), &company.folder("older-hub"));
+    let home = company.hub.find("branch", "code=central").unwrap();
+    deal(&company.hub, "from above", vec![("branch".into(), Value::Reference(home))]);
+    set(&central, &kept, "stage", Value::Text("won".into()));
+    exchange(&central, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    // The branch says that it has what it has not.
+    let lower = stand_at(&company, "older", &position(&company, "Central"));
+    exchange(&lower, &company.hub).unwrap();
+    assert_eq!((names(&lower), stage(&lower, &kept)), (vec!["kept".to_owned()], String::new()));
+    lower.ask_audit().unwrap();
+    exchange(&lower, &company.hub).unwrap();
+    assert_eq!((names(&lower).len(), stage(&lower, &kept)), (2, "won".to_owned()));
+    // The hub has lost something, and the place of the branch does not show it.
+    let upper = opened(&company, "older-hub");
+    let lower = stand_at(&company, "Central", &before);
+    assert!(!compared(&exchange(&lower, &upper).unwrap()));
+    assert_eq!(names(&upper), ["kept"]);
+    lower.ask_audit().unwrap();
+    exchange(&lower, &upper).unwrap();
+    assert_eq!((names(&upper).len(), stage(&upper, &kept)), (2, "won".to_owned()));
+    sound(&[&company.hub, &upper, &lower]);
+}
+
+#[test]
+fn what_gives_rights_waits_for_a_person_and_a_revocation_comes_back_by_itself() {
+    let company = Company::new();
+    company.person("Anna", "seller", None);
+    let phone = company.below(&company.hub, invitation("phone").of("name=Anna").scope("workspace"));
+    let lost = company.below(&company.hub, invitation("lost phone").scope("workspace"));
+    copy(&company.folder("hub"), &company.folder("old"));
+    let user = company.hub.find("user", "name=Anna").unwrap();
+    let role = Edit::Set("role".into(), Value::Text("owner".into()));
+    company.hub.transact(|tx| tx.edit("user", &user, vec![role])).unwrap();
+    company.hub.revoke("lost phone").unwrap();
+    exchange(&phone, &company.hub).unwrap();
+
+    let hub = opened(&company, "old");
+    let role = |hub: &Replica| hub.record("user", &user).unwrap().text("role").to_owned();
+    exchange(&lost, &hub).unwrap();
+    exchange(&phone, &hub).unwrap();
+    // Until somebody who had heard of it was heard, a set-back hub cannot know of a revocation.
+    assert_eq!(exchange(&lost, &hub).unwrap_err().code(), "link_revoked");
+    assert_eq!(role(&hub), "seller");
+    let waiting: Vec<_> = hub.review().unwrap().into_iter().filter(|e| e.code == "carried_rights").collect();
+    assert_eq!((waiting.len(), waiting[0].fate, waiting[0].record), (1, Fate::Waiting, user));
+    assert_eq!(phone.record("user", &user).unwrap().text("role"), "seller", "both ends show what holds");
+    hub.accept(waiting[0].id).unwrap();
+    assert_eq!(role(&hub), "owner");
+    exchange(&phone, &hub).unwrap();
+    assert_eq!(phone.record("user", &user).unwrap().text("role"), "owner");
+    sound(&[&hub, &phone]);
 }

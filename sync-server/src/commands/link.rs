@@ -80,6 +80,9 @@ pub struct Sync {
     /// Keep the line for ever.
     #[arg(long, conflicts_with_all = ["once", "deadline"])]
     watch: bool,
+    /// Compare everything that both ends hold, as happens once a week anyway.
+    #[arg(long)]
+    audit: bool,
 }
 
 impl Sync {
@@ -89,6 +92,9 @@ impl Sync {
     /// An upstream that cannot be reached (exit 4; local work waits), one that refuses this replica, a hub's folder.
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let replica = context.open()?;
+        if self.audit {
+            replica.ask_audit()?;
+        }
         block_on(async {
             let done = if self.watch {
                 follow(context, &replica).await?

@@ -142,9 +142,10 @@ impl Downstream {
         if lost {
             return Ok(Audit::Now);
         }
-        Ok(Audit::At(match last {
-            _ if asked => now,
-            Some(last) => Millis(last).plus(AUDIT_MS),
+        Ok(Audit::At(match last.map(Millis) {
+            // One that lies ahead was noted by a clock that was wrong.
+            Some(last) if asked || last > now => Millis(i64::MIN),
+            Some(last) => last.plus(AUDIT_MS),
             None => now.plus(AUDIT_MS),
         }))
     }
