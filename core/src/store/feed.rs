@@ -513,6 +513,12 @@ pub(crate) fn log_end(conn: &Connection) -> Result<u64> {
     Ok(last.query_row([], |r| r.get::<_, i64>(0)).optional()?.unwrap_or(0) as u64)
 }
 
+/// What was settled for a downstream up to a sequence, for one that may not have heard of it.
+pub(crate) fn verdicts(conn: &Connection, device: &DeviceId, upto: u64) -> Result<Vec<Verdict>> {
+    let settled = kept_rows::settled(conn, device, 0, BATCH_CHANGES_MAX)?;
+    Ok(settled.into_iter().filter(|(seq, _)| *seq <= upto).filter_map(verdict).collect())
+}
+
 // What a downstream is told of a refused change that came from it.
 fn verdict((_, row): (u64, kept_rows::KeptRow)) -> Option<Verdict> {
     let outcome = match row.fate {

@@ -78,7 +78,8 @@ pub(crate) fn wanted(
     )?;
     let (mut changes, mut bytes, mut taken) = (Vec::<FeedChange>::new(), 0, 0);
     for (at, seq) in seqs.iter().enumerate() {
-        if bytes >= budget || changes.len() >= BATCH_CHANGES_MAX {
+        let full = bytes >= budget || changes.len() >= BATCH_CHANGES_MAX / 2;
+        if full && changes.last().is_none_or(|last| last.tx_end) {
             break;
         }
         taken = at + 1;

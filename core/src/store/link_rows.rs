@@ -72,18 +72,29 @@ pub(crate) fn set_link(conn: &Connection, device: &DeviceId, row: &LinkRow) -> R
     Ok(())
 }
 
-/// Up to which sequence a downstream may lack what came from its own device, because its folder was copied or restored.
-pub(crate) fn copied_at(conn: &Connection, device: &DeviceId) -> Result<u64> {
-    Ok(meta::integer(conn, &copied_key(device))?.unwrap_or(0).unsigned_abs())
+/// What is remembered of what came up from a downstream's own device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct OwnWork {
+    /// Where the newest of it stands in the log.
+    pub last: u64,
+    /// Up to here it may lack what came from its own device: its folder was copied, or put back as it once was.
+    pub copied_at: u64,
 }
 
-/// Notes that the folder of a downstream was copied or restored before this sequence.
-pub(crate) fn set_copied_at(conn: &Connection, device: &DeviceId, seq: u64) -> Result<()> {
-    meta::set_integer(conn, &copied_key(device), seq as i64)
+/// What is remembered of what came up from a downstream's own device.
+pub(crate) fn own_work(conn: &Connection, device: &DeviceId) -> Result<OwnWork> {
+    let bytes = meta::bytes(conn, &own_key(device))?.unwrap_or_default();
+    let number = |at: usize| bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes);
+    Ok(OwnWork { last: number(0), copied_at: number(8) })
 }
 
-fn copied_key(device: &DeviceId) -> String {
-    format!("copied_at {device}")
+/// Stores what is remembered of what came up from a downstream's own device.
+pub(crate) fn set_own_work(conn: &Connection, device: &DeviceId, work: OwnWork) -> Result<()> {
+    meta::set(conn, &own_key(device), &[work.last.to_be_bytes(), work.copied_at.to_be_bytes()].concat())
+}
+
+fn own_key(device: &DeviceId) -> String {
+    format!("own_work {device}")
 }
 
 /// Up to which sequence every downstream that is not revoked has confirmed the log; everything where there is none.

@@ -17,11 +17,19 @@ pub struct Faults {
     pub duplicate_per_mille: u32,
     /// Chance per step that one end's process dies between a commit and telling of it, in per mille.
     pub crash_per_mille: u32,
+    /// Chance per step that somebody keeps a copy of a replica's folder, or puts the last one back, in per mille.
+    pub set_back_per_mille: u32,
 }
 
 impl Faults {
     /// A line that only takes its time.
-    pub const NONE: Faults = Faults { delay_ms_max: 40, cut_per_mille: 0, duplicate_per_mille: 0, crash_per_mille: 0 };
+    pub const NONE: Faults = Faults {
+        delay_ms_max: 40,
+        cut_per_mille: 0,
+        duplicate_per_mille: 0,
+        crash_per_mille: 0,
+        set_back_per_mille: 0,
+    };
 
     /// Which classes of faults a seed switches on, and how strongly.
     pub fn drawn(random: &mut Random) -> Self {
@@ -33,7 +41,14 @@ impl Faults {
             cut_per_mille: cut,
             duplicate_per_mille: duplicate,
             crash_per_mille: crash,
+            set_back_per_mille: 0,
         }
+    }
+
+    /// The same, and folders that are put back as they once were.
+    #[must_use]
+    pub fn with_set_backs(self) -> Self {
+        Self { set_back_per_mille: 30, ..self }
     }
 }
 

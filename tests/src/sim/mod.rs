@@ -25,6 +25,8 @@ pub struct Summary {
     pub cuts: u64,
     /// Processes that were killed between a commit and its acknowledgement.
     pub crashes: u64,
+    /// Folders that were put back as they once were.
+    pub set_backs: u64,
     /// Connections that replaced a live one of the same device.
     pub duplicates: u64,
     /// Records with conflicts at the hub in the end.

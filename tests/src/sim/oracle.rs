@@ -25,6 +25,20 @@ impl Ledger {
         }
     }
 
+    /// A folder was put back as it once was: what none of these replicas holds any more is nowhere.
+    pub fn keep_held<'a>(&mut self, replicas: impl Iterator<Item = &'a Replica> + Clone) {
+        let mut held: BTreeSet<(RecordId, ChangeHash)> = BTreeSet::new();
+        for (id, collection) in &self.collections {
+            for replica in replicas.clone() {
+                held.extend(replica.history(collection, id).unwrap_or_default().iter().map(|e| (*id, e.change)));
+            }
+        }
+        self.changes.retain(|change| held.contains(change));
+        let known: BTreeSet<RecordId> = held.iter().map(|(id, _)| *id).collect();
+        self.collections.retain(|id, _| known.contains(id));
+        self.pairs.retain(|(a, b)| known.contains(a) && known.contains(b));
+    }
+
     /// Two records were made by one transaction.
     pub fn pair(&mut self, ids: &[RecordId]) {
         if let [a, b] = ids {

@@ -1,7 +1,7 @@
 //! A tree of replicas, their lines, and what people do at them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -35,6 +35,8 @@ pub struct Plan {
     pub steps: usize,
     /// What the lines do; `None`: the seed draws it.
     pub faults: Option<Faults>,
+    /// Whether folders are put back as they once were.
+    pub set_backs: bool,
 }
 
 /// The clock and randomness of all replicas of a world.
@@ -105,6 +107,7 @@ impl World {
             .unwrap();
         let mut fate = Random::new(plan.seed, "faults");
         let faults = plan.faults.unwrap_or_else(|| Faults::drawn(&mut fate));
+        let faults = if plan.set_backs { faults.with_set_backs() } else { faults };
         let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
         let mut world = Self {
             plan: plan.clone(),
@@ -322,6 +325,29 @@ impl World {
                 self.crash(node);
             }
         }
+        if self.faults.set_back_per_mille > 0 && self.fate.chance(self.faults.set_back_per_mille) {
+            let node = self.fate.below(self.nodes.len());
+            self.set_back(node);
+        }
+    }
+
+    // Somebody keeps a copy of the folder, or puts the last one back and tells nobody. What was typed there since and
+    // had not left is gone with it: no program can bring it back. All else must come back.
+    fn set_back(&mut self, node: usize) {
+        let (dir, kept) = (self.nodes[node].dir.clone(), self.folder(&format!("kept-{node}")));
+        if !kept.exists() {
+            copy_files(&dir, &kept);
+            return;
+        }
+        self.summary.set_backs += 1;
+        self.crash(node);
+        let slot = &mut self.nodes[node];
+        let (again, env) = (dir.with_extension(format!("{}", self.summary.set_backs)), slot.env.clone());
+        copy_files(&kept, &again);
+        std::fs::remove_dir_all(kept).unwrap();
+        slot.replica = Replica::open(&again, crm::builtin().clone(), env).unwrap();
+        slot.dir = again;
+        self.ledger.keep_held(self.nodes.iter().map(|node| &node.replica));
     }
 
     // Whole frames before the cut still arrive, a part of one does not.
@@ -440,6 +466,13 @@ impl World {
     /// What the run came to.
     pub fn summary(&self) -> Summary {
         self.summary.clone()
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
 

@@ -51,7 +51,10 @@ impl Upstream {
         }
         if self.admitted()?.comparison.is_none() {
             let comparison = self.begin_comparison()?;
-            self.admitted()?.comparison = Some(comparison);
+            let peer = self.admitted()?;
+            // What it may be sent whole meanwhile; how far it has got is not known.
+            peer.position = Position { held: comparison.position.held.clone(), ..Position::default() };
+            peer.comparison = Some(comparison);
         }
         let unexpected = || Error::protocol("unexpected-message");
         let comparison = self.admitted()?.comparison.as_mut().ok_or_else(unexpected)?;

@@ -23,7 +23,7 @@ use crate::replica::Replica;
 use crate::replica::identity::is_binding_genuine;
 use crate::schema::Collection;
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
-use crate::store::link_rows::{self, DeviceRow, LinkRow};
+use crate::store::link_rows::{self, DeviceRow, LinkRow, OwnWork};
 use crate::store::{Appended, Fate, Origin, Writer};
 use crate::sync::position::Position;
 use crate::wire::codec::{self, Decoded, DecodedChange};
@@ -69,7 +69,7 @@ impl Upstream {
         let replica = self.replica.clone();
         let seal = self.seal.clone();
         let admitted = self.admitted()?;
-        let (revoked, carries, stored) = (admitted.revoked, admitted.carries, admitted.offered.take());
+        let (revoked, carries) = (admitted.revoked, admitted.carries);
         let now = replica.corrected_now();
         let timeline = replica.timeline()?;
         let workspace = replica.settings()?.workspace;
@@ -78,7 +78,7 @@ impl Upstream {
             replica.write(Origin::Downstream(admitted.device.id), |writer| {
                 let conn = writer.connection();
                 let peer = if revoked { admitted.device.clone() } else { admitted.current(conn)? };
-                confirm_epoch(writer, &peer.id, stored)?;
+                let link = admitted.link(conn)?;
                 let decoded = codec::decode(bytes, &mut |id, actor, seq| known(writer, id, actor, seq))?;
                 let authors = bind(writer, &replica, &Carrier { workspace, peer: &peer, carries }, &decoded)?;
                 let bench = Bench {
@@ -105,7 +105,10 @@ impl Upstream {
                 for transaction in transactions(&decoded) {
                     intake.transaction(&decoded, transaction)?;
                 }
-                let Intake { mut refused, new, .. } = intake;
+                let Intake { mut refused, new, writer, .. } = intake;
+                if new > 0 {
+                    note_work(writer, &peer.id, link)?;
+                }
                 refused.sort_by_key(|r| r.index);
                 let accepted = decoded.changes.iter().filter(|c| !refused.iter().any(|r| r.index == c.index as u64));
                 let names: Vec<(RecordId, ChangeHash)> =
@@ -122,13 +125,15 @@ impl Upstream {
     }
 }
 
-// Who pushes has stored the epoch that was issued to it: from now on it alone is good.
-fn confirm_epoch(writer: &mut Writer<'_>, device: &DeviceId, stored: Option<u32>) -> Result<()> {
-    let Some(row) = link_rows::link(writer.connection(), device)?.filter(|row| stored == Some(row.offered)) else {
-        return Ok(());
-    };
-    writer.mark_dirty();
-    link_rows::set_link(writer.connection(), device, &LinkRow { epoch: row.offered, ..row })
+// From here on the downstream holds its own work up to here; and it has stored the epoch that was issued to it, which
+// alone is good from now on.
+fn note_work(writer: &mut Writer<'_>, device: &DeviceId, link: Option<LinkRow>) -> Result<()> {
+    let own = link_rows::own_work(writer.connection(), device)?;
+    link_rows::set_own_work(writer.connection(), device, OwnWork { last: writer.log_end(), ..own })?;
+    match link.filter(|row| row.epoch != row.offered) {
+        Some(row) => link_rows::set_link(writer.connection(), device, &LinkRow { epoch: row.offered, ..row }),
+        None => Ok(()),
+    }
 }
 
 // What a change of a push may name as followed: a change of the log, or one that was refused. What follows a refused

@@ -13,7 +13,7 @@ use crate::id::{DeviceId, RecordId, Timeline};
 use crate::replica::Replica;
 use crate::schema::Kind;
 use crate::store::feed::{self, CLASS_SHARED_MAX, FeedChange, Viewer};
-use crate::store::link_rows::{self, DeviceRow, LinkRow};
+use crate::store::link_rows::{self, DeviceRow, LinkRow, OwnWork};
 use crate::store::{Opened, Origin};
 use crate::sync::Executor;
 use crate::sync::blobs::{BlobReply, BlobRequest};
@@ -52,8 +52,8 @@ pub(super) struct Peer {
     pub(super) comparison: Option<Comparison>,
     /// The certificate of a device that this replica does not remember.
     pub(super) certificate: Option<Vec<u8>>,
-    // The epoch issued on this connection, until it is known to be stored below.
-    pub(super) offered: Option<u32>,
+    /// The epoch issued on this connection; none without a line.
+    pub(super) epoch: Option<u32>,
 }
 
 impl Peer {
@@ -69,8 +69,16 @@ impl Peer {
             carries: false,
             comparison: None,
             certificate: None,
-            offered: None,
+            epoch: None,
         }
+    }
+
+    /// The link as it is remembered, while this connection is the newest of its device: what two copies of a folder bring
+    /// at a time cannot be told apart.
+    pub(super) fn link(&self, conn: &Opened) -> Result<Option<LinkRow>> {
+        let Some(epoch) = self.epoch else { return Ok(None) };
+        let row = link_rows::link(conn, &self.device.id)?.filter(|row| row.offered == epoch);
+        row.map(Some).ok_or_else(|| Error::busy("link-replaced"))
     }
 
     /// The device as its record now says; one that came back with its certificate has none yet.
@@ -174,17 +182,21 @@ impl Upstream {
         let (standing, quiet) = self.replica.note(|conn| {
             let row = link_rows::link(conn, &device.id)?.unwrap_or_default();
             let first = row.epoch == 0 && row.offered == 0;
-            if !first && hello.epoch != row.epoch && hello.epoch != row.offered {
-                // Another copy of the folder, or an older one: it lacks what came from this device meanwhile.
-                link_rows::set_copied_at(conn, &device.id, feed::log_end(conn)?)?;
-            }
+            let stale = !first && hello.epoch != row.epoch && hello.epoch != row.offered;
             // A revoked device is let in only to hand over for review what was typed on it; it gets nothing.
             let standing = match revoked {
-                true => Standing::Known(beginning(conn, timeline)?),
+                true => Standing::Known(beginning(conn, timeline)?, u64::MAX),
                 false => standing(conn, timeline, &seal, hello)?,
             };
+            let own = link_rows::own_work(conn, &device.id)?;
+            if stale || own.last > standing.held() {
+                // Another copy of the folder, or an older one: it may lack what came from this device meanwhile. Or the
+                // answer to its last push was lost, and it gets that once more.
+                let copied_at = feed::log_end(conn)?;
+                link_rows::set_own_work(conn, &device.id, OwnWork { copied_at, ..own })?;
+            }
             let (position, quiet) = match &standing {
-                Standing::Known(position) => {
+                Standing::Known(position, _) => {
                     let viewer = viewer(conn, &replica, &device, &grant)?;
                     (position.seq, revoked || feed::is_quiet(conn, &viewer, position)?)
                 }
@@ -204,13 +216,13 @@ impl Upstream {
         })?;
         let _ = self.admitted.set(device.id);
         let (differs, lost) = match &standing {
-            Standing::Known(_) => (false, false),
+            Standing::Known(..) => (false, false),
             Standing::Differs { here } => (true, *here),
         };
-        let position = if let Standing::Known(position) = standing { position } else { Position::default() };
+        let position = if let Standing::Known(position, _) = standing { position } else { Position::default() };
         let carries = !revoked && (lost || certificate.is_some());
         let peer = Peer::new(device, revoked, position);
-        self.peer = Some(Peer { carries, certificate, offered: Some(offered), ..peer });
+        self.peer = Some(Peer { carries, certificate, epoch: Some(offered), ..peer });
         Ok(Reply::Welcome { welcome: Welcome { now: self.replica.corrected_now(), epoch: offered, quiet }, differs })
     }
 
@@ -249,12 +261,16 @@ impl Upstream {
         }
         let (mut told, from) = (std::mem::take(&mut peer.told), &peer.position);
         let fed = replica.read(|conn| {
+            peer.link(conn)?;
             let device = peer.current(conn)?;
             let grant = replica.grant_of(&device);
             let viewer = viewer(conn, &replica, &device, &grant)?;
             let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
             loop {
                 let mut fed = feed::feed(conn, &viewer, from, raw_budget)?;
+                if beyond.is_some() {
+                    fed.verdicts.extend(feed::verdicts(conn, &device.id, from.seq)?);
+                }
                 let count = fed.changes.len() as u64;
                 let changes = encode_fed(conn, &replica, &mut told, std::mem::take(&mut fed.changes), budget.level)?;
                 // What hardly compresses goes in smaller batches; one transaction always fits.
@@ -311,12 +327,15 @@ impl Upstream {
     pub(super) fn heard(&mut self, outbox: u64, complete: Option<Millis>) -> Result<()> {
         let now = self.replica.environment().now();
         let replica = self.replica.clone();
-        let peer = self.admitted()?;
-        let (device, position, stored) = (peer.device.id, peer.position.seq, peer.offered.take());
+        let peer = &*self.admitted()?;
+        let (device, position) = (peer.device.id, peer.position.seq);
         replica.write(Origin::Local, |writer| {
-            let row = link_rows::link(writer.connection(), &device)?.unwrap_or_default();
+            let row = match peer.link(writer.connection())? {
+                // Who speaks has stored the epoch that was issued to it: from now on it alone is good.
+                Some(row) => LinkRow { epoch: row.offered, ..row },
+                None => link_rows::link(writer.connection(), &device)?.unwrap_or_default(),
+            };
             let row = LinkRow {
-                epoch: if stored == Some(row.offered) { row.offered } else { row.epoch },
                 last_seen: Some(now),
                 position,
                 outbox: Some(outbox),
@@ -380,28 +399,41 @@ fn is_of(conn: &Opened, timeline: Timeline, position: &Position, end: u64) -> Re
 
 /// Where a downstream stands in this log.
 enum Standing {
-    Known(Position),
+    /// There, and up to where it holds its own work.
+    Known(Position, u64),
     /// Nowhere: the token is none of ours, or `here` it names a place that this log once had.
-    Differs {
-        here: bool,
-    },
+    Differs { here: bool },
+}
+
+impl Standing {
+    // A comparison finds own work like all else.
+    fn held(&self) -> u64 {
+        match self {
+            Standing::Known(_, held) => *held,
+            Standing::Differs { .. } => u64::MAX,
+        }
+    }
 }
 
 fn standing(conn: &Opened, timeline: Timeline, seal: &Seal, hello: &Hello) -> Result<Standing> {
     let end = feed::log_end(conn)?;
-    let mut position = None;
+    let (mut position, mut held) = (None, 0);
     let (mut foreign, mut here) = (false, false);
     for token in [&hello.position, &hello.witness].into_iter().filter(|token| !token.is_empty()) {
         match seal.open(token) {
-            Ok(place) if is_of(conn, timeline, &place, end)? => _ = position.get_or_insert(place),
+            Ok(place) if is_of(conn, timeline, &place, end)? => {
+                held = place.seq.max(held);
+                position.get_or_insert(place);
+            }
             Ok(_) => here = true,
             Err(_) => foreign = true,
         }
     }
     match position {
         _ if foreign || here => Ok(Standing::Differs { here }),
-        Some(position) if !hello.position.is_empty() => Ok(Standing::Known(position)),
-        _ => beginning(conn, timeline).map(Standing::Known),
+        Some(position) if !hello.position.is_empty() => Ok(Standing::Known(position, held)),
+        // All of it goes down by passes, its own work, too.
+        _ => Ok(Standing::Known(beginning(conn, timeline)?, u64::MAX)),
     }
 }
 
@@ -422,7 +454,7 @@ pub(super) fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow, grant
     }
     let (scopes, teams) = scopes_of(conn, device)?;
     let own = link_rows::scope_number(conn, &format!("user:{}", device.person))?;
-    let copied_at = link_rows::copied_at(conn, &device.id)?;
+    let copied_at = link_rows::own_work(conn, &device.id)?.copied_at;
     Ok(Viewer { device: device.id, own, teams, scopes, shared, grant: grant.mark(), copied_at })
 }
 
