@@ -51,8 +51,13 @@ pub(crate) fn ensure(conn: &Connection, cache: &mut Cache, actor: ActorId) -> Re
     Ok(row)
 }
 
-/// Stores a binding whose signature was checked; a known one stays as it is.
-pub(crate) fn bind(conn: &Connection, cache: &mut Cache, binding: &Binding) -> Result<()> {
+/// Stores a binding whose signature was checked; a known one stays as it is. Gives the number of an actor that has written
+/// here before anybody knew who it is.
+pub(crate) fn bind(conn: &Connection, cache: &mut Cache, binding: &Binding) -> Result<Option<i64>> {
+    let nameless: Option<i64> = conn
+        .prepare_cached("SELECT n FROM actor WHERE actor = ? AND signature IS NULL")?
+        .query_row([binding.actor.as_bytes()], |row| row.get(0))
+        .optional()?;
     conn.prepare_cached(
         "INSERT INTO actor (actor, device, device_name, person, batch, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (actor) DO UPDATE SET device = ?2, device_name = ?3, person = ?4, batch = ?5, signature = ?6
@@ -67,7 +72,16 @@ pub(crate) fn bind(conn: &Connection, cache: &mut Cache, binding: &Binding) -> R
         &binding.signature[..],
     ])?;
     cache.actors.remove(&binding.actor);
-    Ok(())
+    Ok(nameless)
+}
+
+/// The records that show something of an actor.
+pub(super) fn records(conn: &Connection, n: i64) -> Result<Vec<RecordId>> {
+    let mut rows = conn.prepare_cached(
+        "SELECT id FROM record WHERE flags & ?2 = 0 AND n IN (SELECT record FROM log WHERE actor = ?1) ORDER BY n",
+    )?;
+    let found = rows.query_map(params![n, flag::HIDDEN], |row| Ok(RecordId(row.get(0)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The binding of an actor, if it is known here.

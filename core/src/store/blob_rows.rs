@@ -27,6 +27,12 @@ pub(crate) fn sent(conn: &Connection, hash: &BlobHash) -> Result<()> {
     Ok(())
 }
 
+/// The upstream has lost what it had: whatever is here may be lacking there.
+pub(crate) fn offer_all(conn: &Connection) -> Result<()> {
+    conn.execute("UPDATE blob SET sent = 0 WHERE have > 0", [])?;
+    Ok(())
+}
+
 /// Somebody here asks for it.
 pub(crate) fn want(conn: &Connection, hash: &BlobHash) -> Result<()> {
     conn.prepare_cached(

@@ -215,6 +215,11 @@ impl Writer<'_> {
             .prepare_cached("UPDATE record SET flags = flags & ~? WHERE id = ?")?
             .execute(params![flag::HIDDEN, id.as_bytes()])?;
         self.forget(id);
+        self.show_anew(id)
+    }
+
+    /// Projects a record as it stands, for what it shows has changed without it.
+    pub(super) fn show_anew(&mut self, id: &RecordId) -> Result<()> {
         let Some(state) = self.state(id)?.cloned() else { return Ok(()) };
         self.replace(id, state).map(|_| ())
     }

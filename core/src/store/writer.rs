@@ -213,7 +213,10 @@ impl<'s> Writer<'s> {
     /// Stores the binding of an actor, whose signature the caller has checked.
     pub fn bind_actor(&mut self, binding: &Binding) -> Result<()> {
         self.dirty = true;
-        actor::bind(&self.store.conn, &mut self.store.cache, binding)
+        let nameless = actor::bind(&self.store.conn, &mut self.store.cache, binding)?;
+        // Mostly a binding comes before what was written under it; what shows no author yet is shown anew.
+        let records = nameless.map(|n| actor::records(&self.store.conn, n)).transpose()?;
+        records.unwrap_or_default().iter().try_for_each(|id| self.show_anew(id))
     }
 
     /// Puts a change at the end of the log. `tx_end` says that it is the last of its transaction; the last change

@@ -293,6 +293,15 @@ impl Session {
         }
     }
 
+    fn ask(&mut self, now: Millis, compare: Compare) {
+        if compare.round.is_empty() {
+            self.comparing = Comparing::Offering(compare.want);
+            self.outbox_empty = false;
+        } else {
+            self.send(now, &Message::Compare(compare));
+        }
+    }
+
     fn batch(&mut self, batch: Batch) {
         if self.requests.iter().any(|r| matches!(r, Request::Apply(_))) {
             // The upstream keeps one batch in flight; a second one here means that it does not keep the protocol.
@@ -333,11 +342,7 @@ impl Session {
                 }
             }
             Reply::Reconciled(again_at) => self.audit = Some(Audit::At(again_at)),
-            Reply::Compare(compare) if compare.round.is_empty() => {
-                self.comparing = Comparing::Offering(compare.want);
-                self.outbox_empty = false;
-            }
-            Reply::Compare(compare) => self.send(now, &Message::Compare(compare)),
+            Reply::Compare(compare) => self.ask(now, compare),
             Reply::Applied { changes, want, replayed } => {
                 self.outbox_empty &= !replayed;
                 if let Some(Applying { number, last, moves }) = self.applying.take() {
@@ -345,6 +350,7 @@ impl Session {
                     self.send(now, &Message::Got { number });
                     if moves && self.comparing == Comparing::Settling {
                         self.comparing = Comparing::No;
+                        self.blobs_done = false;
                         self.requests.push_back(Request::Reconciled);
                     }
                 }

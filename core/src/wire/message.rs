@@ -394,20 +394,9 @@ impl Message {
                 put_bool(&mut out, failure.retryable);
             }
             Message::Grant(grant) => grant.put(&mut out),
-            Message::Compare(compare) => {
-                out.push(kind::COMPARE);
-                put_number(&mut out, compare.want.len() as u64);
-                compare.want.iter().for_each(|key| out.extend_from_slice(key));
-                out.extend_from_slice(&compare.round);
-            }
-            Message::Compared { round } => {
-                out.push(kind::COMPARED);
-                out.extend_from_slice(round);
-            }
-            Message::Introduce { certificate } => {
-                out.push(kind::INTRODUCE);
-                out.extend_from_slice(certificate);
-            }
+            Message::Compare(compare) => compare.put(&mut out),
+            Message::Compared { round } => put_rest(&mut out, kind::COMPARED, round),
+            Message::Introduce { certificate } => put_rest(&mut out, kind::INTRODUCE, certificate),
         }
         out
     }
@@ -530,6 +519,15 @@ impl Ack {
     }
 }
 
+impl Compare {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(kind::COMPARE);
+        put_number(out, self.want.len() as u64);
+        self.want.iter().for_each(|key| out.extend_from_slice(key));
+        out.extend_from_slice(&self.round);
+    }
+}
+
 impl Grant {
     fn put(&self, out: &mut Vec<u8>) {
         out.push(kind::GRANT);
@@ -550,6 +548,11 @@ impl Grant {
 fn put_records(out: &mut Vec<u8>, records: &[RecordId]) {
     put_number(out, records.len() as u64);
     records.iter().for_each(|id| out.extend_from_slice(id.as_bytes()));
+}
+
+fn put_rest(out: &mut Vec<u8>, kind: u8, rest: &[u8]) {
+    out.push(kind);
+    out.extend_from_slice(rest);
 }
 
 fn put_blob(out: &mut Vec<u8>, kind: u8, hash: &BlobHash, number: u64) {

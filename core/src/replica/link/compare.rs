@@ -13,7 +13,7 @@ use super::upstream::{Upstream, beginning, encode_fed, viewer};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::limits::{AUDIT_MS, BATCH_CHANGES_MAX};
-use crate::store::{holding, meta};
+use crate::store::{blob_rows, holding, meta};
 use crate::sync::compare::{Answerer, Asker};
 use crate::sync::downstream::Audit;
 use crate::sync::pace::Budget;
@@ -167,10 +167,14 @@ impl Downstream {
         if let Some(round) = next.round {
             return Ok(Compare { want: next.want, round });
         }
+        // The upstream has noticed that it was set back: then it may have lost what is not compared, too.
         let (beyond, hidden) = (asker.beyond(), *asked);
         self.asker = None;
         if !beyond.is_empty() || hidden {
-            self.replica.note(|conn| holding::offer(conn, &beyond, hidden))?;
+            self.replica.note(|conn| {
+                holding::offer(conn, &beyond, hidden)?;
+                if hidden { blob_rows::offer_all(conn) } else { Ok(()) }
+            })?;
         }
         Ok(Compare { want: next.want, round: Vec::new() })
     }

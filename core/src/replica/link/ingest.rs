@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::batch::digest;
 use super::bench::{Bench, text_of};
+use super::state::key;
 use super::upstream::Upstream;
 use crate::document::{Foreign, Refusal, State, Vetted, vet_rebuilt};
 use crate::error::Result;
@@ -24,7 +25,7 @@ use crate::replica::identity::is_binding_genuine;
 use crate::schema::Collection;
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
 use crate::store::link_rows::{self, DeviceRow, LinkRow, OwnWork};
-use crate::store::{Appended, Fate, Origin, Writer};
+use crate::store::{Appended, Fate, Origin, Writer, meta};
 use crate::sync::position::Position;
 use crate::wire::codec::{self, Decoded, DecodedChange};
 use crate::wire::message::{Ack, RefusedChange};
@@ -160,15 +161,20 @@ fn bind(
     decoded: &Decoded,
 ) -> Result<HashMap<ActorId, Author>> {
     let mut authors = HashMap::new();
+    let above = meta::bytes(writer.connection(), key::UPSTREAM_KEY)?;
+    let above: Option<[u8; 32]> = above.and_then(|key| key.try_into().ok());
     for binding in &decoded.bindings {
         let own = binding.device == carrier.peer.id || carrier.peer.branch;
         if !own && !carrier.carries {
             continue;
         }
+        let above = || above.filter(|key| DeviceId::of_key(key) == binding.device);
         let (key, person) = if binding.device == replica.device() {
             (replica.identity().public_key(), binding.person)
         } else if binding.device == carrier.peer.id {
             (carrier.peer.public_key, carrier.peer.person)
+        } else if let Some(key) = above() {
+            (key, binding.person)
         } else {
             // Enrolments precede the first batch of their device, so its record is here.
             let Some(device) = link_rows::device(writer.connection(), &binding.device)? else { continue };
