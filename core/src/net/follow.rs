@@ -43,7 +43,7 @@ impl Exchange {
             Event::Pulled(changes) => self.pulled += changes,
             Event::Pushed(changes) => self.pushed += changes,
             Event::Refused(changes) => self.refused += changes,
-            Event::Connected | Event::Progress { .. } | Event::Blob(_) | Event::Quiet => {}
+            Event::Connected | Event::Differs | Event::Progress { .. } | Event::Blob(_) | Event::Quiet => {}
         }
     }
 }

@@ -257,7 +257,10 @@ impl Session {
                 self.outputs.push_back(Output::Event(Event::Connected));
             }
             // It comes before the welcome, so that nothing is pushed which follows what is lacking there.
-            (Phase::Greeted, Message::Compared { round }) if round.is_empty() => self.compare(true),
+            (Phase::Greeted, Message::Compared { round }) if round.is_empty() => {
+                self.outputs.push_back(Output::Event(Event::Differs));
+                self.compare(true);
+            }
             (Phase::Greeted, Message::Introduce { certificate }) if certificate.is_empty() => {
                 self.requests.push_back(Request::Introduce);
             }

@@ -97,6 +97,8 @@ pub enum Output<Q> {
 pub enum Event {
     /// The upstream let us in.
     Connected,
+    /// The histories of both ends differ: what they hold is compared, and each gets what it lacks.
+    Differs,
     /// Records delivered and to be delivered by the first sync.
     Progress {
         /// Delivered so far.

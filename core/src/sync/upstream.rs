@@ -234,6 +234,9 @@ impl Session {
                 }
                 self.send(now, &Message::Welcome(welcome));
                 self.outputs.push_back(Output::Event(Event::Connected));
+                if differs {
+                    self.outputs.push_back(Output::Event(Event::Differs));
+                }
             }
             Reply::Stranger => {
                 self.phase = Phase::Introducing;

@@ -92,6 +92,7 @@ done-updated = Changed
 done-unchanged = As it was
 col-done = Result
 line-up = The line is up.
+line-differs = The upstream was set back: both ends compare what they hold.
 line-down = The line is down: { $why } Next try in { $seconds } s.
 line-paused = paused by hand
 line-state = Line

@@ -96,6 +96,7 @@ done-updated = Змінено
 done-unchanged = Без змін
 col-done = Підсумок
 line-up = Лінія є.
+line-differs = Вищий сервер повернуто до попереднього стану: обидві сторони звіряють, що мають.
 line-down = Лінії немає: { $why } Наступна спроба через { $seconds } с.
 line-paused = вимкнено вручну
 line-state = Лінія

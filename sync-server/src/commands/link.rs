@@ -139,6 +139,7 @@ async fn follow(context: &Context, replica: &Replica) -> Result<Exchange> {
         Following::Event(Event::Pulled(changes)) => done.pulled += changes,
         Following::Event(Event::Pushed(changes)) => done.pushed += changes,
         Following::Event(Event::Refused(changes)) => done.refused += changes,
+        Following::Event(Event::Differs) => aside(context.say("line-differs")),
         Following::Event(_) => {}
     })
     .await?;

@@ -110,10 +110,11 @@ async fn serve(node: Node, line: Line, nonce: Nonce, version: Option<String>) {
         Input::Opened(nonce),
         Around { env, local: node.local.clone() },
         |event, _| {
-            if event == Event::Connected
-                && let Some(device) = admitted.get()
-            {
-                links.enter(*device, replace.clone());
+            let Some(device) = admitted.get() else { return };
+            match event {
+                Event::Connected => links.enter(*device, replace.clone()),
+                Event::Differs => tracing::warn!(%device, "histories differ: comparing what both ends hold"),
+                _ => {}
             }
         },
         stop,

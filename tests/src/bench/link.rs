@@ -85,7 +85,7 @@ pub(super) fn first_sync_large() -> Vec<Figure> {
     let mut figures = received(&synced, LARGE);
     figures.push(Figure::note("seconds of wall time, both ends", synced.wall));
     figures.push(Figure::at_most("MB of peak memory of the receiver", synced.peak_mb, 200.0, 64.0));
-    figures.extend(again(&pair));
+    figures.extend(again(&pair.device));
     figures
 }
 
@@ -94,9 +94,9 @@ fn received(synced: &Synced, records: usize) -> Vec<Figure> {
     vec![Figure::at_least("records per CPU second of the receiver", records as f64 / synced.cpu, 30_000.0, 70_000.0)]
 }
 
-// A reconnect with nothing new.
-fn again(pair: &Pair) -> Vec<Figure> {
-    let synced = Synced::of(&pair.device);
+/// A reconnect with nothing new.
+pub(super) fn again(device: &Node) -> Vec<Figure> {
+    let synced = Synced::of(device);
     let bytes = synced.number("bytes_up") + synced.number("bytes_down");
     vec![
         Figure::at_most("bytes both ways when nothing is new", bytes, 400.0, 160.0),
@@ -108,7 +108,7 @@ fn again(pair: &Pair) -> Vec<Figure> {
 pub(super) fn reconnect() -> Vec<Figure> {
     let pair = Pair::new(SMALL);
     Synced::of(&pair.device);
-    again(&pair)
+    again(&pair.device)
 }
 
 /// Upload of 10,000 created records, then of one edit to each: CPU of the hub.

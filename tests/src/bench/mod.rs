@@ -12,6 +12,7 @@ mod link;
 mod local;
 mod reading;
 mod seed;
+mod set_back;
 
 use serde_json::json;
 
@@ -87,6 +88,11 @@ pub fn rows() -> Vec<Row> {
         Row { name: "seed", about: "a new replica of 100,000 records from a seed", run: seed::opened },
         Row { name: "upload", about: "10,000 records and as many edits up to a hub", run: link::upload },
         Row { name: "reconnect", about: "connecting again with nothing new, 10,000 records", run: link::reconnect },
+        Row {
+            name: "set-back",
+            about: "a hub put back, 1,000 changes behind its three devices",
+            run: set_back::set_back,
+        },
         Row { name: "idle", about: "a hub with 1,000 connections on which nothing happens", run: idle::connections },
         Row { name: "write", about: "an edit of one field, durable", run: local::write },
         Row { name: "read", about: "reading at 100,000 records", run: reading::reads },
