@@ -126,5 +126,7 @@ pub const COURIER_REFUSALS_MAX: usize = 1_000;
 pub const COMPARE_ROUND_BYTES_MAX: usize = 64 * 1024;
 /// Most rounds of one comparison: enough for four million changes that one end lacks.
 pub const COMPARE_ROUNDS_MAX: usize = 4_096;
+/// Most comparisons that go on at a replica at a time; others are told to come again.
+pub const COMPARISONS_MAX: usize = 8;
 /// A link is compared whole again after this long, in milliseconds: a week.
 pub const AUDIT_MS: i64 = 7 * 24 * 3_600 * 1_000;

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
+use branchline_core::replica::link::{Downstream, Upstream};
 use branchline_core::replica::{Environment, Fate, Replica, SystemEnvironment};
 use branchline_core::schema::Value;
+use branchline_core::sync::{End, Input, downstream, upstream};
 use branchline_core::time::Millis;
 use branchline_tests::sim::company::{Company, deal, invitation, names, set};
-use branchline_tests::sim::pair::{Exchanged, exchange, exchange_cut};
+use branchline_tests::sim::pair::{Exchanged, Half, exchange, exchange_cut};
 
 /// Copies a folder as it lies there, the database with its write-ahead log.
 fn copy(from: &Path, to: &Path) {
@@ -495,4 +497,42 @@ fn what_gives_rights_waits_for_a_person_and_a_revocation_comes_back_by_itself() 
     exchange(&phone, &hub).unwrap();
     assert_eq!(phone.record("user", &user).unwrap().text("role"), "owner");
     sound(&[&hub, &phone]);
+}
+
+/// Two copies of a folder on the line at a time: the newer connection counts, and the older loses nothing.
+#[test]
+fn of_two_connections_of_one_device_the_older_is_told_to_come_again() {
+    let company = Company::new();
+    let original = company.branch("Central");
+    exchange(&original, &company.hub).unwrap();
+    copy(&company.folder("Central"), &company.folder("copy"));
+    let clone = opened(&company, "copy");
+    let now = SystemEnvironment.now();
+    let hub = Upstream::new(company.hub.clone(), None);
+    let mut up = Half::new(upstream::Session::new(now, [7; 16]), hub, 0);
+    let mut down = Half::new(downstream::Session::new(now), Downstream::new(original.clone()).unwrap(), 0);
+    up.give(now, Input::Opened([7; 16]));
+    for frame in down.give(now, Input::Opened([7; 16])) {
+        for frame in up.give(now, Input::Frame(frame)) {
+            down.give(now, Input::Frame(frame));
+        }
+    }
+    deal(&clone, "of the copy", vec![]);
+    exchange(&clone, &company.hub).unwrap();
+    deal(&original, "of the original", vec![]);
+    let answered: Vec<Vec<u8>> = down
+        .give(now, Input::Local)
+        .into_iter()
+        .flat_map(|frame| up.give(now, Input::Frame(frame)))
+        .flat_map(|frame| down.give(now, Input::Frame(frame)))
+        .collect();
+    assert!(answered.is_empty());
+    let Some(End::Theirs(failure)) = down.end else { panic!("{:?}", down.end) };
+    assert_eq!((&*failure.code, failure.retryable), ("link_replaced", true));
+    assert_eq!(names(&company.hub), ["of the copy"]);
+    exchange(&original, &company.hub).unwrap();
+    exchange(&clone, &company.hub).unwrap();
+    for replica in [&company.hub, &original, &clone] {
+        assert_eq!(names(replica), ["of the copy", "of the original"]);
+    }
 }

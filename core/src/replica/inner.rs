@@ -23,6 +23,8 @@ pub(crate) struct Inner {
     pub(super) watchers: Watchers,
     pub(super) ids: Mutex<RecordIds>,
     pub(super) actors: Mutex<HashMap<Acting, ActorId>>,
+    /// Held by every comparison with a downstream that goes on.
+    pub(super) comparing: Arc<()>,
     clock_offset_ms: AtomicI64,
     store: Mutex<Store>,
     seen_version: AtomicI64,
@@ -57,6 +59,7 @@ impl Inner {
             watchers: Watchers::default(),
             ids: Mutex::new(RecordIds::new(u64::from_be_bytes(low))),
             actors: Mutex::new(HashMap::new()),
+            comparing: Arc::default(),
             clock_offset_ms: AtomicI64::new(clock_offset_ms),
             store: Mutex::new(store),
             seen_version: AtomicI64::new(-1),

@@ -3,6 +3,8 @@
 //! Rows only this replica knows; none of them can be rebuilt from the log, all of them are written in the transaction of
 //! what they belong to.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::meta;
@@ -288,22 +290,35 @@ pub(crate) struct DeviceRow {
 const DEVICE_COLUMNS: &str =
     "device_id, id, name, public_key, person, role, scopes, branch, serves, enroller, revoked_at FROM device";
 
-/// The device of this id, as the projection of its record says. After a restored copy it can have two records, the one
-/// that was lost and the one made when it came back; it is revoked if either says so.
+/// The device of this id, as the projection of its record says.
 pub(crate) fn device(conn: &Connection, id: &DeviceId) -> Result<Option<DeviceRow>> {
     let select = format!("SELECT {DEVICE_COLUMNS} WHERE device_id = ? AND NOT archived ORDER BY n");
     let mut rows = conn.prepare_cached(&select)?;
     let found = rows.query_map([id.to_string()], device_of)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut found = found.into_iter().flatten();
-    let Some(first) = found.next() else { return Ok(None) };
-    Ok(Some(DeviceRow { revoked: first.revoked || found.any(|other| other.revoked), ..first }))
+    Ok(each_once(found).into_iter().next())
 }
 
 /// Every enrolled device, revoked ones too.
 pub(crate) fn devices(conn: &Connection) -> Result<Vec<DeviceRow>> {
     let mut rows = conn.prepare_cached(&format!("SELECT {DEVICE_COLUMNS} WHERE NOT archived ORDER BY n"))?;
-    let found = rows.query_map([], device_of)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(found.into_iter().flatten().collect())
+    Ok(each_once(rows.query_map([], device_of)?.collect::<rusqlite::Result<Vec<_>>>()?))
+}
+
+// After a log was set back a device can have two records: the one that was lost, and the one made when it came back. It is
+// revoked if either says so.
+fn each_once(found: Vec<Option<DeviceRow>>) -> Vec<DeviceRow> {
+    let mut places: HashMap<DeviceId, usize> = HashMap::new();
+    let mut devices: Vec<DeviceRow> = Vec::new();
+    for device in found.into_iter().flatten() {
+        match places.get(&device.id).and_then(|at| devices.get_mut(*at)) {
+            Some(first) => first.revoked |= device.revoked,
+            None => {
+                places.insert(device.id, devices.len());
+                devices.push(device);
+            }
+        }
+    }
+    devices
 }
 
 // A record that lacks what a device must have is none.

@@ -149,6 +149,7 @@ impl Asker {
 pub struct Answerer {
     held: Holding,
     engine: Engine,
+    rounds: usize,
     wanted: HashSet<ChangeKey>,
 }
 
@@ -158,15 +159,16 @@ impl Answerer {
     /// # Errors
     /// None that a caller could mend.
     pub fn new(held: Holding) -> Result<Self> {
-        Ok(Self { engine: engine(&held)?, held, wanted: HashSet::new() })
+        Ok(Self { engine: engine(&held)?, held, rounds: 0, wanted: HashSet::new() })
     }
 
     /// Answers a round.
     ///
     /// # Errors
-    /// `unexpected_message` for a round that is none.
+    /// `unexpected_message` for a round that is none, and for one too many.
     pub fn answer(&mut self, round: &[u8]) -> Result<Vec<u8>> {
-        if round.len() > COMPARE_ROUND_BYTES_MAX {
+        self.rounds += 1;
+        if round.len() > COMPARE_ROUND_BYTES_MAX || self.rounds > COMPARE_ROUNDS_MAX {
             return Err(Error::protocol("unexpected-message"));
         }
         self.engine.reconcile(round).map_err(broken)
@@ -247,7 +249,7 @@ mod tests {
                 let mut changed = of.clone();
                 changed[at] ^= 1 << bit;
                 let _ = answerer.answer(&changed);
-                asker.rounds = 0;
+                (asker.rounds, answerer.rounds) = (0, 0);
                 let _ = asker.answered(&changed);
             }
             let _ = answerer.answer(&of[..at]);

@@ -12,6 +12,7 @@ mod courier;
 mod damage;
 mod demo;
 mod full_disk;
+mod history;
 mod kills;
 mod offices;
 mod organisations;

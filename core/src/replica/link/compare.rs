@@ -6,13 +6,15 @@
 //! position is durable below, the old one leads here again: a cut costs another comparison of what still differs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::batch::{RAW_PER_COMPRESSED, fits};
 use super::downstream::Downstream;
 use super::state::key;
 use super::upstream::{Upstream, beginning, encode_fed, viewer};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
-use crate::limits::{AUDIT_MS, BATCH_CHANGES_MAX};
+use crate::limits::{AUDIT_MS, BATCH_CHANGES_MAX, COMPARISONS_MAX};
 use crate::store::{blob_rows, holding, meta};
 use crate::sync::compare::{Answerer, Asker};
 use crate::sync::downstream::Audit;
@@ -20,8 +22,6 @@ use crate::sync::pace::Budget;
 use crate::sync::position::Position;
 use crate::time::Millis;
 use crate::wire::message::{Batch, Compare};
-
-use super::batch::{RAW_PER_COMPRESSED, fits};
 
 /// A comparison, at the upper end.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Comparison {
     fed: usize,
     // Records of which something was pushed meanwhile: the downstream holds them, but need not be allowed to.
     offered: BTreeSet<RecordId>,
+    // Counted while it lasts.
+    _one: Arc<()>,
 }
 
 impl Comparison {
@@ -71,6 +73,11 @@ impl Upstream {
 
     fn begin_comparison(&mut self) -> Result<Comparison> {
         let replica = self.replica.clone();
+        let one = replica.inner.comparing.clone();
+        // All downstreams of a restored hub come back at once.
+        if Arc::strong_count(&one) > COMPARISONS_MAX + 1 {
+            return Err(Error::busy("upstream-compares"));
+        }
         let timeline = replica.timeline()?;
         let peer = self.admitted()?;
         replica.read(|conn| {
@@ -78,7 +85,8 @@ impl Upstream {
             let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device))?;
             let position = Position { held: viewer.scopes.clone(), ..beginning(conn, timeline)? };
             let answerer = Some(Answerer::new(holding::of_viewer(conn, &viewer)?)?);
-            Ok(Comparison { answerer, position, wanted: Vec::new(), fed: 0, offered: BTreeSet::new() })
+            let (wanted, offered) = (Vec::new(), BTreeSet::new());
+            Ok(Comparison { answerer, position, wanted, fed: 0, offered, _one: one })
         })
     }
 
