@@ -535,4 +535,9 @@ fn of_two_connections_of_one_device_the_older_is_told_to_come_again() {
     for replica in [&company.hub, &original, &clone] {
         assert_eq!(names(replica), ["of the copy", "of the original"]);
     }
+    // A server that sees the newer one come says so at once.
+    let mut up = Half::new(upstream::Session::new(now, [7; 16]), Upstream::new(company.hub.clone(), None), 0);
+    up.give(now, Input::Opened([7; 16]));
+    assert_eq!(up.give(now, Input::Replaced).len(), 1);
+    assert!(matches!(&up.end, Some(End::Ours(failure)) if failure.code == "link_replaced" && failure.retryable));
 }

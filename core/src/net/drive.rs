@@ -67,7 +67,7 @@ pub struct Outcome<E> {
     pub executor: Option<E>,
 }
 
-/// Runs a session until it closes, the connection is lost, or `stop` completes.
+/// Runs a session until it closes, the connection is lost, or `stop` says why it must end.
 ///
 /// Events go to `on_event` as they happen.
 pub async fn drive<M, E, I, O>(
@@ -77,7 +77,7 @@ pub async fn drive<M, E, I, O>(
     first: Input<M::Reply>,
     around: Around<'_>,
     mut on_event: impl FnMut(Event, Traffic),
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = Input<M::Reply>>,
 ) -> Outcome<E>
 where
     M: Machine,
@@ -123,7 +123,7 @@ where
                 Err(_) => local_open = false,
             },
             () = tokio::time::sleep(wait) => inputs.push_back(Input::Timer),
-            () = &mut stop => inputs.push_back(Input::Stop),
+            why = &mut stop => inputs.push_back(why),
         }
     };
     let Outlet { writer, traffic, store, .. } = outlet;

@@ -134,6 +134,7 @@ async fn exchange(replica: &Replica, address: &Address, on_event: &mut impl FnMu
         },
         async {
             let _ = is_quiet.wait_for(|quiet| *quiet).await;
+            Input::Stop
         },
     )
     .await;
@@ -237,7 +238,7 @@ async fn follow_one(
                 () = pause(stop, PAUSE_POLL) => {}
             }
             if *stop.borrow() || replica.is_paused().unwrap_or(false) {
-                return;
+                return Input::Stop;
             }
         }
     };
@@ -268,6 +269,10 @@ async fn follow_one(
     .await;
     note_traffic(replica, outcome.traffic.since(noted_traffic))?;
     replica.note_line(false)?;
+    if matches!(&outcome.end, Some(End::Theirs(failure)) if failure.code == "link_replaced") {
+        // A copy of this folder is on the line: without a pause they would take it from each other for ever.
+        backoff.rest();
+    }
     end_of(&outcome)
 }
 

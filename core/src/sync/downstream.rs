@@ -186,7 +186,7 @@ impl Machine for Session {
                 self.quiet_told = false;
             }
             Input::Timer => self.timer(now),
-            Input::Stop => self.close(End::Stopped),
+            Input::Stop | Input::Replaced => self.close(End::Stopped),
         }
         self.plan(now);
     }

@@ -77,6 +77,8 @@ pub enum Input<R> {
     Timer,
     /// End the link politely.
     Stop,
+    /// End it, for a newer connection of the same device has come.
+    Replaced,
 }
 
 /// What the driver must do.

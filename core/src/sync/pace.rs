@@ -85,6 +85,11 @@ impl Backoff {
         self.failures = 0;
     }
 
+    /// There is no hurry: the next wait is a long one.
+    pub fn rest(&mut self) {
+        self.failures = u32::MAX;
+    }
+
     /// The wait after one more failure, in ms: between half and all of the doubled time, as `random` says.
     pub fn next_ms(&mut self, random: u32) -> i64 {
         let full = BACKOFF_MS_MIN.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MS_MAX);
@@ -121,5 +126,7 @@ mod tests {
         assert_eq!(backoff.next_ms(u32::MAX), BACKOFF_MS_MAX);
         backoff.reset();
         assert_eq!(backoff.next_ms(u32::MAX), BACKOFF_MS_MIN);
+        backoff.rest();
+        assert_eq!(backoff.next_ms(u32::MAX), BACKOFF_MS_MAX);
     }
 }

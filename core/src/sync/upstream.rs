@@ -136,6 +136,7 @@ impl Machine for Session {
             }
             Input::Timer => self.timer(now),
             Input::Stop => self.fail(Error::busy("upstream-stops")),
+            Input::Replaced => self.fail(Error::busy("link-replaced")),
         }
         self.plan();
     }

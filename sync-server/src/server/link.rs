@@ -98,8 +98,8 @@ async fn serve(node: Node, line: Line, nonce: Nonce, version: Option<String>) {
     let mut stopping = node.stopping();
     let stop = async move {
         tokio::select! {
-            _ = stopping.wait_for(|stop| *stop) => {}
-            _ = replaced.wait_for(|replaced| *replaced) => {}
+            _ = stopping.wait_for(|stop| *stop) => Input::Stop,
+            _ = replaced.wait_for(|replaced| *replaced) => Input::Replaced,
         }
     };
     let links = node.links.clone();
