@@ -103,7 +103,7 @@ pub const BATCH_DEPS_MAX: usize = 20_000;
 pub const GRANT_SCOPES_MAX: usize = 64;
 /// Largest attachment, in bytes.
 pub const BLOB_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// A piece of an attachment, in bytes: a few seconds of a slow line.
+/// Largest piece of an attachment, in bytes; on a slow line it is a few seconds of its rate.
 pub const BLOB_PIECE_BYTES: usize = 32 * 1024;
 
 /// Largest courier file, in bytes.

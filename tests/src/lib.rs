@@ -9,6 +9,7 @@ pub mod bench;
 pub mod catalogue;
 pub mod fuzz;
 pub mod generator;
+pub mod line;
 pub mod process;
 pub mod reference;
 pub mod sim;

@@ -67,6 +67,15 @@ impl Running {
         self.child.try_wait().expect("the child can be asked").is_some()
     }
 
+    /// Ends it as Ctrl-C does and waits for its end.
+    ///
+    /// # Panics
+    /// Where the signal cannot be sent, or as [`wait`](Self::wait).
+    pub fn interrupt(self) -> Outcome {
+        interrupt(self.pid());
+        self.wait()
+    }
+
     /// Ends it with SIGKILL and gives what it had printed.
     pub fn kill(mut self) -> Outcome {
         self.stop();
@@ -100,6 +109,12 @@ impl Running {
         let stderr = self.stderr.recv().unwrap_or_default();
         Outcome { code: status.code().unwrap_or(-1), stdout, stderr }
     }
+}
+
+// What Ctrl-C sends.
+fn interrupt(pid: u32) {
+    let sent = Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("kill can be run");
+    assert!(sent.success(), "the process had ended by itself");
 }
 
 // The whole of a stream, once it has ended. A killed process leaves what it had written; that is all there is to read.
@@ -158,9 +173,7 @@ impl Server {
     /// # Panics
     /// Where the signal cannot be sent, or the process does not end within a minute.
     pub fn interrupt(mut self) -> bool {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill can be run");
-        assert!(sent.success(), "the server had ended by itself");
+        interrupt(self.child.id());
         let ended = self.said.recv_timeout(Duration::from_secs(START_SECONDS_MAX));
         assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected), "the server goes on");
         self.child.wait().expect("the child can be waited for").success()
@@ -180,6 +193,7 @@ pub struct Node {
     name: String,
     dir: PathBuf,
     server: Option<Server>,
+    host: String,
     /// Kept over restarts: downstreams know the node by its address.
     port: u16,
 }
@@ -187,7 +201,14 @@ pub struct Node {
 impl Node {
     /// A node whose folder will be `home/name`; nothing exists yet.
     pub fn new(home: &Path, name: &str) -> Self {
-        Self { name: name.to_owned(), dir: home.join(name), server: None, port: 0 }
+        Self { name: name.to_owned(), dir: home.join(name), server: None, host: "127.0.0.1".to_owned(), port: 0 }
+    }
+
+    /// The node serves on this address instead of the loopback's.
+    #[must_use]
+    pub fn at(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
     }
 
     /// The replica's folder.
@@ -242,7 +263,7 @@ impl Node {
         let log = std::fs::File::create(self.log_path()).expect("the log file can be made");
         let mut command = Command::new(crate::binary());
         command.env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8").env_remove("LC_ALL");
-        command.arg("--data").arg(&self.dir).arg("serve").arg("--listen").arg(format!("127.0.0.1:{}", self.port));
+        command.arg("--data").arg(&self.dir).arg("serve").arg("--listen").arg(format!("{}:{}", self.host, self.port));
         command.stderr(log);
         let Some(server) = Server::start(command) else {
             panic!("{} does not listen; it said:\n{}", self.name, self.log())

@@ -47,7 +47,10 @@ const FILE_LINES_MAX: usize = 800;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files that may hold `unsafe`, each for one stated reason.
-const UNSAFE_ALLOWED: [&str; 0] = [];
+const UNSAFE_ALLOWED: [&str; 1] = [
+    // Namespaces and TUN devices are system calls.
+    "tests/src/line/kernel.rs",
+];
 
 /// The rooms of `core` in their order, read from the table in the crate's documentation; those of one row are equals.
 fn rooms() -> Vec<Vec<String>> {

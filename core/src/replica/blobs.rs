@@ -121,7 +121,7 @@ impl Replica {
         Ok(BlobReply::Want { hash: *hash, offset, done: here })
     }
 
-    pub(super) fn blob_read(&self, hash: &BlobHash, offset: u64) -> Result<BlobReply> {
+    pub(super) fn blob_read(&self, hash: &BlobHash, offset: u64, bytes_max: usize) -> Result<BlobReply> {
         let Some(path) = self.blob_file(hash)? else {
             // Asked for from below: get it from above, for the next time.
             if self.settings()?.role.has_upstream() {
@@ -137,7 +137,7 @@ impl Replica {
         let mut file = File::open(&path).map_err(|e| file_fault(&e, &path))?;
         file.seek(SeekFrom::Start(offset)).map_err(|e| file_fault(&e, &path))?;
         let mut bytes = Vec::new();
-        file.take(BLOB_PIECE_BYTES as u64).read_to_end(&mut bytes).map_err(|e| file_fault(&e, &path))?;
+        file.take(bytes_max as u64).read_to_end(&mut bytes).map_err(|e| file_fault(&e, &path))?;
         Ok(BlobReply::Piece { hash: *hash, offset, size, bytes })
     }
 

@@ -3,7 +3,9 @@
 //! Who lacks the content drives: it says [`Message::BlobWant`] with the first byte that it lacks, gets one piece, and
 //! asks on from there, also after a cut. Asking at the very end tells the holder that all of it arrived.
 
+use super::pace::{Lane, Pace};
 use crate::id::BlobHash;
+use crate::time::Millis;
 use crate::wire::message::Message;
 
 /// What the store is asked about attachments.
@@ -24,6 +26,8 @@ pub enum BlobRequest {
         hash: BlobHash,
         /// First byte.
         offset: u64,
+        /// At most so many bytes.
+        bytes_max: usize,
     },
     /// Keep a piece.
     Write {
@@ -85,8 +89,11 @@ impl BlobReply {
         }
     }
 
-    /// The message that tells the other end.
-    pub(crate) fn message(self) -> Option<Message> {
+    /// The message that tells the other end, and its size to the pace of the line.
+    pub(crate) fn message(self, now: Millis, pace: &mut Pace) -> Option<Message> {
+        if let BlobReply::Piece { bytes, .. } = &self {
+            pace.sent(now, Lane::Piece, bytes.len());
+        }
         match self {
             BlobReply::Nothing | BlobReply::Finished => None,
             BlobReply::Offer { hash, size } => Some(Message::BlobOffer { hash, size }),
@@ -96,11 +103,14 @@ impl BlobReply {
     }
 }
 
-/// The request that a message of the other end leads to.
-pub(crate) fn request(message: Message) -> Option<BlobRequest> {
+/// The request that a message of the other end leads to, on a line that was measured so.
+pub(crate) fn request(now: Millis, message: Message, pace: &mut Pace) -> Option<BlobRequest> {
     match message {
         Message::BlobOffer { hash, size } => Some(BlobRequest::Offered { hash, size }),
-        Message::BlobWant { hash, offset } => Some(BlobRequest::Read { hash, offset }),
+        Message::BlobWant { hash, offset } => {
+            pace.answered(now, Lane::Piece);
+            Some(BlobRequest::Read { hash, offset, bytes_max: pace.piece_bytes() })
+        }
         Message::BlobChunk { hash, offset, size, bytes } => Some(BlobRequest::Write { hash, offset, size, bytes }),
         _ => None,
     }

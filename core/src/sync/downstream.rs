@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use super::blobs::{self, BlobReply, BlobRequest};
-use super::pace::{Budget, GREETING_MS_MAX, Pace};
+use super::pace::{Budget, GREETING_MS_MAX, Lane, Pace};
 use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
@@ -271,12 +271,12 @@ impl Session {
             (Phase::Live, Message::Batch(batch)) => self.batch(batch),
             (Phase::Live, Message::Grant(grant)) => self.requests.push_back(Request::Granted(grant)),
             (Phase::Live, Message::Ack(ack)) if self.push_in_flight == Some(ack.number) => {
-                self.pace.answered(now);
+                self.pace.answered(now, Lane::Changes);
                 // Behind a batch that came before it: what the batch retracts may be what was acknowledged.
                 self.requests.push_back(Request::Acknowledged(ack));
             }
             (Phase::Live, Message::Alive { .. }) => {}
-            (Phase::Live, other) => match blobs::request(other) {
+            (Phase::Live, other) => match blobs::request(now, other, &mut self.pace) {
                 Some(request) => {
                     self.blob_in_flight = false;
                     self.requests.push_back(Request::Blob(request));
@@ -370,7 +370,7 @@ impl Session {
                 let number = self.next_push;
                 self.next_push += 1;
                 self.push_in_flight = Some(number);
-                self.pace.sent(now, changes.len());
+                self.pace.sent(now, Lane::Changes, changes.len());
                 self.send(now, &Message::Push { number, changes });
             }
             Reply::Acknowledged(accepted, refused) => {
@@ -395,7 +395,7 @@ impl Session {
         }
         self.blobs_done = matches!(reply, BlobReply::Nothing);
         self.blob_in_flight = reply.expects_answer();
-        if let Some(message) = reply.message() {
+        if let Some(message) = reply.message(now, &mut self.pace) {
             self.send(now, &message);
         }
     }

@@ -3,7 +3,7 @@
 //! A batch is at most a few seconds of the rate that was measured, so that a cut costs little and small work is never
 //! far behind; on a slow line processor time is free, so the compressor works harder there.
 
-use crate::limits::BATCH_BYTES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES};
 use crate::time::Millis;
 
 /// Unacknowledged batches (and pushes) in flight.
@@ -20,8 +20,9 @@ pub const BATCH_MS: i64 = 3_000;
 pub const SLOW_BYTES_PER_S: u64 = 60_000;
 /// The least that a batch may hold, in compressed bytes.
 pub const BATCH_BYTES_MIN: usize = 4 * 1024;
-/// Before anything was measured, in compressed bytes.
-pub const BATCH_BYTES_FIRST: usize = 96 * 1024;
+/// Before anything was measured, in compressed bytes: three seconds of 20 kbit/s, so that the first batch of a bad line
+/// arrives before it is cut again. A good line is known after it.
+pub const BATCH_BYTES_FIRST: usize = 8 * 1024;
 /// The shortest wait before connecting again.
 pub const BACKOFF_MS_MIN: i64 = 500;
 /// The longest wait before connecting again.
@@ -36,22 +37,39 @@ pub struct Budget {
     pub level: i32,
 }
 
-/// Measures a line by how long batches take to be answered.
+/// What is under way at the same time, each answered on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// A batch or a push.
+    Changes,
+    /// A piece of an attachment.
+    Piece,
+}
+
+/// Measures a line by how long batches and pieces take to be answered.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     bytes_per_s: Option<u64>,
-    sent: Option<(Millis, usize)>,
+    changes: Option<(Millis, usize)>,
+    piece: Option<(Millis, usize)>,
 }
 
 impl Pace {
     /// A frame of this size leaves.
-    pub fn sent(&mut self, now: Millis, bytes: usize) {
-        self.sent = Some((now, bytes));
+    pub fn sent(&mut self, now: Millis, lane: Lane, bytes: usize) {
+        *self.under_way(lane) = Some((now, bytes));
+    }
+
+    fn under_way(&mut self, lane: Lane) -> &mut Option<(Millis, usize)> {
+        match lane {
+            Lane::Changes => &mut self.changes,
+            Lane::Piece => &mut self.piece,
+        }
     }
 
     /// The frame was answered.
-    pub fn answered(&mut self, now: Millis) {
-        let Some((since, bytes)) = self.sent.take() else { return };
+    pub fn answered(&mut self, now: Millis, lane: Lane) {
+        let Some((since, bytes)) = self.under_way(lane).take() else { return };
         // Small frames measure the round trip, not the rate.
         if bytes < BATCH_BYTES_MIN / 2 {
             return;
@@ -70,6 +88,12 @@ impl Pace {
         let bytes =
             (rate.saturating_mul(BATCH_MS as u64) / 1_000).clamp(BATCH_BYTES_MIN as u64, BATCH_BYTES_MAX as u64);
         Budget { bytes: bytes as usize, level: if rate < SLOW_BYTES_PER_S { 9 } else { 3 } }
+    }
+
+    /// What the next piece of an attachment may hold, in bytes.
+    pub fn piece_bytes(&self) -> usize {
+        // Nothing is lost by small ones: what they hold is compressed already.
+        self.bytes_per_s.map_or(BATCH_BYTES_MIN, |_| self.budget().bytes.min(BLOB_PIECE_BYTES))
     }
 }
 
@@ -106,14 +130,28 @@ mod tests {
     fn batches_follow_the_line() {
         let mut pace = Pace::default();
         assert_eq!(pace.budget().bytes, BATCH_BYTES_FIRST);
-        pace.sent(Millis(0), 20_000);
-        pace.answered(Millis(8_000));
+        pace.sent(Millis(0), Lane::Changes, 20_000);
+        pace.answered(Millis(8_000), Lane::Changes);
         assert_eq!(pace.budget(), Budget { bytes: 7_500, level: 9 }, "2,500 bytes a second, three seconds of it");
         for _ in 0..20 {
-            pace.sent(Millis(0), 200_000);
-            pace.answered(Millis(20));
+            pace.sent(Millis(0), Lane::Changes, 200_000);
+            pace.answered(Millis(20), Lane::Changes);
         }
         assert_eq!(pace.budget(), Budget { bytes: BATCH_BYTES_MAX, level: 3 });
+    }
+
+    #[test]
+    fn pieces_of_attachments_measure_the_line_and_follow_it() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.piece_bytes(), BATCH_BYTES_MIN);
+        pace.sent(Millis(0), Lane::Piece, 8_000);
+        pace.answered(Millis(100), Lane::Changes);
+        assert_eq!(pace.piece_bytes(), BATCH_BYTES_MIN, "nothing was answered in this lane");
+        pace.answered(Millis(4_000), Lane::Piece);
+        assert_eq!(pace.piece_bytes(), 6_000);
+        pace.sent(Millis(0), Lane::Piece, 8_000);
+        pace.answered(Millis(10), Lane::Piece);
+        assert_eq!(pace.piece_bytes(), BLOB_PIECE_BYTES);
     }
 
     #[test]

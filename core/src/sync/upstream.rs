@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use super::blobs::{self, BlobReply, BlobRequest};
-use super::pace::{Budget, GREETING_MS_MAX, Pace};
+use super::pace::{Budget, GREETING_MS_MAX, Lane, Pace};
 use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
@@ -207,14 +207,14 @@ impl Session {
             }
             (Phase::Live, Message::Got { number }) if self.in_flight == Some(number) => {
                 self.in_flight = None;
-                self.pace.answered(now);
+                self.pace.answered(now, Lane::Changes);
                 self.requests.push_back(Request::Confirmed);
             }
             (Phase::Live, Message::Want { records }) => self.requests.push_back(Request::Whole(records)),
             (Phase::Live, Message::Alive { outbox, complete_through }) => {
                 self.requests.push_back(Request::Heard(outbox, complete_through));
             }
-            (Phase::Live, other) => match blobs::request(other) {
+            (Phase::Live, other) => match blobs::request(now, other, &mut self.pace) {
                 Some(request) => self.requests.push_back(Request::Blob(request)),
                 None => self.fail(Error::protocol("unexpected-message")),
             },
@@ -276,7 +276,7 @@ impl Session {
             }
             Reply::Done => {}
             Reply::Blob(reply) => {
-                if let Some(message) = reply.message() {
+                if let Some(message) = reply.message(now, &mut self.pace) {
                     self.send(now, &message);
                 }
             }
@@ -291,7 +291,7 @@ impl Session {
         self.fed_last = batch.last;
         self.more = !batch.last || self.stale;
         let frame = Message::Batch(batch).encode();
-        self.pace.sent(now, frame.len());
+        self.pace.sent(now, Lane::Changes, frame.len());
         self.pulse.speak(now);
         self.outputs.push_back(Output::Send(frame));
     }

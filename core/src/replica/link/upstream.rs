@@ -357,7 +357,7 @@ impl Upstream {
         match request {
             BlobRequest::Next => Ok(BlobReply::Nothing),
             BlobRequest::Offered { hash, size } => self.replica.blob_offered(&hash, size),
-            BlobRequest::Read { hash, offset } => self.replica.blob_read(&hash, offset),
+            BlobRequest::Read { hash, offset, bytes_max } => self.replica.blob_read(&hash, offset, bytes_max),
             BlobRequest::Write { hash, offset, size, bytes } => self.replica.blob_write(&hash, offset, size, &bytes),
         }
     }

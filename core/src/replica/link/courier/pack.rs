@@ -11,7 +11,7 @@ use super::envelope::Sealer;
 use super::memory::{Above, Below, OpenFile};
 use crate::error::{Error, Result};
 use crate::id::BlobHash;
-use crate::limits::{BATCH_BYTES_MAX, COURIER_BLOB_BYTES_MAX, COURIER_REFUSALS_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES, COURIER_BLOB_BYTES_MAX, COURIER_REFUSALS_MAX};
 use crate::replica::Replica;
 use crate::store::link_rows::DeviceRow;
 use crate::store::{blob_rows, feed, meta};
@@ -146,7 +146,7 @@ fn put_blobs(replica: &Replica, sealer: &mut Sealer, hashes: impl Iterator<Item 
         let Some(path) = replica.blob_intact(&hash)? else {
             // Not here, or not what its name says: asked for above, where there is an above, for the next file.
             if replica.blob_file(&hash)?.is_none() {
-                let _ = replica.blob_read(&hash, 0)?;
+                let _ = replica.blob_read(&hash, 0, BLOB_PIECE_BYTES)?;
             }
             continue;
         };
@@ -158,7 +158,9 @@ fn put_blobs(replica: &Replica, sealer: &mut Sealer, hashes: impl Iterator<Item 
         room = room.saturating_sub(length);
         let mut offset = 0;
         while offset < length {
-            let BlobReply::Piece { hash, offset: at, size, bytes } = replica.blob_read(&hash, offset)? else {
+            let BlobReply::Piece { hash, offset: at, size, bytes } =
+                replica.blob_read(&hash, offset, BLOB_PIECE_BYTES)?
+            else {
                 return Err(Error::not_found("file-missing").with("path", path.display().to_string()));
             };
             offset += bytes.len() as u64;
