@@ -320,6 +320,7 @@ impl Tx<'_> {
         let place = rights::place_of_values(&values);
         let act = Act { person: self.person.id, action: Action::Create, collection, before: None, after: Some(&place) };
         may(&self.grants, &act)?;
+        may_import(self.batch, &self.grants, &act)?;
         let author = self.author()?;
         let change = document::create(id, collection, &values, key, &author)?;
         self.append(id, collection, &change)
@@ -346,12 +347,13 @@ impl Tx<'_> {
         edits: impl FnOnce(&State) -> Result<Vec<Edit>>,
     ) -> Result<bool> {
         let author = self.author()?;
-        let (person, grants) = (self.person.id, self.grants.clone());
+        let (person, batch, grants) = (self.person.id, self.batch, self.grants.clone());
         let state = self.state_of(collection, id)?;
         let edits = edits(state)?;
         let (before, after) = (rights::place_of(state), rights::place_after(state, &edits));
         let act = Act { person, action, collection, before: Some(&before), after: Some(&after) };
         may(&grants, &act)?;
+        may_import(batch, &grants, &act)?;
         let Some(change) = document::edit(state, collection, &edits, &author)? else { return Ok(false) };
         self.append(*id, collection, &change)?;
         Ok(true)
@@ -412,4 +414,10 @@ impl Tx<'_> {
         self.actor = Some(actor);
         Ok(Author { actor, now })
     }
+}
+
+// What an import writes needs the right to import, too, as the upstream judges it.
+fn may_import(batch: Option<BatchId>, grants: &Grants, act: &Act<'_>) -> Result<()> {
+    let import = Act { action: Action::Import, before: None, ..*act };
+    batch.map_or(Ok(()), |_| may(grants, &import))
 }
