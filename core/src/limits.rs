@@ -52,6 +52,8 @@ pub const CHANGE_ACTORS_MAX: usize = 1_024;
 pub const CHANGE_TIME_MS_MAX: i64 = 1 << 53;
 /// Largest operation counter: far below 2^32, where Automerge fails.
 pub const OP_COUNTER_MAX: u64 = 1 << 30;
+/// Changes of a push that are committed at least before somebody else's turn to write comes.
+pub const TURN_CHANGES_MIN: usize = 64;
 /// Most changes in one transaction, so that a transaction always fits a batch.
 pub const TX_CHANGES_MAX: usize = 1_000;
 /// Most raw change bytes in one transaction.
@@ -59,6 +61,9 @@ pub const TX_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Largest message of the link, in bytes, on the wire: any one transaction fits, however badly it compresses.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most bytes that wait to be sent on one connection before nothing more is read from it: a peer that asks and does not
+/// listen. More than two of the largest messages, so that two ends that keep the protocol never wait for each other.
+pub const UNSENT_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// Size of the WebSocket frames that carry a longer message, in bytes: all that an idle connection's buffers grow to.
 pub const FRAGMENT_BYTES: usize = 4 * 1024;
 /// Size at which a batch is closed, in compressed bytes.
@@ -96,6 +101,8 @@ pub const IMPORT_ISSUES_MAX: usize = 100_000;
 pub const BATCH_COLUMNS_MAX: usize = 4_096;
 /// Most operations and predecessors of changes that a batch carries as shapes; most numbers or words of one column.
 pub const BATCH_OPS_MAX: usize = 500_000;
+/// Most records that a downstream asks for whole in one message: those of one batch.
+pub const WANT_RECORDS_MAX: usize = BATCH_CHANGES_MAX;
 /// Most dependencies of changes that a batch carries apart from their bytes.
 pub const BATCH_DEPS_MAX: usize = 20_000;
 

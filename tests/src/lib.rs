@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod fuzz;
 pub mod generator;
 pub mod line;
+pub mod peer;
 pub mod process;
 pub mod reference;
 pub mod sim;

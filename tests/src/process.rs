@@ -290,6 +290,16 @@ impl Node {
         self.server.as_ref().unwrap_or_else(|| panic!("{} does not serve", self.name)).child.id()
     }
 
+    /// The most memory that the running server has held, in bytes.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux counts it");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("kilobytes") * 1024
+    }
+
     /// What the last server wrote to standard error.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()

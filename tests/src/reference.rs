@@ -12,6 +12,7 @@ use branchline_core::schema::{Collection, Field, FieldType, Kind, Winner};
 
 use crate::catalogue::{catalogue, uses};
 use crate::checkout;
+use crate::source::sources;
 
 const NOTE: &str =
     "<!-- Made from the code by `cargo run -p branchline-tests --bin reference`; edit the code instead. -->\n";
@@ -157,6 +158,23 @@ fn describe_field(prefix: &str, field: &Field, body: &mut String) {
         .expect("text grows");
 }
 
+/// What the bounds come to together, by hand: the tests that hold it are named.
+const WORST_CASES: &str = "
+## What it comes to in memory
+
+| of | at most | made of |
+|---|--:|---|
+| a connection that has not asked for anything | 16 KiB | `HEAD_BYTES_MAX`; it ends after `HEAD_MAX` |
+| one that asked for the link and was not let in yet | 64 KiB | `GREETING_BYTES_MAX`; it ends after `GREETING_MS_MAX` |
+| an idle link | 64 KiB | measured: row `idle` of the [benchmarks](benchmarks.md) |
+| a link whose peer sends the largest messages | 8 MiB | `FRAME_BYTES_MAX` for the message that arrives, as much for the one push that waits |
+| the same while its push is at the store | 40 MiB | twice `BATCH_INFLATED_BYTES_MAX` more: the text, the rebuilt changes |
+| a link whose peer asks and does not read | 12 MiB | `UNSENT_BYTES_MAX` and one message; it ends when nothing was taken for `STALL_MS_MAX` |
+| store work of a server | 16 at a time | `BLOCKING_THREADS_MAX`, whoever asks; the others wait in the order in which they came |
+
+A real server under all of it at once stays below 256 MB: `field::hostile`.
+";
+
 fn bounds() -> Page {
     let mut body = String::from(
         "A limit on everything: what a peer, a file or a person can reach is bounded by a named constant, and reaching it \
@@ -172,17 +190,33 @@ fn bounds() -> Page {
             writeln!(body, "| `{name}` | {value} | {what} |").expect("text grows");
         }
     }
+    body.push_str("\n## Of one room\n\n| bound | value | what it bounds | where |\n|---|--:|---|---|\n");
+    for source in sources(&["core/src", "sync-server/src"]) {
+        let shared = ["core/src/limits.rs", "core/src/sync/pace.rs"].contains(&source.path.as_str());
+        for (name, value, what) in constants(&source.text) {
+            if name.ends_with("_MAX") && !shared {
+                writeln!(body, "| `{name}` | {value} | {what} | `{}` |", source.path).expect("text grows");
+            }
+        }
+    }
+    body.push_str(WORST_CASES);
     Page::new("bounds.md", "Bounds", &body)
 }
 
 /// Name, value and documentation of each public constant.
+// The name of a constant of a module and what follows it, whoever may see it.
+fn constant(line: &str) -> Option<(&str, &str)> {
+    let seen = ["pub const ", "pub(crate) const ", "pub(super) const ", "const "];
+    seen.iter().find_map(|start| line.strip_prefix(start))?.split_once(':')
+}
+
 fn constants(source: &str) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     let mut doc = String::new();
     for line in source.lines() {
         if let Some(words) = line.strip_prefix("/// ") {
             doc = if doc.is_empty() { words.to_owned() } else { format!("{doc} {words}") };
-        } else if let Some((name, rest)) = line.strip_prefix("pub const ").and_then(|l| l.split_once(':')) {
+        } else if let Some((name, rest)) = constant(line) {
             let value = rest.split_once('=').map_or("", |(_, value)| value.trim().trim_end_matches(';'));
             found.push((name.to_owned(), readable(value), std::mem::take(&mut doc)));
         } else {

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 
 use super::frames::{Line, frames, websocket_config};
+use super::patient::Patient;
 use crate::error::{Error, Result};
 use crate::replica::link::Trust;
 use crate::wire::message::{NONCE_HEADER, Nonce, SUBPROTOCOL};
@@ -77,6 +78,7 @@ async fn open(address: &Address) -> Result<(Line, Nonce)> {
 
 async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) -> Result<(Line, Nonce)> {
     let no_branchline = || Error::refused("upstream-is-no-branchline").at(address.url.clone());
+    let differs = || Error::version("protocol-version-differs").at(address.url.clone());
     let scheme = if target.tls { "wss" } else { "ws" };
     let mut request = format!("{scheme}://{}:{}/link", target.host, target.port)
         .into_client_request()
@@ -85,12 +87,16 @@ async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) ->
     let agent = concat!("branchline/", env!("CARGO_PKG_VERSION"));
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(agent));
     let config = websocket_config(READ_BUFFER_BYTES);
-    let (stream, response) =
-        tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await.map_err(|e| match e {
+    let (stream, response) = tokio_tungstenite::client_async_with_config(request, Patient::new(socket), Some(config))
+        .await
+        .map_err(|e| match e {
             WsError::Io(ref e) => unreachable_at(address, e.to_string()),
             // A line that was cut, or a proxy before an upstream that is away, says nothing about who is there.
             WsError::ConnectionClosed | WsError::AlreadyClosed => unreachable_at(address, e.to_string()),
             WsError::Protocol(ProtocolError::HandshakeIncomplete) => unreachable_at(address, e.to_string()),
+            // An upstream that speaks another version says which one.
+            WsError::Http(ref answer) if answer.headers().contains_key(header::SEC_WEBSOCKET_PROTOCOL) => differs(),
+            WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => differs(),
             WsError::Http(ref answer) if answer.status().is_server_error() => {
                 unreachable_at(address, answer.status().to_string())
             }
@@ -98,7 +104,7 @@ async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) ->
         })?;
     let spoken = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
     if spoken.and_then(|v| v.to_str().ok()) != Some(SUBPROTOCOL) {
-        return Err(Error::version("protocol-version-differs").at(address.url.clone()));
+        return Err(differs());
     }
     let nonce: Nonce = response
         .headers()

@@ -2,16 +2,22 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::frames::framed;
 use crate::error::Error;
+use crate::limits::UNSENT_BYTES_MAX;
 use crate::replica::Environment;
 use crate::sync::{End, Event, Executor, Input, Machine, Output};
+
+/// How long an ending waits for what is still under way in either direction.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
 /// A socket's binary messages: what comes in, and where to put what goes out.
 pub struct Frames<I, O> {
@@ -87,14 +93,18 @@ where
 {
     let Frames { mut incoming, outgoing, client } = frames;
     let Around { env, mut local } = around;
-    let (writer, written) = spawn_writer(outgoing);
+    let (writer, gone, written) = spawn_writer(outgoing);
     let store = StoreTask { executor: Some(executor), running: None };
     let mut outlet = Outlet { writer, client, traffic: Traffic::default(), spoke: false, store };
     let mut inputs = VecDeque::from([first]);
     let mut local_open = true;
     // Once the other end has hung up, what it said last is still carried out.
     let mut incoming_open = true;
-    tokio::pin!(stop);
+    let nobody_listens = async {
+        let _ = gone.await;
+        tokio::time::sleep(LAST_WORDS_MAX).await;
+    };
+    tokio::pin!(stop, nobody_listens);
     let end = loop {
         while let Some(input) = inputs.pop_front() {
             machine.handle(env.now(), input);
@@ -107,7 +117,8 @@ where
         }
         let wait = Duration::from_millis(machine.timeout().0.saturating_sub(env.now().0).clamp(0, 60_000) as u64);
         tokio::select! {
-            frame = incoming.next(), if incoming_open => match frame {
+            () = outlet.writer.eased.notified(), if outlet.writer.is_full() => {}
+            frame = incoming.next(), if incoming_open && !outlet.writer.is_full() => match frame {
                 Some(frame) => {
                     outlet.heard(&frame);
                     inputs.push_back(Input::Frame(frame));
@@ -124,17 +135,18 @@ where
             },
             () = tokio::time::sleep(wait) => inputs.push_back(Input::Timer),
             why = &mut stop => inputs.push_back(why),
+            () = &mut nobody_listens => break None,
         }
     };
     let Outlet { writer, traffic, store, .. } = outlet;
     drop(writer);
-    let _ = tokio::time::timeout(Duration::from_secs(5), written).await;
+    let _ = tokio::time::timeout(LAST_WORDS_MAX, written).await;
     Outcome { end, error: machine.error().cloned(), traffic, executor: store.give_back().await }
 }
 
 /// Where a session's outputs go.
 struct Outlet<E: Executor> {
-    writer: mpsc::UnboundedSender<Vec<u8>>,
+    writer: Writer,
     client: bool,
     traffic: Traffic,
     spoke: bool,
@@ -153,8 +165,7 @@ impl<E: Executor> Outlet<E> {
                 Output::Send(frame) => {
                     self.traffic.sent_bytes += framed(frame.len(), self.client);
                     self.spoke = true;
-                    // A writer that is gone shows as the end of what comes in.
-                    let _ = self.writer.send(frame);
+                    self.writer.send(frame);
                 }
                 Output::Do(request) => self.store.start(request),
                 Output::Event(event) => on_event(event, self.traffic),
@@ -171,22 +182,49 @@ impl<E: Executor> Outlet<E> {
     }
 }
 
+/// Where frames wait to be sent.
+struct Writer {
+    // Unbounded in type; while it is full, nothing is read that would be answered.
+    frames: mpsc::UnboundedSender<Vec<u8>>,
+    unsent_bytes: Arc<AtomicUsize>,
+    eased: Arc<Notify>,
+}
+
+impl Writer {
+    fn send(&self, frame: Vec<u8>) {
+        self.unsent_bytes.fetch_add(frame.len(), Ordering::Relaxed);
+        // Where nobody listens any more, `drive` ends.
+        let _ = self.frames.send(frame);
+    }
+
+    fn is_full(&self) -> bool {
+        self.unsent_bytes.load(Ordering::Relaxed) > UNSENT_BYTES_MAX
+    }
+}
+
 // Frames leave from a task of their own: an end that only wrote could not read, and two such ends would wait for ever.
-fn spawn_writer<O>(mut outgoing: O) -> (mpsc::UnboundedSender<Vec<u8>>, JoinHandle<()>)
+// The receiver hears when the task has ended.
+fn spawn_writer<O>(mut outgoing: O) -> (Writer, oneshot::Receiver<()>, JoinHandle<()>)
 where
     O: Sink<Vec<u8>> + Unpin + Send + 'static,
 {
-    // Unbounded in type, bounded by the session: one batch or push, one acknowledgement, heartbeats.
     let (sender, mut frames) = mpsc::unbounded_channel::<Vec<u8>>();
+    let (alive, gone) = oneshot::channel();
+    let writer = Writer { frames: sender, unsent_bytes: Arc::default(), eased: Arc::default() };
+    let (unsent_bytes, eased) = (writer.unsent_bytes.clone(), writer.eased.clone());
     let task = tokio::spawn(async move {
+        let _alive: oneshot::Sender<()> = alive;
         while let Some(frame) = frames.recv().await {
+            let bytes = frame.len();
             if outgoing.send(frame).await.is_err() {
                 return;
             }
+            unsent_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            eased.notify_one();
         }
         let _ = outgoing.close().await;
     });
-    (sender, task)
+    (writer, gone, task)
 }
 
 struct StoreTask<E: Executor> {

@@ -8,8 +8,10 @@ mod connect;
 mod drive;
 mod follow;
 mod frames;
+mod patient;
 
 pub use connect::{Address, connect};
 pub use drive::{Around, Frames, Outcome, Traffic, drive};
 pub use follow::{Exchange, Following, follow, is_online, join, join_with_seed, local_commits, sync_once};
 pub use frames::{Line, frames, websocket_config};
+pub use patient::Patient;

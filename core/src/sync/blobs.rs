@@ -5,6 +5,7 @@
 
 use super::pace::{Lane, Pace};
 use crate::id::BlobHash;
+use crate::limits::BLOB_PIECE_BYTES;
 use crate::time::Millis;
 use crate::wire::message::Message;
 
@@ -111,7 +112,9 @@ pub(crate) fn request(now: Millis, message: Message, pace: &mut Pace) -> Option<
             pace.answered(now, Lane::Piece);
             Some(BlobRequest::Read { hash, offset, bytes_max: pace.piece_bytes() })
         }
-        Message::BlobChunk { hash, offset, size, bytes } => Some(BlobRequest::Write { hash, offset, size, bytes }),
+        Message::BlobChunk { hash, offset, size, bytes } if bytes.len() <= BLOB_PIECE_BYTES => {
+            Some(BlobRequest::Write { hash, offset, size, bytes })
+        }
         _ => None,
     }
 }

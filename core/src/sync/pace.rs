@@ -12,6 +12,8 @@ pub const WINDOW: usize = 1;
 pub const HEARTBEAT_MS: i64 = 25_000;
 /// A peer that said nothing for this long is gone: more than three heartbeats and many round trips of 600 ms.
 pub const SILENCE_MS_MAX: i64 = 90_000;
+/// A peer that takes nothing of what is sent to it for this long is given up.
+pub const STALL_MS_MAX: i64 = 60_000;
 /// A downstream that does not greet within this time is closed.
 pub const GREETING_MS_MAX: i64 = 30_000;
 /// A batch holds at most this much of the measured rate.

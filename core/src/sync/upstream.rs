@@ -9,10 +9,11 @@
 use std::collections::VecDeque;
 
 use super::blobs::{self, BlobReply, BlobRequest};
-use super::pace::{Budget, GREETING_MS_MAX, Lane, Pace};
+use super::pace::{Budget, GREETING_MS_MAX, Lane, Pace, WINDOW};
 use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
+use crate::limits::WANT_RECORDS_MAX;
 use crate::time::Millis;
 use crate::wire::message::{Ack, Batch, Compare, Enrol, Enrolled, Grant, Hello, Message, Nonce, Welcome};
 
@@ -93,6 +94,8 @@ pub struct Session {
     outputs: VecDeque<Output<Request>>,
     requests: VecDeque<Request>,
     busy: bool,
+    // Pushes that were not acknowledged yet.
+    pushes: usize,
     next_batch: u64,
     in_flight: Option<u64>,
     more: bool,
@@ -169,6 +172,7 @@ impl Session {
             outputs: VecDeque::new(),
             requests: VecDeque::new(),
             busy: false,
+            pushes: 0,
             next_batch: 1,
             in_flight: None,
             more: false,
@@ -202,7 +206,12 @@ impl Session {
                 self.comparing = true;
                 self.requests.push_back(Request::Compare(compare));
             }
+            // Its window is one: a second push is a peer that does not listen, and its bytes would wait here.
+            (Phase::Live, Message::Push { .. }) if self.pushes >= WINDOW => {
+                self.fail(Error::protocol("too-many-messages"));
+            }
             (Phase::Live, Message::Push { number, changes }) => {
+                self.pushes += 1;
                 self.requests.push_back(Request::Ingest(number, changes));
             }
             (Phase::Live, Message::Got { number }) if self.in_flight == Some(number) => {
@@ -210,7 +219,9 @@ impl Session {
                 self.pace.answered(now, Lane::Changes);
                 self.requests.push_back(Request::Confirmed);
             }
-            (Phase::Live, Message::Want { records }) => self.requests.push_back(Request::Whole(records)),
+            (Phase::Live, Message::Want { records }) if records.len() <= WANT_RECORDS_MAX => {
+                self.requests.push_back(Request::Whole(records))
+            }
             (Phase::Live, Message::Alive { outbox, complete_through }) => {
                 self.requests.push_back(Request::Heard(outbox, complete_through));
             }
@@ -271,6 +282,7 @@ impl Session {
                 }
             }
             Reply::Ack(ack, accepted) => {
+                self.pushes = self.pushes.saturating_sub(1);
                 self.send(now, &Message::Ack(ack));
                 self.outputs.push_back(Output::Event(Event::Pulled(accepted)));
             }
@@ -346,5 +358,48 @@ impl Session {
         self.phase = Phase::Closed;
         self.requests.clear();
         self.outputs.push_back(Output::Close(end));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{BlobHash, DeviceId};
+    use crate::limits::BLOB_PIECE_BYTES;
+
+    fn after(messages: &[Message]) -> Option<End> {
+        let mut session = Session::new(Millis(0), Nonce::default());
+        session.handle(Millis(0), Input::Opened(Nonce::default()));
+        let (position, witness) = (Vec::new(), Vec::new());
+        let hello = Hello { device: DeviceId([1; 8]), signature: [0; 64], epoch: 0, position, witness, outbox: 0 };
+        session.handle(Millis(0), Input::Frame(Message::Hello(hello).encode()));
+        let welcome = Welcome { now: Millis(0), epoch: 1, quiet: true };
+        session.handle(Millis(0), Input::Done(Reply::Welcome { welcome, differs: false }));
+        for message in messages {
+            session.handle(Millis(0), Input::Frame(message.encode()));
+        }
+        std::iter::from_fn(|| session.poll()).find_map(|output| match output {
+            Output::Close(end) => Some(end),
+            _ => None,
+        })
+    }
+
+    fn refused(code: &str) -> Option<End> {
+        Some(End::Ours(failure(code, false)))
+    }
+
+    #[test]
+    fn what_waits_of_one_downstream_is_bounded() {
+        let push = |number| Message::Push { number, changes: vec![1] };
+        assert_eq!(after(&[push(1)]), None);
+        assert_eq!(after(&[push(1), push(2)]), refused("too_many_messages"), "the first was not acknowledged yet");
+        let want = |count| Message::Want { records: vec![RecordId([1; 16]); count] };
+        assert_eq!(after(&[want(WANT_RECORDS_MAX)]), None);
+        assert_eq!(after(&[want(WANT_RECORDS_MAX + 1)]), refused("unexpected_message"));
+        let piece = |count| Message::BlobChunk { hash: BlobHash([1; 32]), offset: 0, size: 9, bytes: vec![1; count] };
+        assert_eq!(after(&[piece(BLOB_PIECE_BYTES)]), None);
+        assert_eq!(after(&[piece(BLOB_PIECE_BYTES + 1)]), refused("unexpected_message"));
+        let alive = Message::Alive { outbox: 0, complete_through: None };
+        assert_eq!(after(&vec![alive; REQUESTS_MAX + 2]), refused("too_many_messages"));
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use branchline_core::message::Language;
 use branchline_core::net::{Following, follow};
 use branchline_core::replica::Replica;
@@ -21,7 +22,7 @@ use crate::context::Context;
 use crate::output::Answer;
 use crate::runtime::{block_on, stop_signal};
 use crate::server::tls::{Identity, TlsListener, trust_of};
-use crate::server::{Node, router};
+use crate::server::{Node, accept, router};
 
 /// How long open connections may take to end after a stop signal.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -107,26 +108,21 @@ impl Serve {
             let _ = stop.send(true);
         });
         let lost = |e: std::io::Error| Error::storage("server-task").with("detail", e.to_string());
-        let ending = stopped(stopping.clone());
-        let serving: Pin<Box<dyn Future<Output = Result<()>> + Send>> = match tls {
-            None => {
-                let serving = axum::serve(listener, app).with_graceful_shutdown(ending);
-                Box::pin(async move { serving.await.map_err(lost) })
-            }
+        let serving: Pin<Box<dyn Future<Output = ()> + Send>> = match tls {
+            // Answers are small and waited for.
+            None => Box::pin(accept::serve(listener.tap_io(|tcp| _ = tcp.set_nodelay(true)), app, stopping.clone())),
             Some(identity) => {
-                let listener = TlsListener::new(listener, &identity).map_err(lost)?;
-                let serving = axum::serve(listener, app).with_graceful_shutdown(ending);
-                Box::pin(async move { serving.await.map_err(lost) })
+                Box::pin(accept::serve(TlsListener::new(listener, &identity).map_err(lost)?, app, stopping.clone()))
             }
         };
-        let outcome = tokio::select! {
-            served = serving => served,
-            () = async { stopped(stopping).await; tokio::time::sleep(STOP_GRACE).await } => Ok(()),
-        };
+        tokio::select! {
+            () = serving => {}
+            () = async { stopped(stopping).await; tokio::time::sleep(STOP_GRACE).await } => {}
+        }
         if let Some(following) = following {
             let _ = tokio::time::timeout(STOP_GRACE, following).await;
         }
-        outcome
+        Ok(())
     }
 
     fn identity(&self, replica: &Replica) -> Result<Identity> {

@@ -5,6 +5,7 @@
 //! below its bound of memory.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
@@ -23,6 +24,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::Node;
+use super::doorway::Doorway;
 
 /// Read buffer of a connection, in bytes: heartbeats are small, long messages come in fragments.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
@@ -63,7 +65,9 @@ pub(super) async fn link(Shared(node): Shared<Node>, mut request: Request) -> Re
     let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|v| v.to_str().ok());
     if !offered.flat_map(|list| list.split(',')).any(|protocol| protocol.trim() == SUBPROTOCOL) {
         // Another version, or no replica at all: refused before any state changes.
-        return (StatusCode::BAD_REQUEST, "this server speaks the subprotocol branchline.1\n").into_response();
+        let spoken = [(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)];
+        return (StatusCode::UPGRADE_REQUIRED, spoken, "this server speaks the subprotocol branchline.1\n")
+            .into_response();
     }
     let mut response = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
@@ -76,8 +80,9 @@ pub(super) async fn link(Shared(node): Shared<Node>, mut request: Request) -> Re
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             let config = Some(websocket_config(READ_BUFFER_BYTES));
-            let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, config).await;
-            serve(node, frames(socket, false), nonce, version).await;
+            let (doorway, open) = Doorway::closed(TokioIo::new(upgraded));
+            let socket = WebSocketStream::from_raw_socket(doorway, Role::Server, config).await;
+            serve(node, frames(socket, false), open, nonce, version).await;
         }
     });
     let headers = response.headers_mut();
@@ -88,7 +93,7 @@ pub(super) async fn link(Shared(node): Shared<Node>, mut request: Request) -> Re
     response
 }
 
-async fn serve(node: Node, line: Line, nonce: Nonce, version: Option<String>) {
+async fn serve(node: Node, line: Line, door: Arc<AtomicBool>, nonce: Nonce, version: Option<String>) {
     let replica = node.replica.clone();
     let env = replica.environment();
     let session = upstream::Session::new(env.now(), nonce);
@@ -112,7 +117,10 @@ async fn serve(node: Node, line: Line, nonce: Nonce, version: Option<String>) {
         |event, _| {
             let Some(device) = admitted.get() else { return };
             match event {
-                Event::Connected => links.enter(*device, replace.clone()),
+                Event::Connected => {
+                    door.store(true, Ordering::Relaxed);
+                    links.enter(*device, replace.clone());
+                }
                 Event::Differs => tracing::warn!(%device, "histories differ: comparing what both ends hold"),
                 _ => {}
             }

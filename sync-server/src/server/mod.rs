@@ -4,6 +4,8 @@
 //! branch keeps its own upstream link in the same process. The store works in blocking threads, never on the async workers. On a stop signal
 //! streams end first, so that the listener can close without cutting an answer short.
 
+pub mod accept;
+mod doorway;
 mod events;
 mod link;
 mod page;

@@ -6,7 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod day;
+mod hostile;
+mod kills;
 mod slow_line;
+mod versions;
 
 /// Whether all of it is asked for, not only what `tests/run` has time for.
 fn whole() -> bool {
