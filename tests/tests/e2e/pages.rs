@@ -1,5 +1,7 @@
-//! The tutorial, run as it is written: every `sh` block in order, servers in the background as in a second terminal.
+//! The tutorial and the drills, run as they are written: every `sh` block in order, servers in the background as in a
+//! second terminal.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,6 +15,7 @@ enum Step {
 }
 
 fn steps(page: &str) -> Vec<Step> {
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     let mut steps = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
@@ -21,6 +24,8 @@ fn steps(page: &str) -> Vec<Step> {
         };
         match line {
             "```sh" => steps.push(Step::Run(block(&mut lines))),
+            "```sh,root" if is_root => steps.push(Step::Run(block(&mut lines))),
+            "```sh,root" => eprintln!("LEFT OUT: for root only:\n{}", block(&mut lines)),
             "```sh,server" => steps.push(Step::Serve(block(&mut lines))),
             "<!-- stop -->" => steps.push(Step::Stop),
             other => assert!(!other.starts_with("```") || other == "```" || other == "```sh,ignore", "{other}"),
@@ -39,28 +44,44 @@ fn shell(folder: &Path, script: &str) -> Command {
     command
 }
 
-#[test]
-fn the_tutorial_runs_as_it_is_written() {
-    let page = std::fs::read_to_string(checkout().join("docs/src/tutorial.md")).unwrap();
-    let home = home();
+/// Runs the blocks of a text in a folder; gives how many there were.
+fn run(folder: &Path, text: &str) -> usize {
     let mut server: Option<Server> = None;
-    let steps = steps(&page);
-    assert!(steps.len() > 10);
+    let steps = steps(text);
+    let count = steps.len();
     for step in steps {
         match step {
             Step::Run(script) => {
-                let done = shell(home.path(), &script).output().unwrap();
+                let done = shell(folder, &script).output().unwrap();
                 let said = [done.stdout, done.stderr].concat();
                 assert!(done.status.success(), "{script}\n{}", String::from_utf8_lossy(&said));
             }
             Step::Serve(script) => {
-                server = Some(Server::start(shell(home.path(), &format!("exec {script}"))).expect("it listens"))
+                server = Some(Server::start(shell(folder, &format!("exec {script}"))).expect("it listens"))
             }
             Step::Stop => {
                 server.take().expect("a server to stop").interrupt();
             }
         }
     }
+    count
+}
+
+#[test]
+fn each_drill_runs_as_it_is_written() {
+    let page = std::fs::read_to_string(checkout().join("docs/src/drills.md")).unwrap();
+    let drills: Vec<&str> = page.split("\n## ").skip(1).collect();
+    assert_eq!(drills.len(), 3);
+    for drill in drills {
+        run(home().path(), drill);
+    }
+}
+
+#[test]
+fn the_tutorial_runs_as_it_is_written() {
+    let page = std::fs::read_to_string(checkout().join("docs/src/tutorial.md")).unwrap();
+    let home = home();
+    assert!(run(home.path(), &page) > 10);
     let made = |name: &str| -> PathBuf { home.path().join(name) };
     let funnel = std::fs::read_to_string(made("funnel.svg")).unwrap();
     assert!(funnel.starts_with("<svg") || funnel.starts_with("<?xml"), "{funnel}");
