@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::identity::Identity;
+use super::turns::Turns;
 use super::watch::Watchers;
 use super::{Environment, Settings};
 use crate::error::{Error, Result};
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(super) comparing: Arc<()>,
     clock_offset_ms: AtomicI64,
     store: Mutex<Store>,
+    turns: Turns,
     seen_version: AtomicI64,
     damaged: AtomicBool,
 }
@@ -62,6 +64,7 @@ impl Inner {
             comparing: Arc::default(),
             clock_offset_ms: AtomicI64::new(clock_offset_ms),
             store: Mutex::new(store),
+            turns: Turns::default(),
             seen_version: AtomicI64::new(-1),
             damaged: AtomicBool::new(false),
         }
@@ -124,11 +127,17 @@ impl Inner {
         origin: Origin,
         work: impl for<'w> FnOnce(Writer<'w>) -> Result<(T, Writer<'w>)>,
     ) -> Result<(T, Committed)> {
+        let _turn = self.turns.take();
         let mut store = lock(&self.store);
         let (value, writer) = work(store.begin(origin, self.now())?)?;
         let committed = writer.finish()?;
         self.readers.adopt(store.model());
         Ok((value, committed))
+    }
+
+    /// Whether somebody else waits to write.
+    pub(super) fn writers_wait(&self) -> bool {
+        self.turns.are_awaited()
     }
 
     /// The store itself, for upkeep that is no transaction.

@@ -24,6 +24,7 @@ mod refused;
 mod rights;
 mod settings;
 mod state;
+mod turns;
 mod tx;
 mod watch;
 

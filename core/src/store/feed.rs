@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
-use crate::id::{ChangeHash, DeviceId, RecordId};
+use crate::id::{ActorId, ChangeHash, DeviceId, RecordId};
 use crate::limits::BATCH_CHANGES_MAX;
 use crate::sync::position::{GrantMark, Pass, Position, Rolling};
 
@@ -505,6 +505,17 @@ pub(crate) fn whole(conn: &Connection, viewer: &Viewer, held: &Position, ids: &[
         }
     }
     Ok(feed.fed)
+}
+
+/// The hash of the change that an actor wrote as its `seq`-th of this record.
+pub(crate) fn change_of(conn: &Connection, id: &RecordId, actor: &ActorId, seq: u64) -> Result<Option<ChangeHash>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT hash FROM log WHERE record = (SELECT n FROM record WHERE id = ?1)
+         AND actor = (SELECT n FROM actor WHERE actor = ?2) AND aseq = ?3",
+    )?;
+    let hash: Option<Vec<u8>> =
+        statement.query_row(params![id.as_bytes(), actor.as_bytes(), seq as i64], |row| row.get(0)).optional()?;
+    Ok(hash.and_then(|bytes| ChangeHash::from_slice(&bytes)))
 }
 
 /// The last sequence of the log, whether a change stands under it or not; zero in an empty one.

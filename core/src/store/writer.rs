@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, params};
 use sha2::{Digest, Sha256};
 
 use super::cache::{Cache, RECORDS_MAX, RecordRow, Tail};
 use super::{Model, Origin, Store, View, actor, flag, meta, record};
 use crate::document::{State, Vetted};
 use crate::error::{Error, Result};
-use crate::id::{ActorId, ChangeHash, RecordId};
+use crate::id::{ChangeHash, RecordId};
 use crate::limits::{TX_BYTES_MAX, TX_CHANGES_MAX};
 use crate::schema::{Collection, Name, Schema};
 use crate::time::Millis;
@@ -197,17 +197,6 @@ impl<'s> Writer<'s> {
             Body::Folded(state) => Some(&**state),
             _ => None,
         }))
-    }
-
-    /// The hash of the change that an actor wrote as its `seq`-th of this record.
-    pub fn change_of(&self, id: &RecordId, actor: &ActorId, seq: u64) -> Result<Option<ChangeHash>> {
-        let mut statement = self.store.conn.prepare_cached(
-            "SELECT hash FROM log WHERE record = (SELECT n FROM record WHERE id = ?1)
-             AND actor = (SELECT n FROM actor WHERE actor = ?2) AND aseq = ?3",
-        )?;
-        let hash: Option<Vec<u8>> =
-            statement.query_row(params![id.as_bytes(), actor.as_bytes(), seq as i64], |row| row.get(0)).optional()?;
-        Ok(hash.and_then(|bytes| ChangeHash::from_slice(&bytes)))
     }
 
     /// Stores the binding of an actor, whose signature the caller has checked.
@@ -511,6 +500,7 @@ pub(super) fn roll(rolling: [u8; 8], hash: &ChangeHash) -> [u8; 8] {
 mod tests {
     use super::*;
     use crate::document::{Author, create};
+    use crate::id::ActorId;
     use crate::schema::{Field, FieldType, Labels, Value, Winner};
     use crate::store::{Duties, create as create_database};
 

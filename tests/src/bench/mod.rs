@@ -7,6 +7,7 @@ mod codec;
 mod company;
 mod cpu;
 mod duplicates;
+mod flood;
 mod idle;
 mod link;
 mod local;
@@ -94,6 +95,7 @@ pub fn rows() -> Vec<Row> {
             run: set_back::set_back,
         },
         Row { name: "idle", about: "a hub with 1,000 connections on which nothing happens", run: idle::connections },
+        Row { name: "flood", about: "99 devices at work while one floods the hub", run: flood::flood },
         Row { name: "write", about: "an edit of one field, durable", run: local::write },
         Row { name: "read", about: "reading at 100,000 records", run: reading::reads },
         Row { name: "size", about: "the folder of 10,000 records", run: local::size },

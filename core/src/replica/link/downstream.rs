@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
 use crate::replica::Replica;
 use crate::store::link_rows::{self, Waiting};
-use crate::store::{Appended, Origin, Writer, meta, refetch, set_refetch};
+use crate::store::{Appended, Origin, Writer, feed, meta, refetch, set_refetch};
 use crate::sync::Executor;
 use crate::sync::blobs::{BlobReply, BlobRequest};
 use crate::sync::compare::Asker;
@@ -303,7 +303,9 @@ pub(super) fn complete_through(replica: &Replica, emptied: bool) -> Result<Optio
 fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> Result<u64> {
     let decoded = match batch.changes.as_slice() {
         [] => codec::Decoded::default(),
-        bytes => codec::decode(bytes, &mut |id, actor, seq| writer.change_of(id, actor, seq).ok().flatten())?,
+        bytes => codec::decode(bytes, &mut |id, actor, seq| {
+            feed::change_of(writer.connection(), id, actor, seq).ok().flatten()
+        })?,
     };
     for binding in &decoded.bindings {
         writer.bind_actor(binding)?;

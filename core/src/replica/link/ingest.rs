@@ -18,14 +18,14 @@ use super::upstream::Upstream;
 use crate::document::{Foreign, Refusal, State, Vetted, vet_rebuilt};
 use crate::error::Result;
 use crate::id::{ActorId, ChangeHash, DeviceId, RecordId, WorkspaceId};
-use crate::limits::REVIEW_BYTES_MAX;
+use crate::limits::{REVIEW_BYTES_MAX, TURN_CHANGES_MIN};
 use crate::message::Language;
 use crate::replica::Replica;
 use crate::replica::identity::is_binding_genuine;
 use crate::schema::Collection;
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
 use crate::store::link_rows::{self, DeviceRow, LinkRow, OwnWork};
-use crate::store::{Appended, Fate, Origin, Writer, meta};
+use crate::store::{Appended, Fate, Opened, Origin, Writer, feed, meta};
 use crate::sync::position::Position;
 use crate::wire::codec::{self, Decoded, DecodedChange};
 use crate::wire::message::{Ack, RefusedChange};
@@ -74,14 +74,22 @@ impl Upstream {
         let now = replica.corrected_now();
         let timeline = replica.timeline()?;
         let workspace = replica.settings()?.workspace;
+        let own = (replica.device(), replica.identity().public_key());
         let admitted = &*admitted;
-        let ((digest, refused, new, records), committed) =
-            replica.write(Origin::Downstream(admitted.device.id), |writer| {
+        // Before the turn to write: it takes a while, and what a device follows was here before it wrote.
+        let decoded = replica.read(|conn| codec::decode(bytes, &mut |id, actor, seq| known(conn, id, actor, seq)))?;
+        let mut push = Push::of(decoded);
+        let mut bound = false;
+        // One commit for all of it, or several where others wait: each of them whole transactions, and the
+        // acknowledgement comes after the last.
+        let committed = loop {
+            let ((), committed) = replica.write(Origin::Downstream(admitted.device.id), |writer| {
                 let conn = writer.connection();
                 let peer = if revoked { admitted.device.clone() } else { admitted.current(conn)? };
                 let link = admitted.link(conn)?;
-                let decoded = codec::decode(bytes, &mut |id, actor, seq| known(writer, id, actor, seq))?;
-                let authors = bind(writer, &replica, &Carrier { workspace, peer: &peer, carries }, &decoded)?;
+                if !std::mem::replace(&mut bound, true) {
+                    push.authors = bind(writer, &replica, &Carrier { workspace, peer: &peer, carries }, &push.decoded)?;
+                }
                 let bench = Bench {
                     peer: &peer,
                     grants: replica.grants_of(&peer)?,
@@ -89,41 +97,78 @@ impl Upstream {
                     branch_of: &|scope| replica.branch_of(scope),
                 };
                 let keeps = kept_rows::is_any(writer.connection())?;
-                let mut intake = Intake {
-                    writer,
-                    bench: &bench,
-                    authors,
-                    refused: Vec::new(),
-                    new: 0,
-                    now,
-                    revoked,
-                    carries,
-                    own: (replica.device(), replica.identity().public_key()),
-                    carried: None,
-                    keeps,
-                };
-                intake.missing(&decoded);
-                for transaction in transactions(&decoded) {
-                    intake.transaction(&decoded, transaction)?;
-                }
-                let Intake { mut refused, new, writer, .. } = intake;
-                if new > 0 {
+                let before = push.new;
+                let (authors, refused) = (std::mem::take(&mut push.authors), std::mem::take(&mut push.refused));
+                let (new, carried) = (push.new, push.carried);
+                let intake =
+                    Intake { writer, bench: &bench, authors, refused, new, now, revoked, carries, own, carried, keeps };
+                let writer = push.take_in(intake, &|| replica.inner.writers_wait())?;
+                if push.new > before {
                     note_work(writer, &peer.id, link)?;
                 }
-                refused.sort_by_key(|r| r.index);
-                let accepted = decoded.changes.iter().filter(|c| !refused.iter().any(|r| r.index == c.index as u64));
-                let names: Vec<(RecordId, ChangeHash)> =
-                    accepted.filter_map(|c| Some((decoded.records.get(c.record)?.0, c.hash))).collect();
-                let digest = digest(names.iter().map(|(record, hash)| (record, hash)));
-                let records: Vec<RecordId> = names.into_iter().map(|(record, _)| record).collect();
-                Ok((digest, refused, new, records))
+                Ok(())
             })?;
+            if push.left.is_empty() {
+                break committed;
+            }
+        };
+        let Push { decoded, mut refused, new, .. } = push;
+        refused.sort_by_key(|r| r.index);
+        let accepted = decoded.changes.iter().filter(|c| !refused.iter().any(|r| r.index == c.index as u64));
+        let names: Vec<(RecordId, ChangeHash)> =
+            accepted.filter_map(|c| Some((decoded.records.get(c.record)?.0, c.hash))).collect();
+        let digest = digest(names.iter().map(|(record, hash)| (record, hash)));
         if let Some(comparison) = &mut self.admitted()?.comparison {
-            comparison.pushed(records);
+            comparison.pushed(names.into_iter().map(|(record, _)| record));
         }
         let at = Position { timeline, seq: committed.last_seq, rolling: committed.rolling, ..Position::default() };
         Ok((Ack { number, digest, witness: seal.seal(&at), refused }, new))
     }
+}
+
+/// A push and how much of it was taken in.
+struct Push {
+    decoded: Decoded,
+    authors: HashMap<ActorId, Author>,
+    /// Transactions that were not yet looked at, the last one first.
+    left: Vec<std::ops::Range<usize>>,
+    refused: Vec<RefusedChange>,
+    new: u64,
+    carried: Option<u64>,
+}
+
+impl Push {
+    fn of(decoded: Decoded) -> Self {
+        let mut left = transactions(&decoded);
+        left.reverse();
+        let refused = missing(&decoded);
+        Self { decoded, authors: HashMap::new(), left, refused, new: 0, carried: None }
+    }
+
+    // Transactions until all are in, or until others have waited for as many changes as is fair.
+    fn take_in<'i, 'w>(
+        &mut self,
+        mut intake: Intake<'i, 'w>,
+        others_wait: &dyn Fn() -> bool,
+    ) -> Result<&'i mut Writer<'w>> {
+        let mut changes = 0;
+        while let Some(transaction) = self.left.pop() {
+            changes += transaction.len();
+            intake.transaction(&self.decoded, transaction)?;
+            if changes >= TURN_CHANGES_MIN && others_wait() {
+                break;
+            }
+        }
+        let Intake { authors, refused, new, carried, writer, .. } = intake;
+        (self.authors, self.refused, self.new, self.carried) = (authors, refused, new, carried);
+        Ok(writer)
+    }
+}
+
+// Changes whose dependencies are not here: the downstream must keep them.
+fn missing(decoded: &Decoded) -> Vec<RefusedChange> {
+    let refused = |index| RefusedChange { index, code: "change_missing".to_owned(), detail: String::new() };
+    decoded.missing.iter().map(|missing| refused(missing.index as u64)).collect()
 }
 
 // From here on the downstream holds its own work up to here; and it has stored the epoch that was issued to it, which
@@ -139,9 +184,9 @@ fn note_work(writer: &mut Writer<'_>, device: &DeviceId, link: Option<LinkRow>) 
 
 // What a change of a push may name as followed: a change of the log, or one that was refused. What follows a refused
 // change must come together before it can be refused, too.
-fn known(writer: &Writer<'_>, record: &RecordId, actor: &ActorId, seq: u64) -> Option<ChangeHash> {
-    let logged = writer.change_of(record, actor, seq).ok().flatten();
-    logged.or_else(|| kept_rows::change_of(writer.connection(), record, actor, seq).ok().flatten())
+fn known(conn: &Opened, record: &RecordId, actor: &ActorId, seq: u64) -> Option<ChangeHash> {
+    let logged = feed::change_of(conn, record, actor, seq).ok().flatten();
+    logged.or_else(|| kept_rows::change_of(conn, record, actor, seq).ok().flatten())
 }
 
 // Who brings a push.
@@ -240,17 +285,6 @@ struct Judged {
 }
 
 impl Intake<'_, '_> {
-    // Changes whose dependencies are not here: the downstream must keep them.
-    fn missing(&mut self, decoded: &Decoded) {
-        for missing in &decoded.missing {
-            self.refused.push(RefusedChange {
-                index: missing.index as u64,
-                code: "change_missing".to_owned(),
-                detail: String::new(),
-            });
-        }
-    }
-
     fn transaction(&mut self, decoded: &Decoded, range: std::ops::Range<usize>) -> Result<()> {
         let changes = decoded.changes.get(range).unwrap_or_default();
         let broken = decoded.missing.iter().any(|m| {
