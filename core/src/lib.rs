@@ -5,6 +5,7 @@
 //! | room | what it owns |
 //! |---|---|
 //! | [`id`], [`limits`], [`message`], [`error`], [`time`] | newtypes for ids, every bound, the message catalogue, the error, the clock's value |
+//! | [`probe`] | marks, mutants and watched files for the simulator; compiled to nothing in a published program |
 //! | [`schema`] | collections and fields as data, values, validation, filter expressions |
 //! | [`access`] | roles, grants, scopes: pure decisions |
 //! | [`wire`] | change chunks, the compact codec, frames and messages: bytes to types and back |
@@ -17,6 +18,9 @@
 //!
 //! What is absent: no room below `net` reads a clock, draws randomness or opens a socket on its own; only `store`
 //! speaks SQL; only `document` touches Automerge.
+
+#[macro_use]
+pub mod probe;
 
 pub mod access;
 pub mod crm;

@@ -1,7 +1,6 @@
 //! The key of a replica: an Ed25519 secret in `device.key`, readable by its owner alone.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
 
@@ -10,7 +9,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use super::Environment;
 use crate::error::{Error, Result};
 use crate::id::{ActorId, BatchId, DeviceId, RecordId, WorkspaceId};
-use crate::store::file_fault;
+use crate::store::{file_fault, files};
 use crate::wire::codec::Binding;
 
 /// The name of the key's file in a replica's folder.
@@ -34,11 +33,10 @@ impl Identity {
         if path.exists() {
             return Self::open(dir);
         }
-        std::fs::create_dir_all(dir).map_err(|e| file_fault(&e, dir))?;
+        files::make_folder(dir)?;
         let mut secret = [0; 32];
         env.fill_random(&mut secret);
-        Self::write(&path, &secret)?;
-        Ok(Self { key: SigningKey::from_bytes(&secret) })
+        Self::write(&path, &secret)
     }
 
     /// The identity of a folder that has one.
@@ -56,8 +54,14 @@ impl Identity {
 
     /// Puts a secret that a backup held into a folder.
     pub(super) fn restore(dir: &Path, secret: &[u8; 32]) -> Result<Self> {
-        Self::write(&dir.join(KEY_FILE), secret)?;
-        Ok(Self { key: SigningKey::from_bytes(secret) })
+        let path = dir.join(KEY_FILE);
+        if !path.exists() {
+            return Self::write(&path, secret);
+        }
+        // An attempt that was cut short has left it, or it is another one, which stays.
+        let known = Self::open(dir)?;
+        let differs = || Error::usage("replica-exists").with("path", dir.display().to_string());
+        if known.secret() == *secret { Ok(known) } else { Err(differs()) }
     }
 
     pub(super) fn secret(&self) -> [u8; 32] {
@@ -102,14 +106,9 @@ impl Identity {
         binding
     }
 
-    fn write(path: &PathBuf, secret: &[u8; 32]) -> Result<()> {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(|e| file_fault(&e, path))?;
-        let text = format!("{}\n", data_encoding::HEXLOWER.encode(secret));
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| file_fault(&e, path))
+    fn write(path: &Path, secret: &[u8; 32]) -> Result<Self> {
+        files::write_secret(path, format!("{}\n", data_encoding::HEXLOWER.encode(secret)).as_bytes())?;
+        Ok(Self { key: SigningKey::from_bytes(secret) })
     }
 }
 

@@ -45,6 +45,9 @@ impl Replica {
         verified.attachments = attachments;
         verified.attachments_damaged = lost.len() as u64;
         if !repair {
+            if !verified.damage.is_empty() {
+                self.inner.note_damage();
+            }
             return Ok(verified);
         }
         if found.differs() {
@@ -145,7 +148,7 @@ impl Replica {
             (Some(_), None) => return Err(Error::usage("backup-needs-passphrase")),
             (Some(sealed), Some(passphrase)) => Some(unseal(sealed, passphrase, &device)?),
         };
-        std::fs::create_dir_all(dir).map_err(|e| store::file_fault(&e, dir))?;
+        store::files::make_folder(dir)?;
         let identity = match secret {
             Some(secret) => Identity::restore(dir, &secret)?,
             None => Identity::ensure(dir, &*env)?,

@@ -17,6 +17,7 @@ pub mod identity;
 mod inner;
 mod keeping;
 pub mod link;
+mod making;
 mod opening;
 mod reading;
 mod record;

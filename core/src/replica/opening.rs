@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::identity::{Identity, KEY_FILE};
 use super::inner::Inner;
+use super::making::Making;
 use super::{Environment, Init, Joining, NodeRole, Replica, Settings};
 use crate::access::Scope;
 use crate::document::{Author, create};
@@ -33,15 +34,7 @@ impl Replica {
             init,
             assigned,
         };
-        let replica = Self::begin(dir, birth, None, schema, env)?;
-        match replica.write_owner(init, owner) {
-            Ok(()) => Ok(replica),
-            Err(failure) => {
-                drop(replica);
-                discard(dir);
-                Err(failure)
-            }
-        }
+        Self::begin(dir, birth, None, schema, env, |replica| replica.write_owner(init, owner))
     }
 
     /// Makes `dir` a replica of an existing workspace, empty until its first sync. A `device.key` that is already there
@@ -50,17 +43,18 @@ impl Replica {
     /// # Errors
     /// As [`Replica::init`].
     pub fn join(dir: &Path, joining: &Joining, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
-        Self::join_with(dir, joining, None, schema, env)
+        Self::join_with(dir, joining, None, schema, env, |_| Ok(()))
     }
 
     // With an image, the store begins as that, but for what the folder says about itself; of that, the image's keys that
-    // are named stay.
+    // are named stay. What `complete` writes is there with the replica or nothing is.
     pub(super) fn join_with(
         dir: &Path,
         joining: &Joining,
         image: Option<(&Path, &[&str])>,
         schema: Schema,
         env: Arc<dyn Environment>,
+        complete: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
         let init = Init {
             name: joining.name.clone(),
@@ -83,7 +77,7 @@ impl Replica {
             init: &init,
             assigned,
         };
-        Self::begin(dir, birth, image, schema, env)
+        Self::begin(dir, birth, image, schema, env, complete)
     }
 
     /// Opens the replica in `dir`. `schema` is the program's built-in one; the workspace's own collections and fields
@@ -108,6 +102,7 @@ impl Replica {
         image: Option<(&Path, &[&str])>,
         schema: Schema,
         env: Arc<dyn Environment>,
+        complete: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
         if store::is_replica(dir) {
             return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
@@ -127,15 +122,16 @@ impl Replica {
             clock_offset_ms: 0,
         };
         let fill = |conn: &store::Opened| store::fill_node(conn, &node, &birth.assigned, &timeline);
-        let made = match image {
-            None => store::create(dir, fill),
-            Some((image, kept)) => store::adopt_image(image, dir, birth.role.serves(), kept, fill),
+        let making = Making::begin(dir)?;
+        let conn = match image {
+            None => store::create(making.within(), fill)?,
+            Some((image, kept)) => store::adopt_image(image, making.within(), birth.role.serves(), kept, fill)?,
         };
-        let made = made.and_then(|conn| Self::assemble(dir, conn, &node, identity, schema, env));
-        if made.is_err() {
-            discard(dir);
-        }
-        made
+        let made = Self::assemble(making.within(), conn, &node, identity, schema.clone(), env.clone())?;
+        complete(&made)?;
+        drop(made);
+        making.finish()?;
+        Self::open(dir, schema, env)
     }
 
     fn assemble(
@@ -203,14 +199,6 @@ struct Birth<'a> {
     role: NodeRole,
     init: &'a Init,
     assigned: Assigned,
-}
-
-/// Takes away the database that a failed attempt has just made in a folder that was no replica before. The key stays:
-/// it may have been enrolled.
-fn discard(dir: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(dir.join(format!("{}{suffix}", store::DATABASE)));
-    }
 }
 
 fn random_u64(env: &dyn Environment) -> u64 {

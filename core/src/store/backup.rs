@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::fault::file_fault;
+use super::files::{self, beside};
 use super::meta;
 use super::open::{self, DATABASE};
 use crate::error::{Error, Result};
@@ -34,8 +35,7 @@ pub(crate) fn write(dir: &Path, conn: &Connection, file: &Path, key: Option<&Sea
     }
     let unfinished = beside(file, "unfinished");
     let written = fill(dir, conn, &unfinished, key).and_then(|()| {
-        sync_file(&unfinished)?;
-        std::fs::rename(&unfinished, file).map_err(|e| file_fault(&e, file))?;
+        files::publish(&unfinished, file)?;
         std::fs::metadata(file).map(|meta| meta.len()).map_err(|e| file_fault(&e, file))
     });
     if written.is_err() {
@@ -123,10 +123,8 @@ pub(crate) fn read(file: &Path, dir: &Path, device: &DeviceId, timeline: &Timeli
         return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
     }
     let unfinished = beside(&target, "unfinished");
-    let restored = unpack(file, dir, &unfinished, device, timeline).and_then(|()| {
-        sync_file(&unfinished)?;
-        std::fs::rename(&unfinished, &target).map_err(|e| file_fault(&e, &target))
-    });
+    let unpacked = unpack(file, dir, &unfinished, device, timeline);
+    let restored = unpacked.and_then(|()| files::publish(&unfinished, &target));
     if restored.is_err() {
         let _ = std::fs::remove_file(&unfinished);
     }
@@ -166,16 +164,4 @@ fn extract_blobs(conn: &Connection, blobs: &Path) -> Result<()> {
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| file_fault(&e, &path))?;
     }
     Ok(())
-}
-
-fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_os_string();
-    name.push(".");
-    name.push(suffix);
-    file.with_file_name(name)
-}
-
-fn sync_file(path: &Path) -> Result<()> {
-    let file = std::fs::OpenOptions::new().write(true).open(path).map_err(|e| file_fault(&e, path))?;
-    file.sync_all().map_err(|e| file_fault(&e, path))
 }

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::fault::file_fault;
-use super::meta;
 use super::open::{self, Access, DATABASE};
+use super::{files, meta};
 use crate::error::{Error, Result};
 
 /// Writes the last commit as one file without a journal.
@@ -51,10 +50,20 @@ pub(crate) fn adopt(
     fill(&conn)?;
     conn.execute_batch("COMMIT")?;
     drop(conn);
-    let fault = |e: std::io::Error| file_fault(&e, &path);
-    std::fs::OpenOptions::new().write(true).open(image).and_then(|file| file.sync_all()).map_err(fault)?;
-    std::fs::rename(image, &path).map_err(fault)?;
-    // The name is durable once its folder is.
-    std::fs::File::open(dir).and_then(|folder| folder.sync_all()).map_err(fault)?;
+    files::publish(image, &path)?;
     open::open(dir, Access::Write)
+}
+
+/// Moves a database that nobody has open into the folder that it was built for.
+pub(crate) fn publish(from: &Path, dir: &Path) -> Result<()> {
+    let (built, path) = (from.join(DATABASE), dir.join(DATABASE));
+    if path.exists() {
+        return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
+    }
+    // One file without a journal beside it: it is there as a whole or not.
+    let conn =
+        Connection::open_with_flags(&built, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get::<_, String>(0))?;
+    drop(conn);
+    files::publish(&built, &path)
 }

@@ -18,6 +18,7 @@ mod condition;
 mod custom;
 mod fault;
 pub(crate) mod feed;
+pub(crate) mod files;
 pub(crate) mod flag;
 mod flush;
 mod fold;
@@ -59,7 +60,7 @@ use crate::time::Millis;
 
 pub(crate) use backup::{SealedKey, key_of as backup_key, read as restore};
 pub(crate) use fault::{damaged, file_fault};
-pub(crate) use image::adopt as adopt_image;
+pub(crate) use image::{adopt as adopt_image, publish};
 pub use kept_rows::Fate;
 pub(crate) use mend::{ids as record_ids, refetch, set_refetch};
 pub(crate) use node::{Assigned, Node, fill as fill_node, read as read_node};

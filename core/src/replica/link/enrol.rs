@@ -233,31 +233,40 @@ impl Joiner {
             currency,
             language: Language::parse(&enrolled.language).unwrap_or_default(),
         };
-        let replica = match &self.seed {
-            None => Replica::join(&self.dir, &joining, schema, self.env.clone())?,
-            Some(seed) => self.grow(seed, &joining, schema)?,
-        };
         let upstream = DeviceId::of_key(&self.code.upstream_key);
-        replica.note(|conn| {
-            meta::set(conn, key::URL, self.code.address.as_bytes())?;
-            if let Some(trust) = &self.code.trust {
-                meta::set(conn, key::TLS_PIN, trust.bytes())?;
-            }
-            meta::set(conn, key::UPSTREAM_KEY, &self.code.upstream_key)?;
-            meta::set(conn, key::UPSTREAM, upstream.as_bytes())?;
-            meta::set(conn, key::CERTIFICATE, &enrolled.certificate)
-        })?;
+        let complete = |replica: &Replica| {
+            replica.note(|conn| {
+                meta::set(conn, key::URL, self.code.address.as_bytes())?;
+                if let Some(trust) = &self.code.trust {
+                    meta::set(conn, key::TLS_PIN, trust.bytes())?;
+                }
+                meta::set(conn, key::UPSTREAM_KEY, &self.code.upstream_key)?;
+                meta::set(conn, key::UPSTREAM, upstream.as_bytes())?;
+                meta::set(conn, key::CERTIFICATE, &enrolled.certificate)
+            })
+        };
+        let replica = match &self.seed {
+            None => Replica::join_with(&self.dir, &joining, None, schema, self.env.clone(), complete)?,
+            Some(seed) => self.grow(seed, &joining, schema, complete)?,
+        };
         self.replica = Some(replica);
         Ok(())
     }
 }
 
 impl Joiner {
-    fn grow(&self, seed: &Seed, joining: &Joining, schema: Schema) -> Result<Replica> {
+    fn grow(
+        &self,
+        seed: &Seed,
+        joining: &Joining,
+        schema: Schema,
+        complete: impl FnOnce(&Replica) -> Result<()>,
+    ) -> Result<Replica> {
         seed.check(joining)?;
         let image = self.dir.join("seed.unfinished");
         let grown = seed.unpack(&image).and_then(|()| {
-            Replica::join_with(&self.dir, joining, Some((&image, &super::seed::KEPT)), schema, self.env.clone())
+            let image = Some((&*image, &super::seed::KEPT[..]));
+            Replica::join_with(&self.dir, joining, image, schema, self.env.clone(), complete)
         });
         if grown.is_err() {
             // A copy of what the seed still holds.
