@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use branchline_core::document::Edit;
-use branchline_core::id::RecordId;
+use branchline_core::id::{BatchId, RecordId};
 use branchline_core::message::Language;
 use branchline_core::replica::{Fate, RefusedEntry, Replica};
 use branchline_core::schema::{Name, Value, parse_declarations};
@@ -122,6 +122,17 @@ fn a_refused_transaction_takes_along_what_descends_from_it_in_every_record_and_t
     let (phone, central) = (company.reopened("phone"), company.reopened("Central"));
     assert_eq!((phone.quarantine().unwrap(), central.review().unwrap()), before);
     assert!(phone.verify(false).unwrap().is_sound() && central.verify(false).unwrap().is_sound());
+}
+
+/// A seller's phone took an import, and its upstream refused every row of it later.
+#[test]
+fn an_import_without_the_right_is_refused_where_it_is_run() {
+    let company = Company::new();
+    let phone = company.below(&company.hub, invitation("phone"));
+    let imported =
+        phone.transact_as_import(BatchId([7; 16]), |tx| tx.create("account", vec![text("name", "Imported")]));
+    assert_eq!(imported.unwrap_err().code(), "denied_action");
+    assert_eq!(phone.status().unwrap().outbox, 0);
 }
 
 #[test]

@@ -113,7 +113,10 @@ impl Inner {
         let result = self.noting_damage(self.write_once(origin, work));
         if result.is_err() {
             // An actor that wrote what was not kept must never write again: its numbers would be used twice.
-            lock(&self.actors).clear();
+            mark!("actor_dropped_after_a_failure");
+            if !canary!("keep_actor_after_a_failure") {
+                lock(&self.actors).clear();
+            }
         }
         let (value, committed) = result?;
         if !committed.collections.is_empty() {
@@ -160,7 +163,8 @@ impl Inner {
 
     /// Nothing is written from now on.
     pub(super) fn note_damage(&self) {
-        self.damaged.store(true, Ordering::Relaxed);
+        mark!("damage_ends_writing");
+        self.damaged.store(!canary!("write_after_damage"), Ordering::Relaxed);
     }
 
     /// Writing again after a repair that left nothing wrong.

@@ -123,8 +123,10 @@ impl Tx<'_> {
     pub fn create_keyed(&mut self, collection: &str, values: Vec<(Name, Value)>, key: &[Name]) -> Result<Keyed> {
         let collection = self.collection(collection)?;
         let values = self.completed(&collection, values)?;
-        let id = self.derived(&collection, &values, key);
+        let chance = canary!("key_by_chance").then(|| lock(&self.inner.ids).next_id(self.writer.now()));
+        let id = chance.unwrap_or_else(|| self.derived(&collection, &values, key));
         if self.writer.held(&id)?.is_some() {
+            mark!("deterministic_id_met");
             return Ok(Keyed { id, created: false });
         }
         self.create_as(id, &collection, values, Some(key))?;
@@ -401,6 +403,9 @@ impl Tx<'_> {
             None => {
                 let mut random = [0; 8];
                 self.inner.env.fill_random(&mut random);
+                if canary!("reuse_actor_after_restart") {
+                    random = self.person.id.0.last_chunk().copied().unwrap_or(random);
+                }
                 let actor = ActorId::from_random(random, self.batch.is_some());
                 let settings = self.inner.settings();
                 let (workspace, name) = (&settings.workspace, &settings.node_name);

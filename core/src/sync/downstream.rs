@@ -375,6 +375,7 @@ impl Session {
             }
             Reply::Acknowledged(accepted, refused) => {
                 self.push_in_flight = None;
+                self.told = self.told.filter(|(outbox, _)| *outbox == 0);
                 self.outputs.push_back(Output::Event(Event::Pushed(accepted)));
                 if refused > 0 {
                     self.outputs.push_back(Output::Event(Event::Refused(refused)));
@@ -462,8 +463,9 @@ impl Session {
             self.compare(false);
             return self.requests.pop_front();
         }
-        // Said once when everything went out, so that the upstream knows up to when we are complete.
-        if self.upstream_done && self.blobs_done && !self.quiet_told && self.told.is_none_or(|(outbox, _)| outbox > 0) {
+        // Said once when everything went out, so that the upstream knows up to when we are complete. What cannot go out
+        // because it is damaged here stays in the outbox: saying so again and again would keep the line busy for ever.
+        if self.upstream_done && self.blobs_done && !self.quiet_told && self.told.is_none() {
             return Some(Request::Summary);
         }
         None

@@ -82,7 +82,7 @@ impl Upstream {
         let peer = self.admitted()?;
         replica.read(|conn| {
             let device = peer.current(conn)?;
-            let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device))?;
+            let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device)?)?;
             let position = Position { held: viewer.scopes.clone(), ..beginning(conn, timeline)? };
             let answerer = Some(Answerer::new(holding::of_viewer(conn, &viewer)?)?);
             let (wanted, offered) = (Vec::new(), BTreeSet::new());
@@ -101,7 +101,7 @@ impl Upstream {
             let seqs = comparison.wanted.get(comparison.fed..).unwrap_or_default();
             let device = peer.device.clone();
             let (changes, count, taken) = replica.read(|conn| {
-                let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device))?;
+                let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device)?)?;
                 let (changes, taken) = holding::wanted(conn, &viewer, seqs, raw_budget)?;
                 let count = changes.len() as u64;
                 Ok((encode_fed(conn, &replica, told, changes, budget.level)?, count, taken))
@@ -128,7 +128,7 @@ impl Upstream {
         let offered: Vec<RecordId> = comparison.offered.iter().take(BATCH_CHANGES_MAX).copied().collect();
         let device = peer.device.clone();
         let purge = replica.read(|conn| {
-            let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device))?;
+            let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device)?)?;
             holding::beyond(conn, &viewer, &offered)
         })?;
         offered.iter().for_each(|id| _ = comparison.offered.remove(id));

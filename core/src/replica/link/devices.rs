@@ -58,7 +58,7 @@ impl Replica {
                     let link = link_rows::link(conn, &device.id)?;
                     let row = link.unwrap_or_default();
                     let direct = device.enroller == self.device();
-                    let role = self.grant_of(&device).role;
+                    let role = self.grant_of(&device)?.role;
                     let lag = match direct && !device.revoked {
                         true => Some(feed::behind(conn, &device.id, &scopes_of(conn, &device)?.0, row.position)?),
                         false => None,
@@ -118,7 +118,7 @@ impl Replica {
         let role = role.map_or_else(|| device.role.clone(), str::to_owned);
         let wanted = DeviceRow { scopes, role, ..device.clone() };
         let granted = self.grants_of(&wanted)?;
-        access::may_enrol(&self.own_grants()?, &granted, false, &|scope| self.branch_of(scope))?;
+        access::may_enrol(&self.own_grants()?, &granted, false, &|scope| self.branch_of(scope).unwrap_or_default())?;
         let field = || Name::from("scopes");
         let lost = device.scopes.iter().filter(|scope| !wanted.scopes.contains(scope));
         let gained = wanted.scopes.iter().filter(|scope| !device.scopes.contains(scope));
@@ -150,34 +150,52 @@ impl Replica {
     pub(super) fn grants_of(&self, device: &DeviceRow) -> Result<Grants> {
         let mut scopes: Vec<Scope> = device.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
         scopes.push(Scope::Shared);
-        let person = self.record("user", &device.person).map(|user| user.text("role").to_owned()).unwrap_or_default();
+        let person = match self.record("user", &device.person) {
+            Ok(user) => user.text("role").to_owned(),
+            Err(Error::NotFound(_)) => String::new(),
+            Err(error) => return Err(error),
+        };
         let role = rights::acting_role(&person, &device.role, &|name| self.role_named(name))?;
         Ok(Grants { role, scopes })
     }
 
     /// The same as a message to the downstream. A role that nobody knows here allows nothing: it goes by its name.
-    pub(super) fn grant_of(&self, device: &DeviceRow) -> Grant {
-        let role = self.grants_of(device).map_or_else(|_| device.role.clone(), |g| g.role.name().to_string());
+    pub(super) fn grant_of(&self, device: &DeviceRow) -> Result<Grant> {
+        let role = match self.grants_of(device) {
+            Ok(grants) => grants.role.name().to_string(),
+            Err(Error::Denied(_)) => device.role.clone(),
+            Err(error) => return Err(error),
+        };
         let mut scopes = device.scopes.clone();
         scopes.sort_unstable();
-        Grant { role, scopes }
+        Ok(Grant { role, scopes })
     }
 
     /// The role of a person, while the person may act.
-    pub(super) fn role_of_person(&self, person: &RecordId) -> Option<Role> {
-        let record = self.record("user", person).ok()?;
+    pub(super) fn role_of_person(&self, person: &RecordId) -> Result<Option<Role>> {
+        let Some(record) = found(self.record("user", person))? else { return Ok(None) };
         if record.value("active") == &Value::Boolean(false) {
-            return None;
+            return Ok(None);
         }
-        self.role_named(record.text("role")).ok()
+        found(self.role_named(record.text("role")))
     }
 
     /// The branch of a team or person.
-    pub(super) fn branch_of(&self, scope: &Scope) -> Option<RecordId> {
-        match scope {
-            Scope::Team(id) => self.record("team", id).ok()?.reference("branch"),
-            Scope::User(id) => self.record("user", id).ok()?.reference("home_branch"),
-            _ => None,
-        }
+    pub(super) fn branch_of(&self, scope: &Scope) -> Result<Option<RecordId>> {
+        let (collection, id, field) = match scope {
+            Scope::Team(id) => ("team", id, "branch"),
+            Scope::User(id) => ("user", id, "home_branch"),
+            _ => return Ok(None),
+        };
+        Ok(found(self.record(collection, id))?.and_then(|record| record.reference(field)))
+    }
+}
+
+/// What is not known here is none; a store that could not be read says nothing on what is known.
+fn found<T>(asked: Result<T>) -> Result<Option<T>> {
+    match asked {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::NotFound(_) | Error::Denied(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -115,7 +115,7 @@ impl Downstream {
             for verdict in &batch.verdicts {
                 gone::hear(writer, verdict)?;
             }
-            if !batch.position.is_empty() {
+            if !batch.position.is_empty() && !canary!("apply_without_cursor") {
                 meta::set(writer.connection(), key::POSITION, &batch.position)?;
                 // The witness says what the position does not: it is kept only while it is the newer of the two.
                 meta::clear(writer.connection(), key::WITNESS)?;
@@ -351,6 +351,7 @@ fn hidden(writer: &mut Writer<'_>, answer: &Answered) -> Result<Vec<RecordId>> {
     let mut out = Vec::new();
     for record in records {
         if writer.held(&record)?.is_some_and(|held| held.hidden) {
+            mark!("left_after_delivery");
             out.push(record);
         }
     }

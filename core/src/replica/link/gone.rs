@@ -25,6 +25,10 @@ pub(super) fn refuse(writer: &mut Writer<'_>, reasons: &Reasons, now: Millis) ->
 
 /// Carries out a retraction. Whether something is to be written again.
 pub(super) fn reset(writer: &mut Writer<'_>, reset: &Reset, now: Millis) -> Result<bool> {
+    if canary!("ignore_a_retraction") {
+        return Ok(false);
+    }
+    mark!("retracted_from_above");
     let named = reset.refused.iter();
     let reasons =
         named.map(|one| ((reset.record, one.hash), Refused::new(&one.code, one.detail.clone()))).collect::<Reasons>();
@@ -36,6 +40,7 @@ pub(super) fn reset(writer: &mut Writer<'_>, reset: &Reset, now: Millis) -> Resu
 pub(super) fn hear(writer: &mut Writer<'_>, verdict: &Verdict) -> Result<()> {
     let row = kept_rows::find(writer.connection(), Queue::Quarantine, &verdict.record, &verdict.change)?;
     let Some(row) = row else { return Ok(()) };
+    mark!("verdict_heard");
     let fate = match verdict.outcome {
         Outcome::Declined => Fate::Declined,
         Outcome::Accepted => Fate::Accepted,
@@ -77,7 +82,10 @@ fn quarantine(writer: &mut Writer<'_>, removed: Vec<Removed>, reasons: &Reasons,
             closed_at: None,
             closed_by: None,
         };
-        kept_rows::keep(writer.connection(), Queue::Quarantine, &row)?;
+        mark!("quarantined");
+        if !canary!("throw_away_what_is_refused") {
+            kept_rows::keep(writer.connection(), Queue::Quarantine, &row)?;
+        }
         if refused.code == BROUGHT_ALREADY
             && let Some(kept) = kept_rows::find(writer.connection(), Queue::Quarantine, &row.record, &row.hash)?
         {

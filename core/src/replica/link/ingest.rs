@@ -8,6 +8,7 @@
 //! After this log was set back, downstreams bring back what stood in it, whoever had written that. What the carrier could
 //! not have written is taken in all the same, and marked for review; but what gives rights waits for a person.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::bench::{Bench, text_of};
 use super::state::key;
 use super::upstream::Upstream;
 use crate::document::{Foreign, Refusal, State, Vetted, vet_rebuilt};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{ActorId, ChangeHash, DeviceId, RecordId, WorkspaceId};
 use crate::limits::{REVIEW_BYTES_MAX, TURN_CHANGES_MIN};
 use crate::message::Language;
@@ -90,11 +91,12 @@ impl Upstream {
                 if !std::mem::replace(&mut bound, true) {
                     push.authors = bind(writer, &replica, &Carrier { workspace, peer: &peer, carries }, &push.decoded)?;
                 }
+                let unread = Unread::default();
                 let bench = Bench {
                     peer: &peer,
                     grants: replica.grants_of(&peer)?,
-                    role_of: &|person| replica.role_of_person(person),
-                    branch_of: &|scope| replica.branch_of(scope),
+                    role_of: &|person| unread.note(replica.role_of_person(person)),
+                    branch_of: &|scope| unread.note(replica.branch_of(scope)),
                 };
                 let keeps = kept_rows::is_any(writer.connection())?;
                 let before = push.new;
@@ -102,7 +104,7 @@ impl Upstream {
                 let (new, carried) = (push.new, push.carried);
                 let intake =
                     Intake { writer, bench: &bench, authors, refused, new, now, revoked, carries, own, carried, keeps };
-                let writer = push.take_in(intake, &|| replica.inner.writers_wait())?;
+                let writer = push.take_in(intake, &unread, &|| replica.inner.writers_wait())?;
                 if push.new > before {
                     note_work(writer, &peer.id, link)?;
                 }
@@ -149,12 +151,14 @@ impl Push {
     fn take_in<'i, 'w>(
         &mut self,
         mut intake: Intake<'i, 'w>,
+        unread: &Unread,
         others_wait: &dyn Fn() -> bool,
     ) -> Result<&'i mut Writer<'w>> {
         let mut changes = 0;
         while let Some(transaction) = self.left.pop() {
             changes += transaction.len();
             intake.transaction(&self.decoded, transaction)?;
+            unread.told()?;
             if changes >= TURN_CHANGES_MIN && others_wait() {
                 break;
             }
@@ -179,6 +183,23 @@ fn note_work(writer: &mut Writer<'_>, device: &DeviceId, link: Option<LinkRow>) 
     match link.filter(|row| row.epoch != row.offered) {
         Some(row) => link_rows::set_link(writer.connection(), device, &LinkRow { epoch: row.offered, ..row }),
         None => Ok(()),
+    }
+}
+
+/// What could not be read while a change was judged: then nothing is refused, and nothing taken in.
+#[derive(Default)]
+struct Unread(RefCell<Option<Error>>);
+
+impl Unread {
+    fn note<T>(&self, asked: Result<Option<T>>) -> Option<T> {
+        asked.unwrap_or_else(|error| {
+            self.0.replace(Some(error));
+            None
+        })
+    }
+
+    fn told(&self) -> Result<()> {
+        self.0.take().map_or(Ok(()), Err)
     }
 }
 
@@ -226,7 +247,9 @@ fn bind(
             (device.public_key, device.person)
         };
         if binding.person == person && is_binding_genuine(&carrier.workspace, binding, &key) {
-            writer.bind_actor(binding)?;
+            if !canary!("forget_a_binding") {
+                writer.bind_actor(binding)?;
+            }
             authors.insert(binding.actor, Author { person, own });
         }
     }
@@ -290,7 +313,7 @@ impl Intake<'_, '_> {
         let broken = decoded.missing.iter().any(|m| {
             changes.first().is_some_and(|f| m.index > f.index) && changes.last().is_some_and(|l| m.index < l.index)
         });
-        let judged = if self.revoked {
+        let judged = if self.revoked && !canary!("take_in_from_the_revoked") {
             Err(Refused::new("link_revoked", ""))
         } else if broken {
             Err(Refused::new("transaction_incomplete", ""))
@@ -300,7 +323,10 @@ impl Intake<'_, '_> {
         match judged {
             Ok(judged) => self.append(judged),
             // What is durable here stays acknowledged, whatever has become of its author's rights since.
-            Err(_) if self.is_held(decoded, changes)? => Ok(()),
+            Err(_) if self.is_held(decoded, changes)? => {
+                mark!("refused_what_is_held");
+                Ok(())
+            }
             Err(refused) => self.refuse(decoded, changes, &refused),
         }
     }
@@ -375,6 +401,7 @@ impl Intake<'_, '_> {
         let vetted = match vet_rebuilt(foreign, before) {
             Ok(vetted) => vetted,
             Err(Refusal::Missing { deps }) if self.follows_refused(&record, &deps)? => {
+                mark!("follows_what_was_refused");
                 return Ok(Err(Refused::new(FOLLOWS_REFUSED, "")));
             }
             Err(refusal) => return Ok(Err(refusal.into())),
@@ -427,6 +454,7 @@ impl Intake<'_, '_> {
         let conn = self.writer.connection();
         let refused = kept_rows::find(conn, Queue::Review, record, hash)?.filter(|row| !row.is_carried());
         if let Some(row) = refused {
+            mark!("refused_before");
             return Ok(Some(match row.fate {
                 Fate::Accepted | Fate::Retried | Fate::Replayed => Refused::new(BROUGHT_ALREADY, ""),
                 _ => Refused::new(&row.code, row.detail),
@@ -451,7 +479,8 @@ impl Intake<'_, '_> {
     }
 
     fn append(&mut self, judged: Vec<Judged>) -> Result<()> {
-        for one in judged {
+        let most = if canary!("half_a_transaction") { 1 } else { usize::MAX };
+        for one in judged.into_iter().take(most) {
             self.settle(&one.record, &one.change)?;
             // A record of which everything was retracted begins anew.
             let gone = self.writer.held(&one.record)?.is_some_and(|held| held.hidden && held.heads.is_empty());
@@ -535,7 +564,8 @@ impl Intake<'_, '_> {
                 closed_by: None,
             };
             self.keeps = true;
-            if refused.code != BROUGHT_ALREADY && !full {
+            mark!("reviewed");
+            if refused.code != BROUGHT_ALREADY && !full && !canary!("review_nothing") {
                 kept_rows::keep(self.writer.connection(), Queue::Review, &row)?;
                 if let Some(change) = row.change() {
                     self.settle(record, &change)?;

@@ -168,7 +168,7 @@ impl Upstream {
     ) -> Result<Reply> {
         check_signature(&device.public_key, &hello.signed(nonce, &self.replica.device()), &hello.signature)?;
         let active = self.replica.read(|conn| link_rows::person_active(conn, &device.person))?;
-        let revoked = device.revoked || !active;
+        let revoked = (device.revoked || !active) && !canary!("forget_a_revocation");
         if revoked && hello.outbox == 0 {
             return Err(Error::refused("link-revoked"));
         }
@@ -178,7 +178,7 @@ impl Upstream {
         let seal = self.seal.clone();
         let replica = self.replica.clone();
         let timeline = self.replica.timeline()?;
-        let grant = self.replica.grant_of(&device);
+        let grant = self.replica.grant_of(&device)?;
         let (standing, quiet) = self.replica.note(|conn| {
             let row = link_rows::link(conn, &device.id)?.unwrap_or_default();
             let first = row.epoch == 0 && row.offered == 0;
@@ -214,6 +214,9 @@ impl Upstream {
             link_rows::set_link(conn, &device.id, &row)?;
             Ok((standing, quiet))
         })?;
+        if revoked {
+            mark!("revoked_device_admitted");
+        }
         let _ = self.admitted.set(device.id);
         let (differs, lost) = match &standing {
             Standing::Known(..) => (false, false),
@@ -263,7 +266,7 @@ impl Upstream {
         let fed = replica.read(|conn| {
             peer.link(conn)?;
             let device = peer.current(conn)?;
-            let grant = replica.grant_of(&device);
+            let grant = replica.grant_of(&device)?;
             let viewer = viewer(conn, &replica, &device, &grant)?;
             let mut raw_budget = budget.bytes.saturating_mul(RAW_PER_COMPRESSED);
             loop {
@@ -302,6 +305,9 @@ impl Upstream {
             verdicts: fed.verdicts,
             changes,
         };
+        if news {
+            mark!("grant_told");
+        }
         Ok(if news { Reply::Granted(grant, batch) } else { Reply::Batch(Some(batch)) })
     }
 
@@ -314,9 +320,9 @@ impl Upstream {
         let (mut told, held) = (std::mem::take(&mut peer.told), &peer.position);
         let changes = replica.read(|conn| {
             let device = peer.current(conn)?;
-            let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device))?;
-            let fed = feed::whole(conn, &viewer, held, records)?;
-            encode_fed(conn, &replica, &mut told, fed.changes, 3)
+            let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device)?)?;
+            let mut fed = feed::whole(conn, &viewer, held, records)?;
+            encode_fed(conn, &replica, &mut told, &mut fed, 3)
         });
         peer.told = told;
         let changes = changes?;
@@ -441,7 +447,11 @@ fn standing(conn: &Opened, timeline: Timeline, seal: &Seal, hello: &Hello) -> Re
 pub(super) fn current(conn: &Opened, device: &DeviceId) -> Result<DeviceRow> {
     let row = link_rows::device(conn, device)?.ok_or_else(|| Error::refused("unknown-device"))?;
     let active = link_rows::person_active(conn, &row.person)?;
-    if row.revoked || !active { Err(Error::refused("link-revoked")) } else { Ok(row) }
+    if (row.revoked || !active) && !canary!("forget_a_revocation") {
+        Err(Error::refused("link-revoked"))
+    } else {
+        Ok(row)
+    }
 }
 
 pub(super) fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow, grant: &Grant) -> Result<Viewer> {

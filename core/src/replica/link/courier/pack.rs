@@ -107,7 +107,7 @@ fn stand(replica: &Replica, device: &DeviceRow, memory: &Above, seal: &Seal) -> 
         }
         let end = feed::log_end(conn)?;
         let base = known(conn, timeline, seal, &memory.base, end)?;
-        let granted = viewer(conn, replica, device, &replica.grant_of(device))?.scopes;
+        let granted = viewer(conn, replica, device, &replica.grant_of(device)?)?.scopes;
         let fits = |token: &&Vec<u8>| {
             known(conn, timeline, seal, token, end).is_ok_and(|at| {
                 // What the file tells from the base on is true for whoever stands further, unless a pass is open (what it
