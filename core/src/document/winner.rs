@@ -43,7 +43,9 @@ pub(super) fn rank(rule: &Winner, candidates: impl IntoIterator<Item = Candidate
             Some(_) => {}
         }
     }
-    groups.sort_by_key(|group| std::cmp::Reverse(group.rank()));
+    if !canary!("first_come_wins") {
+        groups.sort_by_key(|group| std::cmp::Reverse(group.rank()));
+    }
     let by_hand = groups.iter().filter(|group| !group.actor.is_import()).count();
     let eligible = if by_hand == 0 { groups.len() } else { by_hand };
     if let Some(shown) = shown(rule, groups.get(..eligible).unwrap_or_default()) {

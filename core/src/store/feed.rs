@@ -155,12 +155,13 @@ pub(crate) fn behind(conn: &Connection, device: &DeviceId, scopes: &[u64], from:
 fn follow_grants(viewer: &Viewer, fed: &mut Fed) {
     let held: BTreeSet<u64> = fed.position.held.iter().copied().collect();
     let granted: BTreeSet<u64> = viewer.scopes.iter().copied().collect();
-    if held == granted {
+    if held == granted || canary!("ignore_new_grants") {
         return;
     }
     let gained: Vec<u64> = granted.difference(&held).copied().collect();
     let lost: Vec<u64> = held.difference(&granted).copied().collect();
     if !lost.is_empty() {
+        mark!("grant_lost");
         for pass in &mut fed.position.passes {
             pass.scopes.retain(|s| !lost.contains(s));
         }
@@ -168,6 +169,7 @@ fn follow_grants(viewer: &Viewer, fed: &mut Fed) {
         fed.position.passes.insert(0, Pass { scopes: lost, leaving: true, ..Pass::default() });
     }
     if !gained.is_empty() {
+        mark!("grant_gained");
         fed.position.passes.push(Pass { scopes: gained, ..Pass::default() });
     }
     fed.position.held = granted.into_iter().collect();
@@ -302,7 +304,8 @@ impl Feeder<'_> {
             return self.reset(&row);
         }
         if !self.covered(&row) {
-            if happened.left && self.delivered(&row) {
+            if happened.left && self.delivered(&row) && !canary!("keep_what_left") {
+                mark!("scope_left");
                 self.fed.purge.push(row.id);
             }
             return Ok(());
@@ -314,11 +317,12 @@ impl Feeder<'_> {
         if !self.delivered(&row) {
             return Ok(());
         }
-        if happened.entered {
+        if happened.entered && !canary!("enter_without_the_past") {
+            mark!("scope_entered");
             return self.whole(&row);
         }
         let own = seq > self.viewer.copied_at && origin_at(self.conn, seq)?.as_ref() == Some(&self.viewer.device);
-        if happened.change && !own {
+        if happened.change && !own && !canary!("feed_nothing_new") {
             self.push_log(&row, "SELECT flags, hash, raw FROM log WHERE record = ?1 AND seq = ?2", seq)?;
         }
         Ok(())
@@ -448,7 +452,7 @@ impl Feeder<'_> {
 
     fn covered(&self, row: &RecordRow) -> bool {
         let held = &self.fed.position.held;
-        held.contains(&WORKSPACE) || row.scopes.iter().any(|s| held.contains(s))
+        canary!("skip_a_scope_check") || held.contains(&WORKSPACE) || row.scopes.iter().any(|s| held.contains(s))
     }
 
     fn record(&self, n: u64) -> Result<Option<RecordRow>> {

@@ -97,6 +97,7 @@ pub(crate) fn root(conn: &Connection, table: &Table, id: RecordId) -> Result<Rec
         };
         let Some(next) = next.as_deref().and_then(RecordId::parse) else { return Ok(at) };
         if let Some(begin) = path.iter().position(|seen| *seen == next) {
+            mark!("crossed_merges");
             return Ok(path.iter().skip(begin).min().copied().unwrap_or(next));
         }
         path.push(next);

@@ -56,6 +56,7 @@ impl Writer<'_> {
             .optional()?;
         let Some((seq, true)) = held else { return Ok(false) };
         self.connection().prepare_cached("UPDATE log SET raw = ? WHERE seq = ?")?.execute(params![raw, seq])?;
+        mark!("change_mended");
         self.mark_dirty();
         self.forget(id);
         Ok(true)

@@ -197,7 +197,8 @@ impl Writer<'_> {
         let Some(row) = record::read_row(self.connection(), id)? else { return Ok(()) };
         self.mark_dirty();
         let serves = self.store.duties.serves;
-        if !serves && !link_rows::outbox_has(self.connection(), id)? {
+        if !serves && (canary!("purge_before_delivery") || !link_rows::outbox_has(self.connection(), id)?) {
+            mark!("purged");
             return self.purge(id);
         }
         if serves {
@@ -211,6 +212,7 @@ impl Writer<'_> {
 
     /// A hidden record is wanted here again: it shows, and goes down again, as it stands.
     pub(crate) fn come_back(&mut self, id: &RecordId) -> Result<()> {
+        mark!("came_back");
         self.connection()
             .prepare_cached("UPDATE record SET flags = flags & ~? WHERE id = ?")?
             .execute(params![flag::HIDDEN, id.as_bytes()])?;
@@ -242,6 +244,7 @@ impl Writer<'_> {
                 .optional()?
                 .flatten();
             if left.unwrap_or(0) as u64 <= confirmed && !link_rows::outbox_has(self.connection(), &id)? {
+                mark!("hidden_swept");
                 self.purge(&id)?;
                 swept += 1;
             }

@@ -245,6 +245,7 @@ impl<'s> Writer<'s> {
                         .prepare_cached("SELECT hash FROM log WHERE record = ? AND actor = ? AND aseq = ?")?
                         .query_row(params![touched.row.n, actor, change.seq() as i64], |row| row.get(0))?;
                     let known = hash == change.hash().as_bytes();
+                    mark!("known_change");
                     return Ok(if known { Appended::Known } else { Appended::Fork });
                 }
                 Err(failure) => return Err(failure.into()),
@@ -279,8 +280,12 @@ impl<'s> Writer<'s> {
                 .prepare_cached("INSERT INTO log_commit (last_seq, rolling, at, origin) VALUES (?, ?, ?, ?)")?
                 .execute(params![self.tail.seq as i64, &self.tail.rolling[..], self.now.0, origin])?;
         }
-        let end = if self.dirty { "COMMIT" } else { "ROLLBACK" };
-        self.connection().prepare_cached(end)?.execute([])?;
+        let undone = canary!("acknowledge_before_durable") && matches!(self.origin, Origin::Downstream(_));
+        let end = if self.dirty && !undone { "COMMIT" } else { "ROLLBACK" };
+        let done = self.connection().prepare_cached(end)?.execute([]);
+        if !canary!("ignore_a_failed_commit") {
+            done?;
+        }
         self.ended = true;
         self.remember();
         Ok(Committed {
@@ -316,10 +321,15 @@ impl<'s> Writer<'s> {
             return Err(Error::limit("transaction-too-large").with("limit", TX_CHANGES_MAX));
         }
         self.tail.seq = seq;
-        self.tail.rolling = roll(self.tail.rolling, &change.hash());
+        if !canary!("forget_rolling_hash") {
+            self.tail.rolling = roll(self.tail.rolling, &change.hash());
+        }
         self.last_row_ends_tx = tx_end;
         self.dirty = true;
-        if self.store.duties.has_upstream && self.origin != Origin::Upstream {
+        if self.store.duties.has_upstream
+            && self.origin != Origin::Upstream
+            && !(canary!("edits_without_outbox") && change.seq() > 2)
+        {
             self.connection().prepare_cached("INSERT INTO outbox (seq) VALUES (?)")?.execute([seq as i64])?;
         }
         Ok(())
@@ -479,6 +489,7 @@ impl Touched {
         }
         if let Changed::Fields(fields) = &mut self.fields {
             match change.touched_fields() {
+                Some(_) if canary!("project_nothing") => {}
                 Some(changed) => fields.extend(changed),
                 None => self.fields = Changed::All,
             }

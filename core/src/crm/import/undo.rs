@@ -53,6 +53,7 @@ enum Step {
 /// `import_batch_unknown` where no change of it is here.
 pub fn undo(replica: &Replica, batch: BatchId) -> Result<Undone> {
     let touched = replica.imported(&batch)?;
+    mark!("import_undone");
     if touched.is_empty() {
         return Err(Error::not_found("import-batch-unknown").with("batch", batch.to_string()));
     }

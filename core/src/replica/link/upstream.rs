@@ -321,8 +321,8 @@ impl Upstream {
         let changes = replica.read(|conn| {
             let device = peer.current(conn)?;
             let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device)?)?;
-            let mut fed = feed::whole(conn, &viewer, held, records)?;
-            encode_fed(conn, &replica, &mut told, &mut fed, 3)
+            let fed = feed::whole(conn, &viewer, held, records)?;
+            encode_fed(conn, &replica, &mut told, fed.changes, 3)
         });
         peer.told = told;
         let changes = changes?;

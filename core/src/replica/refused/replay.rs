@@ -18,6 +18,9 @@ impl Replica {
     /// # Errors
     /// Whatever SQLite says; what is marked stays so.
     pub(in crate::replica) fn replay_refused(&self) -> Result<bool> {
+        if canary!("write_nothing_again") {
+            return Ok(false);
+        }
         let pending = self.read(kept_rows::replaying)?;
         let mut written = false;
         for group in together(pending).into_iter().flat_map(bounded) {
@@ -35,6 +38,7 @@ impl Replica {
     fn replay(&self, group: &[KeptRow]) -> Result<()> {
         let batch = self.read(|conn| batch_of(conn, group))?;
         self.transact_by(batch, None, |tx| {
+            mark!("written_again");
             let now = tx.now();
             // Another process may have been faster.
             let marked = kept_rows::replaying(tx.writer.connection())?;
