@@ -7,6 +7,8 @@
 
 pub mod bench;
 pub mod catalogue;
+#[cfg(feature = "canary")]
+pub mod disk;
 pub mod fuzz;
 pub mod generator;
 pub mod line;
@@ -15,6 +17,8 @@ pub mod process;
 pub mod reference;
 pub mod sim;
 pub mod source;
+#[cfg(feature = "canary")]
+pub mod swarm;
 
 use std::path::{Path, PathBuf};
 

@@ -569,3 +569,20 @@ fn an_attachment_is_kept_by_content() {
     assert_eq!(hub.run(["fetch", &"0".repeat(64)]).code, 1);
     assert_eq!(hub.run(["attach", "document", "name=Contract", "file", "/no/such/file"]).code, 1);
 }
+
+/// The names of marks are texts in a program that has them.
+#[test]
+fn the_program_has_no_marks_of_the_simulator() {
+    let program = std::fs::read(branchline_tests::binary()).unwrap();
+    let sources = branchline_tests::source::sources(&["core/src"]);
+    let marks: Vec<&str> = sources
+        .iter()
+        .filter(|s| s.path != "core/src/probe.rs")
+        .flat_map(|s| s.text.split("mark!(\"").skip(1).filter_map(|rest| rest.split('"').next()))
+        .collect();
+    assert!(marks.len() > 20, "the marks of the core were not found: {marks:?}");
+    for mark in marks.iter().filter(|mark| mark.contains('_')) {
+        let found = program.windows(mark.len()).any(|part| part == mark.as_bytes());
+        assert!(!found, "{mark} is in the program: it was built with the feature `canary`");
+    }
+}

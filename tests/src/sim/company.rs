@@ -93,7 +93,7 @@ impl Company {
 }
 
 /// What the company of every simulation is called, and who owns it.
-pub(super) fn caravan() -> Init {
+pub fn caravan() -> Init {
     Init {
         name: "Caravan".into(),
         owner_name: Some("Olha".into()),

@@ -54,19 +54,19 @@ impl Faults {
 
 /// One direction of a line.
 #[derive(Debug, Default)]
-pub(super) struct Direction {
+pub(crate) struct Direction {
     flying: VecDeque<(Millis, Vec<u8>)>,
 }
 
 impl Direction {
     /// Puts a frame on the line; frames never overtake each other.
-    pub(super) fn send(&mut self, now: Millis, delay_ms: u64, frame: Vec<u8>) {
+    pub(crate) fn send(&mut self, now: Millis, delay_ms: u64, frame: Vec<u8>) {
         let earliest = self.flying.back().map_or(now, |(at, _)| *at);
         self.flying.push_back((now.plus(delay_ms as i64).max(earliest), frame));
     }
 
     /// The next frame that has arrived.
-    pub(super) fn receive(&mut self, now: Millis) -> Option<Vec<u8>> {
+    pub(crate) fn receive(&mut self, now: Millis) -> Option<Vec<u8>> {
         if self.flying.front().is_some_and(|(at, _)| *at <= now) {
             self.flying.pop_front().map(|(_, f)| f)
         } else {
@@ -75,12 +75,12 @@ impl Direction {
     }
 
     /// When the next frame arrives.
-    pub(super) fn next(&self) -> Option<Millis> {
+    pub(crate) fn next(&self) -> Option<Millis> {
         self.flying.front().map(|(at, _)| *at)
     }
 
     /// The line breaks at some byte: of the frames in flight only the first few whole ones still arrive.
-    pub(super) fn cut(&mut self, random: &mut Random) -> Vec<Vec<u8>> {
+    pub(crate) fn cut(&mut self, random: &mut Random) -> Vec<Vec<u8>> {
         let bytes: usize = self.flying.iter().map(|(_, f)| f.len()).sum();
         let mut left = random.below(bytes + 1);
         let mut whole = Vec::new();

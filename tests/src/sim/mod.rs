@@ -4,11 +4,13 @@
 //! quiet and asks the oracles. A failing seed is replayed with `BRANCHLINE_SEED=<seed> cargo test -p branchline-tests
 //! --test link replay`.
 
+pub mod clock;
 pub mod company;
-mod line;
+pub(crate) mod line;
 mod oracle;
 pub mod pair;
 mod random;
+pub mod small;
 mod world;
 
 pub use line::Faults;

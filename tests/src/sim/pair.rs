@@ -7,6 +7,7 @@ use branchline_core::crm;
 use branchline_core::error::Error;
 use branchline_core::replica::link::{Downstream, Invitation, InvitationCode, Joiner, Upstream};
 use branchline_core::replica::{Environment, Replica};
+use branchline_core::schema::Schema;
 use branchline_core::sync::{End, Event, Executor, Input, Machine, Output, downstream, upstream};
 use branchline_core::time::Millis;
 use branchline_core::wire::message::Nonce;
@@ -74,8 +75,22 @@ pub struct Exchanged {
 /// # Panics
 /// Where the upstream refuses it.
 pub fn enrol(upper: &Replica, dir: &Path, invitation: &Invitation, env: Arc<dyn Environment>) -> Replica {
+    enrol_with(upper, dir, invitation, crm::builtin().clone(), env)
+}
+
+/// As [`enrol`], with another built-in schema.
+///
+/// # Panics
+/// Where the upstream refuses it.
+pub fn enrol_with(
+    upper: &Replica,
+    dir: &Path,
+    invitation: &Invitation,
+    schema: Schema,
+    env: Arc<dyn Environment>,
+) -> Replica {
     let code = InvitationCode::parse(&upper.invite(invitation).unwrap().code).unwrap();
-    join(upper, Joiner::new(dir, code, crm::builtin().clone(), env).unwrap()).unwrap()
+    join(upper, Joiner::new(dir, code, schema, env).unwrap()).unwrap()
 }
 
 /// Makes a joiner's folder a replica below `upper`.

@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
 use branchline_core::replica::link::{Downstream, Invitation, Upstream};
-use branchline_core::replica::{Environment, Query, Replica};
+use branchline_core::replica::{Query, Replica};
 use branchline_core::schema::{Name, Value};
 use branchline_core::sync::{Input, Machine, downstream, upstream};
 use branchline_core::time::Millis;
 use branchline_core::wire::message::Nonce;
 
 use super::Summary;
+use super::clock::{BEGINNING, Clockwork};
 use super::company::caravan;
 use super::line::{Direction, Faults};
 use super::oracle::Ledger;
@@ -37,27 +38,6 @@ pub struct Plan {
     pub faults: Option<Faults>,
     /// Whether folders are put back as they once were.
     pub set_backs: bool,
-}
-
-/// The clock and randomness of all replicas of a world.
-struct Clockwork {
-    now: Arc<AtomicI64>,
-    random: AtomicU64,
-}
-
-impl Environment for Clockwork {
-    fn now(&self) -> Millis {
-        Millis(self.now.load(Ordering::Relaxed))
-    }
-
-    fn fill_random(&self, bytes: &mut [u8]) {
-        let seed = self.random.fetch_add(1, Ordering::Relaxed);
-        let mut random = Random::new(seed, "environment");
-        for chunk in bytes.chunks_mut(8) {
-            let number = random.number().to_le_bytes();
-            chunk.copy_from_slice(&number[..chunk.len()]);
-        }
-    }
 }
 
 struct Node {
@@ -108,7 +88,7 @@ impl World {
         let mut fate = Random::new(plan.seed, "faults");
         let faults = plan.faults.unwrap_or_else(|| Faults::drawn(&mut fate));
         let faults = if plan.set_backs { faults.with_set_backs() } else { faults };
-        let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
+        let clock = Arc::new(AtomicI64::new(BEGINNING));
         let mut world = Self {
             plan: plan.clone(),
             faults,
@@ -145,7 +125,7 @@ impl World {
 
     fn machine(&self) -> Arc<Clockwork> {
         let salt = self.plan.seed.wrapping_mul(1_000).wrapping_add(self.nodes.len() as u64) << 20;
-        Arc::new(Clockwork { now: self.clock.clone(), random: AtomicU64::new(salt) })
+        Clockwork::new(&self.clock, salt)
     }
 
     fn folder(&self, name: &str) -> PathBuf {

@@ -1,0 +1,144 @@
+//! The observer's eye on one replica: reads its database from beside, by SQL of its own, and remembers.
+//!
+//! It keeps a connection open, so that a process that "dies" leaves its journal as a killed one does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::Broken;
+
+/// SHA-256 of a change.
+pub(super) type Hash = [u8; 32];
+/// A record's id.
+pub(super) type Id = [u8; 16];
+
+/// A row of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Logged {
+    pub(super) hash: Hash,
+    pub(super) record: Id,
+    pub(super) person: Option<Id>,
+}
+
+/// What is seen of a replica.
+pub(super) struct Eye {
+    conn: Connection,
+    /// Everything that its log has ever held, by hash.
+    pub(super) log: BTreeMap<Hash, Logged>,
+    /// What waits for its upstream.
+    pub(super) outbox: BTreeSet<Hash>,
+    /// What it keeps as refused: from here, from below.
+    pub(super) quarantine: BTreeSet<Hash>,
+    pub(super) review: BTreeSet<Hash>,
+    /// The end of its log.
+    pub(super) end: u64,
+    last: i64,
+}
+
+fn failed(e: rusqlite::Error) -> Broken {
+    format!("the observer cannot read: {e}")
+}
+
+impl Eye {
+    pub(super) fn open(dir: &Path) -> Result<Self, Broken> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // Past the simulated disk: the observer reads what is there, whatever the disk refuses to others.
+        let conn = Connection::open_with_flags_and_vfs(dir.join("branchline.db"), flags, "unix").map_err(failed)?;
+        conn.set_prepared_statement_cache_capacity(32);
+        let mut eye = Self {
+            conn,
+            log: BTreeMap::new(),
+            outbox: BTreeSet::new(),
+            quarantine: BTreeSet::new(),
+            review: BTreeSet::new(),
+            end: 0,
+            last: 0,
+        };
+        eye.look()?;
+        Ok(eye)
+    }
+
+    /// Looks again. Gives the rows that are new in the log.
+    pub(super) fn look(&mut self) -> Result<Vec<Logged>, Broken> {
+        let new = self.rows(
+            "SELECT l.hash, r.id, a.person, l.seq FROM log l JOIN record r ON r.n = l.record
+             LEFT JOIN actor a ON a.n = l.actor WHERE l.seq > ? ORDER BY l.seq",
+            [self.last],
+            |row| {
+                let person: Option<Vec<u8>> = row.get(2)?;
+                let person = person.and_then(|bytes| bytes.try_into().ok());
+                Ok((Logged { hash: row.get(0)?, record: row.get(1)?, person }, row.get::<_, i64>(3)?))
+            },
+        )?;
+        for (logged, seq) in &new {
+            self.log.insert(logged.hash, *logged);
+            self.last = *seq;
+        }
+        let waiting = "SELECT l.hash FROM outbox o JOIN log l ON l.seq = o.seq";
+        self.outbox = self.rows(waiting, [], |row| row.get(0))?.into_iter().collect();
+        self.quarantine = self.rows("SELECT hash FROM quarantine", [], |row| row.get(0))?.into_iter().collect();
+        self.review = self.rows("SELECT hash FROM review", [], |row| row.get(0))?.into_iter().collect();
+        self.end = self.one("SELECT coalesce(max(last_seq), 0) FROM log_commit")? as u64;
+        Ok(new.into_iter().map(|(logged, _)| logged).collect())
+    }
+
+    /// The hashes that the log has now, retracted ones too.
+    pub(super) fn log_now(&self) -> Result<BTreeSet<Hash>, Broken> {
+        Ok(self.rows("SELECT hash FROM log", [], |row| row.get(0))?.into_iter().collect())
+    }
+
+    /// The hashes of changes that stand in the log now.
+    pub(super) fn standing(&self) -> Result<BTreeMap<Hash, Option<Id>>, Broken> {
+        let sql = "SELECT l.hash, a.person FROM log l LEFT JOIN actor a ON a.n = l.actor WHERE l.record <> 0";
+        let rows = self.rows(sql, [], |row| Ok((row.get(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))?;
+        Ok(rows.into_iter().map(|(hash, person)| (hash, person.and_then(|p| p.try_into().ok()))).collect())
+    }
+
+    /// The deals that people see here.
+    pub(super) fn shown(&self) -> Result<BTreeSet<Id>, Broken> {
+        let sql = "SELECT r.id FROM opportunity t JOIN record r ON r.n = t.n";
+        Ok(self.rows(sql, [], |row| row.get(0))?.into_iter().collect())
+    }
+
+    /// Changes that were refused here and that the upstream must keep, too. What only followed may never have gone up.
+    pub(super) fn refused_above(&self) -> Result<Vec<Hash>, Broken> {
+        let sql = "SELECT hash FROM quarantine WHERE code NOT IN ('brought_already', 'review_full', 'follows_refused')";
+        self.rows(sql, [], |row| row.get(0))
+    }
+
+    /// Why a change was refused.
+    pub(super) fn reason(&self, hash: &Hash) -> Result<Vec<String>, Broken> {
+        let sql = "SELECT collection || ' ' || code || ' ' || detail FROM quarantine WHERE hash = ?1
+                   UNION SELECT collection || ' ' || code || ' ' || detail FROM review WHERE hash = ?1";
+        self.rows(sql, [hash], |row| row.get(0))
+    }
+
+    /// Changes that were to be written again and were not.
+    pub(super) fn not_written_again(&self) -> Result<i64, Broken> {
+        self.one("SELECT count(*) FROM quarantine WHERE fate = 'replaying'")
+    }
+
+    /// How many records bear one name that makes their id.
+    pub(super) fn most_of_one_key(&self) -> Result<i64, Broken> {
+        self.one(
+            "SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM account
+             WHERE name LIKE 'Keyed %' OR name LIKE 'Imported %' GROUP BY name)",
+        )
+    }
+
+    fn one(&self, sql: &str) -> Result<i64, Broken> {
+        self.conn.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get(0))).map_err(failed)
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Broken> {
+        let read = || -> rusqlite::Result<Vec<T>> { self.conn.prepare_cached(sql)?.query_map(params, map)?.collect() };
+        read().map_err(failed)
+    }
+}
