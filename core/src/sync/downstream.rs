@@ -147,6 +147,8 @@ pub struct Session {
     audit: Option<Audit>,
     outbox_empty: bool,
     upstream_done: bool,
+    // Records were asked for whole and did not come yet.
+    whole_due: bool,
     blobs_done: bool,
     blob_in_flight: bool,
     told: Option<(u64, Option<Millis>)>,
@@ -225,6 +227,7 @@ impl Session {
             audit: None,
             outbox_empty: false,
             upstream_done: false,
+            whole_due: false,
             blobs_done: false,
             blob_in_flight: false,
             told: None,
@@ -318,6 +321,15 @@ impl Session {
         self.requests.push_back(Request::Apply(batch));
     }
 
+    // Asks for records whole; nothing that comes before them is the end.
+    fn want(&mut self, now: Millis, records: Vec<RecordId>) {
+        if !records.is_empty() {
+            self.upstream_done = false;
+            self.whole_due = true;
+            self.send(now, &Message::Want { records });
+        }
+    }
+
     fn reply(&mut self, now: Millis, reply: Reply) {
         match reply {
             Reply::Hello(hello) => {
@@ -339,17 +351,17 @@ impl Session {
                     self.compare(false);
                 }
                 // What is damaged here is asked for before anything else.
-                if !want.is_empty() {
-                    self.upstream_done = false;
-                    self.send(now, &Message::Want { records: want });
-                }
+                self.want(now, want);
             }
             Reply::Reconciled(again_at) => self.audit = Some(Audit::At(again_at)),
             Reply::Compare(compare) => self.ask(now, compare),
             Reply::Applied { changes, want, replayed } => {
                 self.outbox_empty &= !replayed;
                 if let Some(Applying { number, last, moves }) = self.applying.take() {
-                    self.upstream_done = last;
+                    // Records sent whole never come in a last batch: one that was under way when they were asked for
+                    // does not answer.
+                    self.whole_due &= last;
+                    self.upstream_done = last && !self.whole_due;
                     self.send(now, &Message::Got { number });
                     if moves && self.comparing == Comparing::Settling {
                         self.comparing = Comparing::No;
@@ -360,10 +372,7 @@ impl Session {
                 if changes > 0 {
                     self.outputs.push_back(Output::Event(Event::Pulled(changes)));
                 }
-                if !want.is_empty() {
-                    self.upstream_done = false;
-                    self.send(now, &Message::Want { records: want });
-                }
+                self.want(now, want);
             }
             Reply::Push(None) => self.outbox_empty = true,
             Reply::Push(Some((changes, _))) => {
@@ -502,5 +511,42 @@ pub fn error_of(failure: &Failure) -> Error {
         "link_replaced" => Error::busy("link-replaced"),
         code if failure.retryable => Error::unreachable("upstream-failed").with("code", code),
         code => Error::refused("upstream-refused").with("code", code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::Output;
+
+    fn told_quiet(session: &mut Session) -> bool {
+        std::iter::from_fn(|| session.poll()).any(|output| output == Output::Event(Event::Quiet))
+    }
+
+    #[test]
+    fn a_last_batch_that_was_under_way_is_no_answer_to_a_want() {
+        let mut session = Session::new(Millis(0));
+        let mut handle = |input| {
+            session.handle(Millis(0), input);
+            told_quiet(&mut session)
+        };
+        handle(Input::Opened(Nonce::default()));
+        let (position, witness) = (Vec::new(), Vec::new());
+        let device = crate::id::DeviceId([1; 8]);
+        handle(Input::Done(Reply::Hello(Hello { device, signature: [0; 64], epoch: 0, position, witness, outbox: 0 })));
+        handle(Input::Frame(Message::Welcome(Welcome { now: Millis(0), epoch: 1, quiet: false }).encode()));
+        // Something is damaged here and asked for, while the upstream says that nothing follows.
+        handle(Input::Done(Reply::Welcomed(vec![RecordId([1; 16])], Audit::At(Millis(i64::MAX)))));
+        handle(Input::Done(Reply::Push(None)));
+        let applied = || Input::Done(Reply::Applied { changes: 0, want: Vec::new(), replayed: false });
+        let rest = || [Input::Done(Reply::Blob(BlobReply::Nothing)), Input::Done(Reply::Summary(0, None))];
+        let mut batch = |number, last| {
+            let frame = Message::Batch(Batch { number, last, ..Batch::default() }).encode();
+            let [blobs, summary] = rest();
+            [Input::Frame(frame), applied(), blobs, summary].into_iter().any(&mut handle)
+        };
+        assert!(!batch(1, true), "it was under way");
+        assert!(!batch(2, false), "the answer");
+        assert!(batch(3, true));
     }
 }
