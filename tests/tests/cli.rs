@@ -581,7 +581,8 @@ fn the_program_has_no_marks_of_the_simulator() {
         .flat_map(|s| s.text.split("mark!(\"").skip(1).filter_map(|rest| rest.split('"').next()))
         .collect();
     assert!(marks.len() > 20, "the marks of the core were not found: {marks:?}");
-    for mark in marks.iter().filter(|mark| mark.contains('_')) {
+    // Short ones are words of other texts, too.
+    for mark in marks.iter().filter(|mark| mark.len() >= 20) {
         let found = program.windows(mark.len()).any(|part| part == mark.as_bytes());
         assert!(!found, "{mark} is in the program: it was built with the feature `canary`");
     }
