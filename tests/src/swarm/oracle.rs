@@ -61,7 +61,8 @@ impl World {
 
     // Promises 6 and 7, all the time.
     fn judge_shown(&self, node: usize) -> Result<(), Broken> {
-        if self.ledger.pairs.is_empty() {
+        // What a reviewer takes over is his own transaction: whether halves may come of it is open.
+        if self.ledger.pairs.is_empty() || self.ledger.accepted {
             return Ok(());
         }
         let shown = self.nodes[node].eye.shown()?;
@@ -143,6 +144,14 @@ impl World {
             if !hub.contains(hash) && !kept.contains(hash) && !waits {
                 let (name, operation) = (self.name(typed.node), typed.operation);
                 return Err(format!("promise 2: {} of operation {operation} at {name} is nowhere", hex(hash)));
+            }
+            let own = &self.nodes[typed.node];
+            if !hub.contains(hash) && !waits && !own.cut_off && !own.eye.quarantine.contains(hash) && typed.node != 0 {
+                let (name, operation) = (self.name(typed.node), typed.operation);
+                return Err(format!(
+                    "promise 2: {} of operation {operation} was refused, {name} keeps it not",
+                    hex(hash)
+                ));
             }
         }
         for link in self.links.iter().filter(|link| !self.nodes[link.lower].cut_off) {

@@ -153,6 +153,24 @@ impl World {
         Ok(Done { not_by_hand: true, ..Done::default() })
     }
 
+    /// Whoever has refused something settles it, so that its author hears of that. Whether there was anything.
+    pub(super) fn review_what_waits(&mut self) -> bool {
+        let mut any = false;
+        for node in 0..self.nodes.len() {
+            let replica = self.nodes[node].replica.clone();
+            let waiting = replica.review().unwrap_or_default();
+            for entry in waiting.iter().filter(|entry| entry.waits()).take(2) {
+                // Settling one may settle others, and not everybody may take over everything.
+                let accepts = self.streams.schedule.chance(500);
+                let settled = if accepts { replica.accept(entry.id) } else { replica.decline(entry.id) };
+                any |= settled.is_ok();
+                self.nodes[node].dirty = true;
+            }
+        }
+        self.ledger.accepted |= any;
+        any
+    }
+
     fn settle_refused(&mut self, replica: &Replica, random: &mut Random) -> Result<Done> {
         let waiting: Vec<u64> = replica.review()?.iter().filter(|e| e.waits()).map(|e| e.id).collect();
         let own: Vec<u64> = replica.quarantine()?.iter().filter(|e| e.waits()).map(|e| e.id).collect();

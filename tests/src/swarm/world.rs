@@ -164,6 +164,9 @@ impl World {
     pub fn settle(&mut self) -> Result<(), Broken> {
         self.calm();
         self.until_quiet()?;
+        if self.review_what_waits() {
+            self.until_quiet()?;
+        }
         // What nobody has changed costs nothing: a line that opens anew carries no record.
         for link in &mut self.links {
             link.drop_line();
