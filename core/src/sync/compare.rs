@@ -135,7 +135,10 @@ impl Asker {
         let (mut have, mut need) = (Vec::new(), Vec::new());
         let round = self.engine.reconcile_with_ids(answer, &mut have, &mut need).map_err(broken)?;
         self.beyond.extend(have.into_iter().map(Id::to_bytes));
-        Ok(Asked { round, want: need.into_iter().map(Id::to_bytes).collect() })
+        let mut want: Vec<ChangeKey> = need.into_iter().map(Id::to_bytes).collect();
+        // The engine gives them in the order of a hash table, another one in each run.
+        want.sort_unstable();
+        Ok(Asked { round, want })
     }
 
     /// Where the changes stand here that the other end does not hold.

@@ -1,4 +1,5 @@
-//! What `tests/run` plays: a bounded part of every rung, with fixed seeds and fresh ones, and every mark must be hit.
+//! What `tests/run` plays: a bounded part of every rung, and every mark must be hit. Its seeds are fixed, so that a change
+//! is judged by itself and not by luck; fresh ones come with `--fresh`, and from the other commands.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,8 +12,8 @@ use branchline_tests::swarm::{Plan, marks};
 
 use super::{Cli, Progress, crashes, fresh, rotten, searched};
 
-/// Seeds that are played every time.
-const FIXED_RUNS: u64 = 100;
+/// The first of the seeds that are played every time, and how many they are.
+const FIXED: (u64, u64) = (1_000, 200);
 
 /// Seeds that break a promise today. Each must go on failing until the fault is mended, and then leaves this list.
 const KNOWN: [(u64, &str); 1] = [(
@@ -27,8 +28,9 @@ fn known_failures(base: &Base, root: &Path) -> Vec<String> {
 }
 
 /// Plays it; gives what was broken. One line for each rung, then one for all.
-pub(super) fn everything(cli: &Cli, seconds: u64, root: &Path) -> Vec<String> {
+pub(super) fn everything(cli: &Cli, seconds_of_fresh: Option<u64>, root: &Path) -> Vec<String> {
     let threads = cli.threads;
+    let seed = || seconds_of_fresh.map_or(FIXED.0, |_| fresh());
     let mut broken = Vec::new();
     let (mut passed, mut failed) = (0, 0);
     let mut rung = |found: Vec<String>| {
@@ -39,19 +41,21 @@ pub(super) fn everything(cli: &Cli, seconds: u64, root: &Path) -> Vec<String> {
         }
         broken.extend(found);
     };
-    rung(crashes(crash::Plan { seed: fresh(), stride: 9, throws: 1, threads, failures_max: 10 }, root));
+    rung(crashes(crash::Plan { seed: seed(), stride: 9, throws: 1, threads, failures_max: 10 }, root));
     let progress = Progress::new("runs");
     let report = failing::play(&Couple::new(&root.join("failing")), root, 7, threads, 10, &|| progress.tick());
     println!("failing: {} runs, the fault struck in {}", progress.end(report.runs), report.struck);
     rung(report.failures);
-    rung(rotten(600, fresh(), threads, &root.join("rot")));
+    rung(rotten(600, seed(), threads, &root.join("rot")));
     let base = Base::new(root);
-    let fixed =
-        Search { first: 1_000, runs: FIXED_RUNS, until: None, threads, history: false, twice: true, failures_max: 20 };
+    let (first, runs) = FIXED;
+    let fixed = Search { first, runs, until: None, threads, history: false, twice: true, failures_max: 20 };
     rung(searched(cli, fixed, &base, root));
     rung(known_failures(&base, root));
-    let until = Some(Instant::now() + Duration::from_secs(seconds));
-    rung(searched(cli, Search { first: fresh(), runs: u64::MAX, until, ..fixed }, &base, root));
+    if let Some(seconds) = seconds_of_fresh {
+        let until = Some(Instant::now() + Duration::from_secs(seconds));
+        rung(searched(cli, Search { first: fresh(), runs: u64::MAX, until, ..fixed }, &base, root));
+    }
     let hits = marks::hits();
     let missed: Vec<&str> = hits.iter().filter(|(_, hits)| **hits == 0).map(|(name, _)| name.as_str()).collect();
     println!("marks: {} of {} hit", hits.len() - missed.len(), hits.len());

@@ -72,9 +72,9 @@ enum Rung {
     },
     /// A bounded part of everything, and every coverage mark must be hit.
     Check {
-        /// Seconds for the seeds of `sim`.
-        #[arg(long, default_value_t = 120)]
-        seconds: u64,
+        /// Fresh seeds, too: those of `sim` for so many seconds.
+        #[arg(long, value_name = "SECONDS")]
+        fresh: Option<u64>,
     },
 }
 
@@ -138,7 +138,7 @@ fn main() {
         }
         Rung::Rot { runs, seed } => rotten(*runs, seed.unwrap_or_else(fresh), cli.threads, root.path()),
         Rung::Canaries { write, only } => hunt(*write, only, cli.threads, root.path()),
-        Rung::Check { seconds } => check::everything(&cli, *seconds, root.path()),
+        Rung::Check { fresh } => check::everything(&cli, *fresh, root.path()),
     };
     for what in &broken {
         println!("BROKEN {what}");
