@@ -57,6 +57,7 @@ impl Writer<'_> {
     /// Takes changes out of their records, with all that descends from them and the whole of each transaction that is
     /// touched. Gives back what went, in the order of the log. A record of which nothing stays is gone.
     pub(crate) fn retract(&mut self, gone: &[(RecordId, ChangeHash)]) -> Result<Vec<Removed>> {
+        self.project()?;
         let out = self.closure(gone)?;
         let mut removed = Vec::new();
         for (id, hashes) in out {
@@ -194,6 +195,8 @@ impl Writer<'_> {
     /// A record leaves this replica's scopes: out of lists and search at once, and out of the folder as soon as what was
     /// typed here has been delivered and nobody below holds it any more.
     pub(crate) fn leave(&mut self, id: &RecordId) -> Result<()> {
+        // What the same batch brought of it is written first: it would be forgotten with the record.
+        self.project()?;
         let Some(row) = record::read_row(self.connection(), id)? else { return Ok(()) };
         self.mark_dirty();
         let serves = self.store.duties.serves;
@@ -213,6 +216,7 @@ impl Writer<'_> {
     /// A hidden record is wanted here again: it shows, and goes down again, as it stands.
     pub(crate) fn come_back(&mut self, id: &RecordId) -> Result<()> {
         mark!("came_back");
+        self.project()?;
         self.connection()
             .prepare_cached("UPDATE record SET flags = flags & ~? WHERE id = ?")?
             .execute(params![flag::HIDDEN, id.as_bytes()])?;
@@ -293,7 +297,9 @@ impl Writer<'_> {
             let seq = self.advance();
             self.tell_retraction(row.n, seq)?;
             self.blank(row.n)?;
-            self.connection().prepare_cached("UPDATE record SET heads = x'' WHERE n = ?")?.execute([row.n])?;
+            self.connection()
+                .prepare_cached("UPDATE record SET heads = x'' WHERE n = ?")?
+                .execute([row.n])?;
             return self.hide(id, &row);
         }
         for change in gone {

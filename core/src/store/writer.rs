@@ -295,8 +295,10 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Nothing that this transaction remembers of a record holds any longer.
+    /// Nothing that this transaction remembers of a record holds any longer. What it had appended must stand in the
+    /// record's rows by now ([`Writer::project`]), or go with them.
     pub(super) fn forget(&mut self, id: &RecordId) {
+        self.missing = None;
         if let Some(touched) = self.index.remove(id).and_then(|at| self.touched.get_mut(at)) {
             touched.seqs.clear();
             touched.unlogged = None;

@@ -30,8 +30,12 @@ fn hub(dir: &Path) -> Replica {
 }
 
 fn joined(hub: &Replica, dir: &Path) -> Replica {
+    joined_as(hub, dir, false)
+}
+
+fn joined_as(hub: &Replica, dir: &Path, branch: bool) -> Replica {
     let scopes = vec!["workspace".to_owned()];
-    let invitation = Invitation { name: "phone".into(), scopes, expires_ms: 60_000, ..Invitation::default() };
+    let invitation = Invitation { name: "phone".into(), branch, scopes, expires_ms: 60_000, ..Invitation::default() };
     let code = InvitationCode::parse(&hub.invite(&invitation).unwrap().code).unwrap();
     let schema = crm::builtin().clone();
     let mut joiner = Joiner::new(&dir.join("phone"), code, schema, Arc::new(SystemEnvironment)).unwrap();
@@ -46,6 +50,11 @@ fn joined(hub: &Replica, dir: &Path) -> Replica {
 
 /// One exchange without a line: the outbox up, then everything down.
 fn exchange(lower: &Replica, upper: &Replica) {
+    exchange_with(lower, upper, &[]);
+}
+
+/// As [`exchange`], and each batch with changes says that these records have left.
+fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
     let (mut down, mut up) = (Downstream::new(lower.clone()).unwrap(), Upstream::new(upper.clone(), None));
     let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else { panic!("no hello") };
     let welcome = match up.execute(upstream::Request::Admit(hello, NONCE)) {
@@ -61,7 +70,10 @@ fn exchange(lower: &Replica, upper: &Replica) {
         let heard = down.execute(downstream::Request::Acknowledged(ack));
         assert!(matches!(heard, downstream::Reply::Acknowledged(..)), "{heard:?}");
     }
-    while let upstream::Reply::Batch(Some(batch)) = up.execute(upstream::Request::Feed(BUDGET)) {
+    while let upstream::Reply::Batch(Some(mut batch)) = up.execute(upstream::Request::Feed(BUDGET)) {
+        if !batch.changes.is_empty() {
+            batch.purge.extend(purge);
+        }
         let applied = down.execute(downstream::Request::Apply(batch));
         assert!(matches!(applied, downstream::Reply::Applied { .. }), "{applied:?}");
         up.execute(upstream::Request::Confirmed);
@@ -247,4 +259,37 @@ fn a_full_review_queue_leaves_the_rest_to_its_author() {
     let kept = &phone.quarantine().unwrap()[0];
     assert_eq!((kept.code.as_str(), kept.detail.as_str()), ("review_full", "denied_owner"));
     assert_eq!(phone.record("lead", &id).unwrap().text("company"), "");
+}
+
+#[test]
+fn a_batch_may_bring_changes_of_a_record_and_take_it_away() {
+    for serves in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = hub(dir.path());
+        let phone = joined_as(&hub, dir.path(), serves);
+        let known = lead(&hub, "known");
+        exchange(&phone, &hub);
+        let edits = vec![Edit::Set("company".into(), Value::Text("Orbit".into()))];
+        hub.transact(|tx| tx.edit("lead", &known, edits)).unwrap();
+        let new = lead(&hub, "new");
+        exchange_with(&phone, &hub, &[known, new]);
+        for id in [&known, &new] {
+            assert_eq!(phone.record("lead", id).unwrap_err().code(), "record_not_found", "serves: {serves}");
+        }
+        let verified = phone.verify(false).unwrap();
+        assert!(verified.is_sound(), "serves: {serves}: {verified:?}");
+        // And it may come back at once, where it is only hidden as long as somebody below may hold it.
+        let wanted = lead(&hub, "wanted");
+        let creation = hub.inner.read(|view| Ok(view.standing(&wanted)?.changes()[0].clone())).unwrap();
+        let written = phone.write(Origin::Upstream, |writer| {
+            let collection = writer.collection("lead");
+            writer.append(wanted, &collection, &creation, true)?;
+            writer.leave(&wanted)?;
+            writer.come_back(&wanted)
+        });
+        written.unwrap();
+        let shown = phone.record("lead", &wanted).map(|record| record.text("name").to_owned());
+        assert_eq!(shown.ok(), serves.then(|| "wanted".to_owned()));
+        assert!(phone.verify(false).unwrap().is_sound(), "serves: {serves}");
+    }
 }
