@@ -297,8 +297,9 @@ impl Writer<'_> {
             let seq = self.advance();
             self.tell_retraction(row.n, seq)?;
             self.blank(row.n)?;
+            // Nothing of it is archived, marked or in conflict any more, either.
             self.connection()
-                .prepare_cached("UPDATE record SET heads = x'' WHERE n = ?")?
+                .prepare_cached("UPDATE record SET heads = x'', flags = 0 WHERE n = ?")?
                 .execute([row.n])?;
             return self.hide(id, &row);
         }

@@ -7,25 +7,13 @@ use std::time::{Duration, Instant};
 use branchline_tests::disk::couple::Couple;
 use branchline_tests::disk::{crash, failing};
 use branchline_tests::swarm::base::Base;
-use branchline_tests::swarm::search::{Search, play};
-use branchline_tests::swarm::{Plan, marks};
+use branchline_tests::swarm::marks;
+use branchline_tests::swarm::search::Search;
 
 use super::{Cli, Progress, crashes, fresh, rotten, searched};
 
 /// The first of the seeds that are played every time, and how many they are.
 const FIXED: (u64, u64) = (1_000, 200);
-
-/// Seeds that break a promise today. Each must go on failing until the fault is mended, and then leaves this list.
-const KNOWN: [(u64, &str); 1] = [(
-    49,
-    "a branch keeps heads of a record that its changes do not have: failing disk, scope changes, a second connection",
-)];
-
-// A fault that is gone without anybody noticing is no longer looked for.
-fn known_failures(base: &Base, root: &Path) -> Vec<String> {
-    let mended = KNOWN.iter().filter(|(seed, _)| play(&Plan::drawn(*seed, false), base, &root.join("known")).is_ok());
-    mended.map(|(seed, what)| format!("seed {seed} holds now, and stands among the known failures: {what}")).collect()
-}
 
 /// Plays it; gives what was broken. One line for each rung, then one for all.
 pub(super) fn everything(cli: &Cli, seconds_of_fresh: Option<u64>, root: &Path) -> Vec<String> {
@@ -51,7 +39,6 @@ pub(super) fn everything(cli: &Cli, seconds_of_fresh: Option<u64>, root: &Path) 
     let (first, runs) = FIXED;
     let fixed = Search { first, runs, until: None, threads, history: false, twice: true, failures_max: 20 };
     rung(searched(cli, fixed, &base, root));
-    rung(known_failures(&base, root));
     if let Some(seconds) = seconds_of_fresh {
         let until = Some(Instant::now() + Duration::from_secs(seconds));
         rung(searched(cli, Search { first: fresh(), runs: u64::MAX, until, ..fixed }, &base, root));
