@@ -437,6 +437,60 @@ fn what_the_hub_refuses_of_a_branchs_device_is_retracted_all_the_way_down() {
     }
 }
 
+/// What was refused of a transaction waits together at every end, so that accepting it never makes half of it; and the
+/// branch, at which nothing of its records stays, keeps no mark of what they were.
+#[test]
+fn a_transaction_that_the_hub_refuses_of_a_branchs_device_waits_whole_at_every_end() {
+    let company = Company::new();
+    let _east = company.branch("East");
+    let scopes = invitation("Central").branch().scope("branch:east").scope("branch:central");
+    let central = company.below(&company.hub, scopes);
+    company.person("Anna", "manager", Some("central"));
+    exchange(&central, &company.hub).unwrap();
+    let asked = invitation("phone").of("name=Anna").scope("branch:central").scope("branch:east");
+    let phone = company.below(&central, asked);
+    exchange(&central, &company.hub).unwrap();
+    let east = company.hub.find("branch", "code=east").unwrap();
+    let device = company.hub.find("device", &format!("device_id={}", central.device())).unwrap();
+    let scope = Edit::Remove("scopes".into(), format!("branch:{east}"));
+    company.hub.transact(|tx| tx.edit("device", &device, vec![scope])).unwrap();
+    let pair = phone.transact(|tx| {
+        let mut make = |name| {
+            let branch = ("branch".into(), Value::Reference(east));
+            tx.create("opportunity", vec![text("name", name), branch])
+        };
+        Ok([make("one")?, make("other")?])
+    });
+    let [one, other] = pair.unwrap();
+    phone.transact(|tx| tx.archive("opportunity", &other, true)).unwrap();
+    for (lower, upper) in [(&phone, &central), (&central, &company.hub), (&phone, &central), (&central, &company.hub)] {
+        exchange(lower, upper).unwrap();
+    }
+    let of_pair = |entries: Vec<RefusedEntry>| {
+        let (mut records, mut transactions) = (Vec::new(), Vec::new());
+        for entry in entries.iter().filter(|e| e.waits() && e.code == "denied_scope") {
+            records.push(entry.record);
+            transactions.push(entry.transaction);
+        }
+        transactions.dedup();
+        (records, transactions.len())
+    };
+    let whole = (vec![one, other], 1);
+    assert_eq!(of_pair(phone.quarantine().unwrap()), whole);
+    assert_eq!(of_pair(central.quarantine().unwrap()), whole);
+    assert_eq!(of_pair(company.hub.review().unwrap()), whole);
+    for replica in [&phone, &central, &company.hub] {
+        let verified = replica.verify(false).unwrap();
+        assert!(verified.is_sound(), "{verified:?}");
+    }
+    let waiting = company.hub.review().unwrap().into_iter().find(RefusedEntry::waits).unwrap();
+    assert_eq!(company.hub.accept(waiting.id).unwrap(), [one, other]);
+    assert_eq!(
+        (value(&company.hub, &one, "name"), value(&company.hub, &other, "name")),
+        ("one".into(), "other".into())
+    );
+}
+
 #[test]
 fn a_record_that_leaves_is_purged_only_after_what_was_typed_was_delivered_or_quarantined() {
     for is_hers in [true, false] {

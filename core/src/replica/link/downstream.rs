@@ -105,10 +105,7 @@ impl Downstream {
         let now = self.replica.corrected_now();
         let ((changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
             let new = take_in(writer, batch, &mut want)?;
-            let mut replaying = false;
-            for reset in &batch.resets {
-                replaying |= gone::reset(writer, reset, now)?;
-            }
+            let replaying = gone::reset(writer, &batch.resets, now)?;
             for record in &batch.purge {
                 writer.leave(record)?;
             }

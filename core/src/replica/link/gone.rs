@@ -23,17 +23,22 @@ pub(super) fn refuse(writer: &mut Writer<'_>, reasons: &Reasons, now: Millis) ->
     quarantine(writer, removed, reasons, now)
 }
 
-/// Carries out a retraction. Whether something is to be written again.
-pub(super) fn reset(writer: &mut Writer<'_>, reset: &Reset, now: Millis) -> Result<bool> {
+/// Carries out the retractions of a batch. Whether something is to be written again.
+pub(super) fn reset(writer: &mut Writer<'_>, resets: &[Reset], now: Millis) -> Result<bool> {
     if canary!("ignore_a_retraction") {
         return Ok(false);
     }
-    mark!("retracted_from_above");
-    let named = reset.refused.iter();
-    let reasons =
-        named.map(|one| ((reset.record, one.hash), Refused::new(&one.code, one.detail.clone()))).collect::<Reasons>();
-    let removed = writer.reset(&reset.record, &reset.heads)?;
-    quarantine(writer, removed, &reasons, now)
+    // A transaction goes with the first of its records: by then the reasons of all of them must be known.
+    let named = resets.iter().flat_map(|reset| reset.refused.iter().map(move |one| (reset.record, one)));
+    let reasons: Reasons =
+        named.map(|(record, one)| ((record, one.hash), Refused::new(&one.code, one.detail.clone()))).collect();
+    let mut replaying = false;
+    for reset in resets {
+        mark!("retracted_from_above");
+        let removed = writer.reset(&reset.record, &reset.heads)?;
+        replaying |= quarantine(writer, removed, &reasons, now)?;
+    }
+    Ok(replaying)
 }
 
 /// Notes what became of a refused change, for whoever looks here and for the device that it came from.
@@ -55,6 +60,10 @@ pub(super) fn hear(writer: &mut Writer<'_>, verdict: &Verdict) -> Result<()> {
 
 fn quarantine(writer: &mut Writer<'_>, removed: Vec<Removed>, reasons: &Reasons, now: Millis) -> Result<bool> {
     let follows = Refused::new(FOLLOWS_REFUSED, "");
+    let named = |one: &Removed| reasons.get(&(one.record, one.change.hash()));
+    // The unit of refusal is the transaction: its other changes do not follow it. Written again by themselves they would
+    // be half of it, and what is left in review the other half.
+    let of_transaction: HashMap<u64, &Refused> = removed.iter().filter_map(|one| Some((one.tx, named(one)?))).collect();
     let mut replaying = false;
     for one in removed {
         let device = match one.from {
@@ -63,7 +72,7 @@ fn quarantine(writer: &mut Writer<'_>, removed: Vec<Removed>, reasons: &Reasons,
             Lineage::Here => None,
             Lineage::Below(device) => Some(device),
         };
-        let refused = reasons.get(&(one.record, one.change.hash())).unwrap_or(&follows);
+        let refused = named(&one).or(of_transaction.get(&one.tx).copied()).unwrap_or(&follows);
         let again = refused.code == FOLLOWS_REFUSED && device.is_none();
         replaying |= again;
         let row = KeptRow {
