@@ -27,7 +27,7 @@ const EACH: Duration = Duration::from_secs(1);
 /// How long each half takes.
 const HALF: Duration = Duration::from_secs(8);
 /// What the flood has to send: more than goes through in its half.
-const FLOOD_CHANGES: usize = 200_000;
+const FLOOD_CHANGES: usize = 400_000;
 const TRANSACTION: usize = 1_000;
 
 /// The others' p99 with a flood against that without.
