@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use branchline_core::Error;
 use branchline_core::document::Edit;
@@ -12,6 +11,7 @@ use branchline_core::schema::Value;
 
 use super::couple::{Copy, Couple, ENDS, guarded, shown};
 use super::medium::{Disk, Faults};
+use super::workers::Workers;
 use crate::sim::company::text;
 use crate::sim::pair::exchange;
 
@@ -71,40 +71,18 @@ pub fn play(
     }
     drop(sound);
     let faults: Vec<Fault> = faults.into_iter().step_by(stride.max(1) as usize).collect();
-    let next = AtomicU64::new(0);
-    let failed = AtomicU64::new(0);
     let mut report = Report::default();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|worker| {
-                let (faults, next, failed) = (&faults, &next, &failed);
-                scope.spawn(move || {
-                    let mut own = Report::default();
-                    while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                        if failed.load(Ordering::Relaxed) >= failures_max as u64 {
-                            break;
-                        }
-                        own.runs += 1;
-                        match guarded(|| one(couple, *fault, &root.join(format!("run-{worker}")))) {
-                            Ok(struck) => own.struck += u64::from(struck),
-                            Err(what) => {
-                                failed.fetch_add(1, Ordering::Relaxed);
-                                own.failures.push(format!("{fault:?}: {what}"));
-                            }
-                        }
-                        progress();
-                    }
-                    own
-                })
-            })
-            .collect();
-        for worker in workers {
-            let own = worker.join().expect("a worker goes to its end");
-            report.runs += own.runs;
-            report.struck += own.struck;
-            report.failures.extend(own.failures);
-        }
+    let played = Workers { threads, failures_max, progress }.play(faults.len() as u64, |run, worker| {
+        let fault = faults[run as usize];
+        guarded(|| one(couple, fault, &root.join(format!("run-{worker}")))).map_err(|what| format!("{fault:?}: {what}"))
     });
+    for outcome in played {
+        report.runs += 1;
+        match outcome {
+            Ok(struck) => report.struck += u64::from(struck),
+            Err(what) => report.failures.push(what),
+        }
+    }
     report
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`vfs`] stands between SQLite and the machine, [`medium`] keeps the journal, [`image`] makes of it what a disk may
 //! hold after a power cut, [`scenario`] is the fixed piece of work, [`crash`] judges every image of it, [`failing`] and
-//! [`rot`] play the other faults.
+//! [`rot`] play the other faults, both by [`workers`].
 
 pub mod couple;
 pub mod crash;
@@ -12,3 +12,4 @@ pub mod medium;
 pub mod rot;
 pub mod scenario;
 mod vfs;
+mod workers;

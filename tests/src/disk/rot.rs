@@ -2,12 +2,12 @@
 //! mended from above.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use branchline_core::Error;
 use branchline_core::replica::Replica;
 
 use super::couple::{Copy, Couple, ENDS, guarded, shown};
+use super::workers::Workers;
 use crate::sim::Random;
 use crate::sim::company::text;
 use crate::sim::pair::exchange;
@@ -43,44 +43,21 @@ pub fn play(
     failures_max: usize,
     progress: &(dyn Fn() + Sync),
 ) -> Report {
-    let next = AtomicU64::new(0);
-    let failed = AtomicU64::new(0);
     let mut report = Report::default();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|worker| {
-                let (next, failed) = (&next, &failed);
-                scope.spawn(move || {
-                    let mut own = Report::default();
-                    loop {
-                        let n = next.fetch_add(1, Ordering::Relaxed);
-                        if n >= runs || failed.load(Ordering::Relaxed) >= failures_max as u64 {
-                            return own;
-                        }
-                        own.runs += 1;
-                        match guarded(|| one(couple, seed.wrapping_add(n), &root.join(format!("rot-{worker}")))) {
-                            Ok(Outcome::Told) => own.told += 1,
-                            Ok(Outcome::Harmless) => own.harmless += 1,
-                            Ok(Outcome::Mended) => own.mended += 1,
-                            Err(what) => {
-                                failed.fetch_add(1, Ordering::Relaxed);
-                                own.failures.push(format!("seed {}: {what}", seed.wrapping_add(n)));
-                            }
-                        }
-                        progress();
-                    }
-                })
-            })
-            .collect();
-        for worker in workers {
-            let own = worker.join().expect("a worker goes to its end");
-            report.runs += own.runs;
-            report.told += own.told;
-            report.harmless += own.harmless;
-            report.mended += own.mended;
-            report.failures.extend(own.failures);
-        }
+    let played = Workers { threads, failures_max, progress }.play(runs, |run, worker| {
+        let seed = seed.wrapping_add(run);
+        guarded(|| one(couple, seed, &root.join(format!("rot-{worker}"))))
+            .map_err(|what| format!("seed {seed}: {what}"))
     });
+    for outcome in played {
+        report.runs += 1;
+        match outcome {
+            Ok(Outcome::Told) => report.told += 1,
+            Ok(Outcome::Harmless) => report.harmless += 1,
+            Ok(Outcome::Mended) => report.mended += 1,
+            Err(what) => report.failures.push(what),
+        }
+    }
     report
 }
 

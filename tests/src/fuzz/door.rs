@@ -12,6 +12,7 @@ use branchline_core::time::Millis;
 use branchline_core::wire::chunk::{Action, NewChange, Pred, RootOp, Scalar, build, build_text_genesis, genesis_actor};
 use sha2::{Digest, Sha256};
 
+use super::put_leb128;
 use crate::generator;
 
 /// What a chunk begins with, before its checksum.
@@ -90,12 +91,7 @@ pub(super) fn change_seeds() -> Vec<Vec<u8>> {
 
 fn sealed(body: &[u8]) -> Vec<u8> {
     let mut hashed = vec![CHANGE];
-    let mut length = body.len();
-    while length >= 0x80 {
-        hashed.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    hashed.push(length as u8);
+    put_leb128(&mut hashed, body.len());
     hashed.extend_from_slice(body);
     let checksum = Sha256::digest(&hashed);
     [&MAGIC, &checksum[..CHECKSUM_BYTES], &hashed].concat()

@@ -111,3 +111,12 @@ fn company() -> &'static Replica {
     });
     &made.1
 }
+
+/// Appends a number in LEB128, as chunks and batches write their lengths.
+fn put_leb128(out: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}

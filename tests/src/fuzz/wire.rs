@@ -14,7 +14,7 @@ use futures_util::future::FutureExt;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::door;
+use super::{door, put_leb128};
 
 /// The bytes of a socket: every message that comes out of them is within the bound, and they end.
 pub(super) fn frame(bytes: &[u8]) -> bool {
@@ -152,12 +152,7 @@ fn laid_open(batch: &[u8]) -> Option<Vec<u8>> {
     let (bits, mut text) = rest.split_at_checked(bits)?;
     let length = leb128(&mut text)?;
     let mut out = vec![1];
-    let mut count = bits.len();
-    while count >= 0x80 {
-        out.push(count as u8 | 0x80);
-        count >>= 7;
-    }
-    out.push(count as u8);
+    put_leb128(&mut out, bits.len());
     out.extend_from_slice(bits);
     out.extend(zstd::bulk::decompress(text, length).ok()?);
     Some(out)
