@@ -54,6 +54,12 @@ pub const CHANGE_TIME_MS_MAX: i64 = 1 << 53;
 pub const OP_COUNTER_MAX: u64 = 1 << 30;
 /// Changes of a push that are committed at least before somebody else's turn to write comes.
 pub const TURN_CHANGES_MIN: usize = 64;
+/// Turns to write for which a device that floods rests, for each of the others that has waited for it.
+pub const REST_TURNS: u64 = 300;
+/// The longest rest, in milliseconds: then a device writes, however many others do.
+pub const REST_MS_MAX: u64 = 30_000;
+/// Nobody rests once nobody has written for this long, in milliseconds.
+pub const REST_QUIET_MS: u64 = 100;
 /// Most changes in one transaction, so that a transaction always fits a batch.
 pub const TX_CHANGES_MAX: usize = 1_000;
 /// Most raw change bytes in one transaction.

@@ -10,7 +10,7 @@ use super::turns::Turns;
 use super::watch::Watchers;
 use super::{Environment, Settings};
 use crate::error::{Error, Result};
-use crate::id::{ActorId, BatchId, RecordId, RecordIds};
+use crate::id::{ActorId, BatchId, DeviceId, RecordId, RecordIds};
 use crate::store::{Committed, Origin, Readers, Store, View, Writer};
 use crate::time::Millis;
 
@@ -130,7 +130,8 @@ impl Inner {
         origin: Origin,
         work: impl for<'w> FnOnce(Writer<'w>) -> Result<(T, Writer<'w>)>,
     ) -> Result<(T, Committed)> {
-        let _turn = self.turns.take();
+        let writer = if let Origin::Downstream(device) = &origin { Some(*device) } else { None };
+        let _turn = self.turns.take(writer);
         let mut store = lock(&self.store);
         let (value, writer) = work(store.begin(origin, self.now())?)?;
         let committed = writer.finish()?;
@@ -141,6 +142,16 @@ impl Inner {
     /// Whether somebody else waits to write.
     pub(super) fn writers_wait(&self) -> bool {
         self.turns.are_awaited()
+    }
+
+    /// Whoever writes now has handled so many changes.
+    pub(super) fn note_handled(&self, changes: usize) {
+        self.turns.handled(changes);
+    }
+
+    /// Whether a downstream has kept others waiting and should not write yet.
+    pub(super) fn rests(&self, device: &DeviceId) -> bool {
+        self.turns.rests(device)
     }
 
     /// The store itself, for upkeep that is no transaction.

@@ -187,6 +187,7 @@ impl Machine for Session {
                 self.blobs_done = false;
                 self.quiet_told = false;
             }
+            Input::Bytes => self.pulse.hear(now),
             Input::Timer => self.timer(now),
             Input::Stop | Input::Replaced => self.close(End::Stopped),
         }
@@ -199,7 +200,9 @@ impl Machine for Session {
 
     fn timeout(&self) -> Millis {
         match self.phase {
-            Phase::Live => self.pulse.next(),
+            // A store that is at work says nothing meanwhile.
+            Phase::Live if self.busy => self.pulse.gone_at(self.is_owed()),
+            Phase::Live => self.pulse.gone_at(self.is_owed()).min(self.pulse.beat_at(false)),
             _ => self.greeted_at.plus(GREETING_MS_MAX),
         }
     }
@@ -247,6 +250,13 @@ impl Session {
             && !self.blob_in_flight
             && !self.busy
             && self.requests.is_empty()
+    }
+
+    // Whether the upstream has something to say: an answer, or what follows the batch that was confirmed.
+    fn is_owed(&self) -> bool {
+        let comparing = matches!(self.comparing, Comparing::Asking | Comparing::Settling);
+        let feeding = !self.upstream_done && self.applying.is_none();
+        self.push_in_flight.is_some() || self.blob_in_flight || comparing || feeding
     }
 
     fn message(&mut self, now: Millis, message: Message) {
@@ -412,10 +422,12 @@ impl Session {
 
     fn timer(&mut self, now: Millis) {
         let greeting_due = now >= self.greeted_at.plus(GREETING_MS_MAX);
-        if (self.phase == Phase::Live && self.pulse.silent(now)) || (self.phase != Phase::Live && greeting_due) {
+        if (self.phase == Phase::Live && now >= self.pulse.gone_at(self.is_owed()))
+            || (self.phase != Phase::Live && greeting_due)
+        {
             return self.close(End::Silence);
         }
-        if self.phase == Phase::Live && self.pulse.beat_due(now) && !self.busy {
+        if self.phase == Phase::Live && now >= self.pulse.beat_at(false) && !self.busy {
             self.requests.push_back(Request::Summary);
         }
     }
@@ -481,8 +493,9 @@ impl Session {
     }
 
     fn send(&mut self, now: Millis, message: &Message) {
-        self.pulse.speak(now);
-        self.outputs.push_back(Output::Send(message.encode()));
+        let frame = message.encode();
+        self.pulse.speak(now, frame.len());
+        self.outputs.push_back(Output::Send(frame));
     }
 
     fn fail(&mut self, error: Error) {
@@ -518,6 +531,82 @@ pub fn error_of(failure: &Failure) -> Error {
 mod tests {
     use super::*;
     use crate::sync::Output;
+    use crate::sync::pace::{ANSWER_BEAT_MS, ANSWER_MS_MAX, HEARTBEAT_MS, SILENCE_MS_MAX, SLOWEST_BYTES_PER_S};
+
+    // Let in, and nothing waits; at time zero.
+    fn quiet_session() -> Session {
+        let mut session = Session::new(Millis(0));
+        let (position, witness) = (Vec::new(), Vec::new());
+        let device = crate::id::DeviceId([1; 8]);
+        let hello = Hello { device, signature: [0; 64], epoch: 0, position, witness, outbox: 0 };
+        for input in [
+            Input::Opened(Nonce::default()),
+            Input::Done(Reply::Hello(hello)),
+            Input::Frame(Message::Welcome(Welcome { now: Millis(0), epoch: 1, quiet: true }).encode()),
+            Input::Done(Reply::Welcomed(Vec::new(), Audit::At(Millis(i64::MAX)))),
+            Input::Done(Reply::Push(None)),
+            Input::Done(Reply::Blob(BlobReply::Nothing)),
+            Input::Done(Reply::Summary(0, None)),
+        ] {
+            session.handle(Millis(0), input);
+        }
+        assert!(session.quiet());
+        session
+    }
+
+    // When a session ends by silence that only its own timer wakes; the store says that nothing waits.
+    fn gives_up_at(session: &mut Session) -> i64 {
+        loop {
+            let at = session.timeout();
+            session.handle(at, Input::Timer);
+            while let Some(output) = session.poll() {
+                match output {
+                    Output::Close(end) => {
+                        assert_eq!(end, End::Silence);
+                        return at.0;
+                    }
+                    Output::Do(Request::Summary) => session.handle(at, Input::Done(Reply::Summary(0, None))),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn pushed(session: &mut Session, bytes: usize) {
+        session.handle(Millis(0), Input::Local);
+        session.handle(Millis(0), Input::Done(Reply::Push(Some((vec![0; bytes], 1)))));
+    }
+
+    #[test]
+    fn a_silent_line_is_noticed_sooner_while_an_answer_is_owed() {
+        assert_eq!(gives_up_at(&mut quiet_session()), SILENCE_MS_MAX);
+        let mut session = quiet_session();
+        pushed(&mut session, 100);
+        let soon = gives_up_at(&mut session);
+        assert!((ANSWER_MS_MAX..HEARTBEAT_MS).contains(&soon), "{soon}");
+        // What is under way on the slowest line has its time.
+        let mut session = quiet_session();
+        pushed(&mut session, 20_000);
+        assert!(gives_up_at(&mut session) > 20_000 * 1_000 / SLOWEST_BYTES_PER_S);
+        let mut session = quiet_session();
+        pushed(&mut session, 1_000_000);
+        assert!(gives_up_at(&mut session) >= SILENCE_MS_MAX);
+    }
+
+    #[test]
+    fn an_upstream_that_is_busy_or_a_message_that_trickles_in_is_not_silence() {
+        let mut session = quiet_session();
+        pushed(&mut session, 100);
+        let alive = Message::Alive { outbox: 0, complete_through: None }.encode();
+        let mut now = 0;
+        while now < 3 * SILENCE_MS_MAX {
+            now += ANSWER_BEAT_MS;
+            assert!(session.timeout().0 > now);
+            let came = if now % 2 == 0 { Input::Frame(alive.clone()) } else { Input::Bytes };
+            session.handle(Millis(now), came);
+        }
+        assert_ne!(session.phase, Phase::Closed);
+    }
 
     fn told_quiet(session: &mut Session) -> bool {
         std::iter::from_fn(|| session.poll()).any(|output| output == Output::Event(Event::Quiet))

@@ -69,6 +69,8 @@ pub enum Input<R> {
     Opened(Nonce),
     /// A binary message came.
     Frame(Vec<u8>),
+    /// Bytes have come that are no whole message yet.
+    Bytes,
     /// The store's answer to the request last polled.
     Done(R),
     /// Something was committed to the local store by someone else than this session.
@@ -133,36 +135,42 @@ pub enum End {
     Silence,
 }
 
-/// What moves time forward in a session: when it was last heard and when it last spoke.
+/// What moves time forward in a session: when the other end was last heard, when this one last spoke, and how many bytes
+/// it has said since.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pulse {
     heard: Millis,
     spoke: Millis,
+    unheard_bytes: usize,
 }
 
 impl Pulse {
     pub(crate) fn new(now: Millis) -> Self {
-        Self { heard: now, spoke: now }
+        Self { heard: now, spoke: now, unheard_bytes: 0 }
     }
 
     pub(crate) fn hear(&mut self, now: Millis) {
-        self.heard = now;
+        (self.heard, self.unheard_bytes) = (now, 0);
     }
 
-    pub(crate) fn speak(&mut self, now: Millis) {
+    pub(crate) fn speak(&mut self, now: Millis, bytes: usize) {
         self.spoke = now;
+        self.unheard_bytes = self.unheard_bytes.saturating_add(bytes);
     }
 
-    pub(crate) fn silent(&self, now: Millis) -> bool {
-        now.0.saturating_sub(self.heard.0) >= pace::SILENCE_MS_MAX
+    /// When the other end is given up if it says nothing; `owed`: it owes an answer.
+    pub(crate) fn gone_at(&self, owed: bool) -> Millis {
+        let at_last = self.heard.plus(pace::SILENCE_MS_MAX);
+        if !owed || canary!("wait_for_answers_for_ever") {
+            return at_last;
+        }
+        let under_way_ms = (self.unheard_bytes as i64).saturating_mul(1_000) / pace::SLOWEST_BYTES_PER_S;
+        at_last.min(self.heard.max(self.spoke).plus(pace::ANSWER_MS_MAX.saturating_add(under_way_ms)))
     }
 
-    pub(crate) fn beat_due(&self, now: Millis) -> bool {
-        now.0.saturating_sub(self.spoke.0) >= pace::HEARTBEAT_MS
-    }
-
-    pub(crate) fn next(&self) -> Millis {
-        self.heard.plus(pace::SILENCE_MS_MAX).min(self.spoke.plus(pace::HEARTBEAT_MS))
+    /// When this end must say that it lives; `owes`: the other one waits for an answer.
+    pub(crate) fn beat_at(&self, owes: bool) -> Millis {
+        self.spoke.plus(if owes { pace::ANSWER_BEAT_MS } else { pace::HEARTBEAT_MS })
     }
 }
 

@@ -12,6 +12,13 @@ pub const WINDOW: usize = 1;
 pub const HEARTBEAT_MS: i64 = 25_000;
 /// A peer that said nothing for this long is gone: more than three heartbeats and many round trips of 600 ms.
 pub const SILENCE_MS_MAX: i64 = 90_000;
+/// An upstream that owes an answer and says nothing for this long is gone, on top of what the bytes take that it has
+/// not answered yet: twice what the first batch of the slowest line takes there and back, and a few beats.
+pub const ANSWER_MS_MAX: i64 = 15_000;
+/// An upstream that cannot answer yet says this often that it lives.
+pub const ANSWER_BEAT_MS: i64 = 5_000;
+/// The slowest line that is still a line: half of 20 kbit/s, in bytes a second.
+pub const SLOWEST_BYTES_PER_S: i64 = 1_250;
 /// A peer that takes nothing of what is sent to it for this long is given up.
 pub const STALL_MS_MAX: i64 = 60_000;
 /// A downstream that does not greet within this time is closed.
@@ -25,6 +32,8 @@ pub const BATCH_BYTES_MIN: usize = 4 * 1024;
 /// Before anything was measured, in compressed bytes: three seconds of 20 kbit/s, so that the first batch of a bad line
 /// arrives before it is cut again. A good line is known after it.
 pub const BATCH_BYTES_FIRST: usize = 8 * 1024;
+/// How often is asked whether a push that rests may go on, in milliseconds.
+pub const REST_MS: i64 = 50;
 /// The shortest wait before connecting again.
 pub const BACKOFF_MS_MIN: i64 = 500;
 /// The longest wait before connecting again.

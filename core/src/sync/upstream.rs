@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use super::blobs::{self, BlobReply, BlobRequest};
-use super::pace::{Budget, GREETING_MS_MAX, Lane, Pace, WINDOW};
+use super::pace::{Budget, GREETING_MS_MAX, Lane, Pace, REST_MS, WINDOW};
 use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
@@ -30,6 +30,8 @@ pub enum Request {
     Confirmed,
     /// Vet a push and make it durable; the number goes into the acknowledgement.
     Ingest(u64, Vec<u8>),
+    /// Go on with the push that rests.
+    GoOn,
     /// These records whole.
     Whole(Vec<RecordId>),
     /// The downstream's word on itself.
@@ -62,6 +64,8 @@ pub enum Reply {
     Granted(Grant, Batch),
     /// The push is durable, but for what the acknowledgement lists.
     Ack(Ack, u64),
+    /// The push waits, whole or in part, for its device has kept others waiting.
+    Resting,
     /// The answer to a round of comparing; `None`: it has ended, and what the downstream lacks is fed.
     Compared(Option<Vec<u8>>),
     /// Done.
@@ -96,6 +100,8 @@ pub struct Session {
     busy: bool,
     // Pushes that were not acknowledged yet.
     pushes: usize,
+    // When to ask whether a push that rests may go on.
+    resting: Option<Millis>,
     next_batch: u64,
     in_flight: Option<u64>,
     more: bool,
@@ -137,6 +143,7 @@ impl Machine for Session {
                 self.more = true;
                 self.stale = true;
             }
+            Input::Bytes => self.pulse.hear(now),
             Input::Timer => self.timer(now),
             Input::Stop => self.fail(Error::busy("upstream-stops")),
             Input::Replaced => self.fail(Error::busy("link-replaced")),
@@ -150,7 +157,10 @@ impl Machine for Session {
 
     fn timeout(&self) -> Millis {
         match self.phase {
-            Phase::Live => self.pulse.next(),
+            Phase::Live => {
+                let next = self.pulse.gone_at(false).min(self.pulse.beat_at(self.owes()));
+                self.resting.map_or(next, |at| at.min(next))
+            }
             _ => self.opened_at.plus(GREETING_MS_MAX),
         }
     }
@@ -173,6 +183,7 @@ impl Session {
             requests: VecDeque::new(),
             busy: false,
             pushes: 0,
+            resting: None,
             next_batch: 1,
             in_flight: None,
             more: false,
@@ -181,6 +192,11 @@ impl Session {
             comparing: false,
             error: None,
         }
+    }
+
+    // Whether the downstream waits for something that takes a while here.
+    fn owes(&self) -> bool {
+        self.pushes > 0 || self.busy || !self.requests.is_empty() || (self.more && self.in_flight.is_none())
     }
 
     fn message(&mut self, now: Millis, message: Message) {
@@ -286,6 +302,7 @@ impl Session {
                 self.send(now, &Message::Ack(ack));
                 self.outputs.push_back(Output::Event(Event::Pulled(accepted)));
             }
+            Reply::Resting => self.resting = Some(now.plus(REST_MS)),
             Reply::Done => {}
             Reply::Blob(reply) => {
                 if let Some(message) = reply.message(now, &mut self.pace) {
@@ -304,14 +321,18 @@ impl Session {
         self.more = !batch.last || self.stale;
         let frame = Message::Batch(batch).encode();
         self.pace.sent(now, Lane::Changes, frame.len());
-        self.pulse.speak(now);
+        self.pulse.speak(now, frame.len());
         self.outputs.push_back(Output::Send(frame));
     }
 
     fn timer(&mut self, now: Millis) {
+        if self.resting.is_some_and(|at| now >= at) {
+            self.resting = None;
+            self.requests.push_front(Request::GoOn);
+        }
         match self.phase {
-            Phase::Live if self.pulse.silent(now) => self.close(End::Silence),
-            Phase::Live if self.pulse.beat_due(now) => {
+            Phase::Live if now >= self.pulse.gone_at(false) => self.close(End::Silence),
+            Phase::Live if now >= self.pulse.beat_at(self.owes()) => {
                 self.send(now, &Message::Alive { outbox: 0, complete_through: None });
             }
             Phase::Live => {}
@@ -326,8 +347,12 @@ impl Session {
         }
         let feed_wanted = self.phase == Phase::Live && self.more && !self.comparing && self.in_flight.is_none();
         // What the downstream sent goes first: it is at most one push, so batches still get every second turn.
-        // Whole records are a batch, too, and there is only one in flight.
-        let ready = self.requests.iter().position(|r| self.in_flight.is_none() || !matches!(r, Request::Whole(_)));
+        // Whole records are a batch, too, and there is only one in flight. What both hold is not compared amid a push.
+        let ready = self.requests.iter().position(|request| match request {
+            Request::Whole(_) => self.in_flight.is_none(),
+            Request::Compare(_) => self.resting.is_none(),
+            _ => true,
+        });
         let request = match ready.and_then(|at| self.requests.remove(at)) {
             Some(request) => Some(request),
             None if feed_wanted => {
@@ -343,8 +368,9 @@ impl Session {
     }
 
     fn send(&mut self, now: Millis, message: &Message) {
-        self.pulse.speak(now);
-        self.outputs.push_back(Output::Send(message.encode()));
+        let frame = message.encode();
+        self.pulse.speak(now, frame.len());
+        self.outputs.push_back(Output::Send(frame));
     }
 
     fn fail(&mut self, error: Error) {
@@ -366,8 +392,9 @@ mod tests {
     use super::*;
     use crate::id::{BlobHash, DeviceId};
     use crate::limits::BLOB_PIECE_BYTES;
+    use crate::sync::pace::ANSWER_BEAT_MS;
 
-    fn after(messages: &[Message]) -> Option<End> {
+    fn live() -> Session {
         let mut session = Session::new(Millis(0), Nonce::default());
         session.handle(Millis(0), Input::Opened(Nonce::default()));
         let (position, witness) = (Vec::new(), Vec::new());
@@ -375,6 +402,11 @@ mod tests {
         session.handle(Millis(0), Input::Frame(Message::Hello(hello).encode()));
         let welcome = Welcome { now: Millis(0), epoch: 1, quiet: true };
         session.handle(Millis(0), Input::Done(Reply::Welcome { welcome, differs: false }));
+        session
+    }
+
+    fn after(messages: &[Message]) -> Option<End> {
+        let mut session = live();
         for message in messages {
             session.handle(Millis(0), Input::Frame(message.encode()));
         }
@@ -386,6 +418,32 @@ mod tests {
 
     fn refused(code: &str) -> Option<End> {
         Some(End::Ours(failure(code, false)))
+    }
+
+    #[test]
+    fn a_push_that_rests_is_asked_for_again_and_holds_up_nothing_else() {
+        let mut session = live();
+        let asked = |session: &mut Session| {
+            std::iter::from_fn(|| session.poll()).find_map(|output| match output {
+                Output::Do(request) => Some(request),
+                _ => None,
+            })
+        };
+        session.handle(Millis(0), Input::Frame(Message::Push { number: 1, changes: vec![1] }.encode()));
+        assert_eq!(asked(&mut session), Some(Request::Ingest(1, vec![1])));
+        assert_eq!(session.timeout(), Millis(ANSWER_BEAT_MS), "a push that takes long is no silence");
+        session.handle(Millis(5), Input::Done(Reply::Resting));
+        assert_eq!(session.timeout(), Millis(5 + REST_MS));
+        session.handle(Millis(6), Input::Local);
+        assert!(matches!(asked(&mut session), Some(Request::Feed(_))), "downloads go on");
+        session.handle(Millis(7), Input::Done(Reply::Batch(None)));
+        session.handle(Millis(7), Input::Frame(Message::Compare(Compare::default()).encode()));
+        assert_eq!(asked(&mut session), None);
+        session.handle(Millis(5 + REST_MS), Input::Timer);
+        assert_eq!(asked(&mut session), Some(Request::GoOn));
+        let ack = Ack { number: 1, digest: [0; 16], witness: Vec::new(), refused: Vec::new() };
+        session.handle(Millis(60), Input::Done(Reply::Ack(ack, 1)));
+        assert_eq!(asked(&mut session), Some(Request::Compare(Compare::default())));
     }
 
     #[test]

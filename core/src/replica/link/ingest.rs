@@ -26,7 +26,7 @@ use crate::replica::identity::is_binding_genuine;
 use crate::schema::Collection;
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
 use crate::store::link_rows::{self, DeviceRow, LinkRow, OwnWork};
-use crate::store::{Appended, Fate, Opened, Origin, Writer, feed, meta};
+use crate::store::{Appended, Committed, Fate, Opened, Origin, Writer, feed, meta};
 use crate::sync::position::Position;
 use crate::wire::codec::{self, Decoded, DecodedChange};
 use crate::wire::message::{Ack, RefusedChange};
@@ -66,54 +66,92 @@ impl From<crate::error::Error> for Refused {
 }
 
 impl Upstream {
-    /// Takes in a push. Returns the acknowledgement and how many changes were new here.
+    /// Takes in a push at once, whoever waits: one of a file. Returns the acknowledgement and how many changes were new.
     pub(super) fn ingest(&mut self, number: u64, bytes: &[u8]) -> Result<(Ack, u64)> {
+        let mut push = self.read_push(bytes, Taken::default())?;
+        loop {
+            let committed = self.take_turn(&mut push)?;
+            if push.left.is_empty() {
+                return self.acknowledge(number, push, &committed);
+            }
+        }
+    }
+
+    /// Takes in what came up a line, as far as its device may now; the rest waits for [`Request::GoOn`].
+    ///
+    /// [`Request::GoOn`]: crate::sync::upstream::Request::GoOn
+    pub(super) fn go_on(&mut self, mut under_way: UnderWay) -> Result<Option<(Ack, u64)>> {
+        let device = self.admitted()?.device.id;
+        let rests = |replica: &Replica| replica.inner.rests(&device);
+        if rests(&self.replica) {
+            self.under_way = Some(under_way);
+            return Ok(None);
+        }
+        let mut push = self.read_push(&under_way.bytes, std::mem::take(&mut under_way.taken))?;
+        loop {
+            let committed = self.take_turn(&mut push)?;
+            if push.left.is_empty() {
+                return self.acknowledge(under_way.number, push, &committed).map(Some);
+            }
+            if rests(&self.replica) {
+                under_way.taken = push.taken();
+                self.under_way = Some(under_way);
+                return Ok(None);
+            }
+        }
+    }
+
+    // Before the turn to write: it takes a while, and what a device follows was here before it wrote.
+    fn read_push(&self, bytes: &[u8], taken: Taken) -> Result<Push> {
+        let decoded =
+            self.replica.read(|conn| codec::decode(bytes, &mut |id, actor, seq| known(conn, id, actor, seq)))?;
+        Ok(Push::of(decoded, taken))
+    }
+
+    // One commit: all that is left, or where others wait some of it, in whole transactions.
+    fn take_turn(&mut self, push: &mut Push) -> Result<Committed> {
         let replica = self.replica.clone();
-        let seal = self.seal.clone();
         let admitted = self.admitted()?;
         let (revoked, carries) = (admitted.revoked, admitted.carries);
         let now = replica.corrected_now();
-        let timeline = replica.timeline()?;
         let workspace = replica.settings()?.workspace;
         let own = (replica.device(), replica.identity().public_key());
         let admitted = &*admitted;
-        // Before the turn to write: it takes a while, and what a device follows was here before it wrote.
-        let decoded = replica.read(|conn| codec::decode(bytes, &mut |id, actor, seq| known(conn, id, actor, seq)))?;
-        let mut push = Push::of(decoded);
-        let mut bound = false;
-        // One commit for all of it, or several where others wait: each of them whole transactions, and the
-        // acknowledgement comes after the last.
-        let committed = loop {
-            let ((), committed) = replica.write(Origin::Downstream(admitted.device.id), |writer| {
-                let conn = writer.connection();
-                let peer = if revoked { admitted.device.clone() } else { admitted.current(conn)? };
-                let link = admitted.link(conn)?;
-                if !std::mem::replace(&mut bound, true) {
-                    push.authors = bind(writer, &replica, &Carrier { workspace, peer: &peer, carries }, &push.decoded)?;
-                }
-                let unread = Unread::default();
-                let bench = Bench {
-                    peer: &peer,
-                    grants: replica.grants_of(&peer)?,
-                    role_of: &|person| unread.note(replica.role_of_person(person)),
-                    branch_of: &|scope| unread.note(replica.branch_of(scope)),
-                };
-                let keeps = kept_rows::is_any(writer.connection())?;
-                let before = push.new;
-                let (authors, refused) = (std::mem::take(&mut push.authors), std::mem::take(&mut push.refused));
-                let (new, carried) = (push.new, push.carried);
-                let intake =
-                    Intake { writer, bench: &bench, authors, refused, new, now, revoked, carries, own, carried, keeps };
-                let writer = push.take_in(intake, &unread, &|| replica.inner.writers_wait())?;
-                if push.new > before {
-                    note_work(writer, &peer.id, link)?;
-                }
-                Ok(())
-            })?;
-            if push.left.is_empty() {
-                break committed;
+        let ((), committed) = replica.write(Origin::Downstream(admitted.device.id), |writer| {
+            let conn = writer.connection();
+            let peer = if revoked { admitted.device.clone() } else { admitted.current(conn)? };
+            let link = admitted.link(conn)?;
+            if !std::mem::replace(&mut push.bound, true) {
+                push.authors = bind(writer, &replica, &Carrier { workspace, peer: &peer, carries }, &push.decoded)?;
             }
-        };
+            let unread = Unread::default();
+            let bench = Bench {
+                peer: &peer,
+                grants: replica.grants_of(&peer)?,
+                role_of: &|person| unread.note(replica.role_of_person(person)),
+                branch_of: &|scope| unread.note(replica.branch_of(scope)),
+            };
+            let keeps = kept_rows::is_any(writer.connection())?;
+            let before = push.new;
+            let (authors, refused) = (std::mem::take(&mut push.authors), std::mem::take(&mut push.refused));
+            let (new, carried) = (push.new, push.carried);
+            let intake =
+                Intake { writer, bench: &bench, authors, refused, new, now, revoked, carries, own, carried, keeps };
+            let writer = push.take_in(intake, &unread, &|changes| {
+                replica.inner.note_handled(changes);
+                replica.inner.writers_wait()
+            })?;
+            if push.new > before {
+                note_work(writer, &peer.id, link)?;
+            }
+            Ok(())
+        })?;
+        Ok(committed)
+    }
+
+    // After the last commit of the push.
+    fn acknowledge(&mut self, number: u64, push: Push, committed: &Committed) -> Result<(Ack, u64)> {
+        let timeline = self.replica.timeline()?;
         let Push { decoded, mut refused, new, .. } = push;
         refused.sort_by_key(|r| r.index);
         let accepted = decoded.changes.iter().filter(|c| !refused.iter().any(|r| r.index == c.index as u64));
@@ -124,14 +162,40 @@ impl Upstream {
             comparison.pushed(names.into_iter().map(|(record, _)| record));
         }
         let at = Position { timeline, seq: committed.last_seq, rolling: committed.rolling, ..Position::default() };
-        Ok((Ack { number, digest, witness: seal.seal(&at), refused }, new))
+        Ok((Ack { number, digest, witness: self.seal.seal(&at), refused }, new))
     }
 }
 
-/// A push and how much of it was taken in.
+/// A push that is not acknowledged yet. While it rests it is kept as it came: read, it takes many times as much memory,
+/// and a crowd may rest.
+pub(super) struct UnderWay {
+    number: u64,
+    bytes: Vec<u8>,
+    taken: Taken,
+}
+
+impl UnderWay {
+    /// A push of which nothing was taken in yet.
+    pub(super) fn new(number: u64, bytes: Vec<u8>) -> Self {
+        Self { number, bytes, taken: Taken::default() }
+    }
+}
+
+/// How much of a push was taken in, and what became of it.
+#[derive(Default)]
+struct Taken {
+    /// The first change that was not looked at; none: nothing was.
+    next: Option<usize>,
+    refused: Vec<RefusedChange>,
+    new: u64,
+    carried: Option<u64>,
+}
+
+/// A push that is being taken in.
 struct Push {
     decoded: Decoded,
     authors: HashMap<ActorId, Author>,
+    bound: bool,
     /// Transactions that were not yet looked at, the last one first.
     left: Vec<std::ops::Range<usize>>,
     refused: Vec<RefusedChange>,
@@ -140,26 +204,37 @@ struct Push {
 }
 
 impl Push {
-    fn of(decoded: Decoded) -> Self {
+    fn of(decoded: Decoded, taken: Taken) -> Self {
+        let index = |range: &std::ops::Range<usize>| decoded.changes.get(range.start).map(|change| change.index);
         let mut left = transactions(&decoded);
+        left.retain(|range| index(range) >= taken.next);
         left.reverse();
-        let refused = missing(&decoded);
-        Self { decoded, authors: HashMap::new(), left, refused, new: 0, carried: None }
+        let Taken { next, refused, new, carried } = taken;
+        // What was lacking when it came is refused, although it may have come meanwhile.
+        let refused = if next.is_none() { missing(&decoded) } else { refused };
+        Self { decoded, authors: HashMap::new(), bound: false, left, refused, new, carried }
     }
 
-    // Transactions until all are in, or until others have waited for as many changes as is fair.
+    fn taken(self) -> Taken {
+        let next = self.left.last().and_then(|range| self.decoded.changes.get(range.start));
+        Taken { next: next.map(|change| change.index), refused: self.refused, new: self.new, carried: self.carried }
+    }
+
+    // Transactions until all are in, or until others have waited for as many changes as is fair. Whether they wait
+    // `others_wait` says, and hears how many changes each transaction had.
     fn take_in<'i, 'w>(
         &mut self,
         mut intake: Intake<'i, 'w>,
         unread: &Unread,
-        others_wait: &dyn Fn() -> bool,
+        others_wait: &dyn Fn(usize) -> bool,
     ) -> Result<&'i mut Writer<'w>> {
         let mut changes = 0;
         while let Some(transaction) = self.left.pop() {
-            changes += transaction.len();
+            let count = transaction.len();
+            changes += count;
             intake.transaction(&self.decoded, transaction)?;
             unread.told()?;
-            if changes >= TURN_CHANGES_MIN && others_wait() {
+            if others_wait(count) && changes >= TURN_CHANGES_MIN {
                 break;
             }
         }

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::gone;
 use super::ingest::Refused;
@@ -12,6 +13,7 @@ use super::{Downstream, Invitation, InvitationCode, Joiner, Upstream};
 use crate::crm;
 use crate::document::{Edit, Vetted};
 use crate::id::{ActorId, ChangeHash, RecordId};
+use crate::limits::TURN_CHANGES_MIN;
 use crate::replica::{Fate, Init, Replica, SystemEnvironment};
 use crate::schema::Value;
 use crate::store::Origin;
@@ -100,6 +102,53 @@ fn own_actor(replica: &Replica, id: &RecordId) -> ActorId {
 
 fn fates(replica: &Replica) -> Vec<(String, Fate)> {
     replica.quarantine().unwrap().into_iter().map(|entry| (entry.code, entry.fate)).collect()
+}
+
+#[test]
+fn a_push_of_who_floods_rests_between_its_transactions_and_comes_through_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let (transactions, each) = (20, TURN_CHANGES_MIN + 1);
+    for n in 0..transactions {
+        let name = |m: usize| vec![("name".into(), Value::Text(format!("{n} {m}")))];
+        phone.transact(|tx| (0..each).try_for_each(|m| tx.create("lead", name(m)).map(drop))).unwrap();
+    }
+    let (mut down, mut up) = (Downstream::new(phone.clone()).unwrap(), Upstream::new(hub.clone(), None));
+    let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else { panic!("no hello") };
+    up.execute(upstream::Request::Admit(hello, NONCE));
+    let push = down.execute(downstream::Request::Push(Budget { bytes: 1 << 20, level: 3 }));
+    let downstream::Reply::Push(Some((bytes, count))) = push else { panic!("no push") };
+    assert_eq!(count as usize, transactions * each);
+    let (over, mut rests) = (AtomicBool::new(false), 0);
+    let ack = std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    hub.write(Origin::Local, |_| Ok(())).unwrap();
+                }
+            });
+        }
+        let mut request = upstream::Request::Ingest(1, bytes);
+        let ack = loop {
+            match up.execute(std::mem::replace(&mut request, upstream::Request::GoOn)) {
+                upstream::Reply::Resting => rests += 1,
+                upstream::Reply::Ack(ack, new) => break (ack, new),
+                other => {
+                    over.store(true, Ordering::Relaxed);
+                    panic!("{other:?}");
+                }
+            }
+        };
+        over.store(true, Ordering::Relaxed);
+        ack
+    });
+    assert!(rests > 0, "others wrote all the time");
+    assert_eq!((ack.1, ack.0.refused.len()), (count, 0));
+    assert_eq!(down.execute(downstream::Request::Acknowledged(ack.0)), downstream::Reply::Acknowledged(count, 0));
+    assert_eq!(phone.outbox_len().unwrap(), 0);
+    assert!(hub.verify(false).unwrap().is_sound());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use super::batch::{Item, RAW_PER_COMPRESSED, Told, encode, fits};
 use super::compare::Comparison;
 use super::enrol;
+use super::ingest::UnderWay;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, RecordId, Timeline};
 use crate::replica::Replica;
@@ -32,6 +33,8 @@ pub struct Upstream {
     // The greeting of a device that is not remembered here.
     stranger: Option<Hello>,
     admitted: Arc<OnceLock<DeviceId>>,
+    // A push whose device rests.
+    pub(super) under_way: Option<UnderWay>,
 }
 
 /// The downstream of this connection.
@@ -97,7 +100,7 @@ impl Upstream {
     /// For a connection whose program said this version of itself.
     pub fn new(replica: Replica, version: Option<String>) -> Self {
         let seal = Seal::of_secret(&replica.identity().secret());
-        Self { replica, seal, version, peer: None, stranger: None, admitted: Arc::default() }
+        Self { replica, seal, version, peer: None, stranger: None, admitted: Arc::default(), under_way: None }
     }
 
     /// For files of a downstream that has no line, beginning after a position.
@@ -126,7 +129,11 @@ impl Upstream {
             Request::Enrol(enrol, nonce) => enrol::enrol(&self.replica, &enrol, &nonce).map(Reply::Enrolled),
             Request::Feed(budget) => self.feed(budget),
             Request::Confirmed => self.confirmed().map(|()| Reply::Done),
-            Request::Ingest(number, changes) => self.ingest(number, &changes).map(|(ack, new)| Reply::Ack(ack, new)),
+            Request::Ingest(number, changes) => self.push(UnderWay::new(number, changes)),
+            Request::GoOn => match self.under_way.take() {
+                Some(under_way) => self.push(under_way),
+                None => Err(Error::protocol("unexpected-message")),
+            },
             Request::Whole(records) => self.whole(&records).map(|batch| Reply::Batch(Some(batch))),
             Request::Heard(outbox, complete) => self.heard(outbox, complete).map(|()| Reply::Done),
             Request::Blob(request) => self.blob(request).map(Reply::Blob),
@@ -135,6 +142,10 @@ impl Upstream {
 
     pub(super) fn admitted(&mut self) -> Result<&mut Peer> {
         self.peer.as_mut().ok_or_else(|| Error::protocol("unexpected-message"))
+    }
+
+    fn push(&mut self, under_way: UnderWay) -> Result<Reply> {
+        Ok(self.go_on(under_way)?.map_or(Reply::Resting, |(ack, new)| Reply::Ack(ack, new)))
     }
 
     fn admit(&mut self, hello: Hello, nonce: &Nonce) -> Result<Reply> {
