@@ -12,6 +12,8 @@ pub mod disk;
 pub mod fuzz;
 pub mod generator;
 pub mod line;
+#[cfg(feature = "canary")]
+pub mod network;
 pub mod peer;
 pub mod process;
 pub mod reference;

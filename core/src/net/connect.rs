@@ -1,5 +1,8 @@
 //! Opening the socket: TCP, TLS with a pinned or vouched-for certificate beyond loopback, the WebSocket upgrade and its nonce.
 
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +17,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 
+use super::drive::Frames;
 use super::frames::{Line, frames, websocket_config};
 use super::patient::Patient;
 use crate::error::{Error, Result};
@@ -35,9 +39,33 @@ pub struct Address {
     pub trust: Option<Trust>,
 }
 
-trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+/// A connection to an upstream.
+pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+
+/// Where connections come from.
+pub trait Network: Send + Sync {
+    /// Opens one.
+    fn open<'n>(&'n self, host: &'n str, port: u16) -> Opening<'n>;
+}
+
+/// A connection that is being opened.
+pub type Opening<'n> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Socket>>> + Send + 'n>>;
+
+/// The machine's own network.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tcp;
+
+impl Network for Tcp {
+    fn open<'n>(&'n self, host: &'n str, port: u16) -> Opening<'n> {
+        Box::pin(async move {
+            let socket = TcpStream::connect((host, port)).await?;
+            let _ = socket.set_nodelay(true);
+            Ok(Box::new(socket) as Box<dyn Socket>)
+        })
+    }
+}
 
 /// Opens the link's socket and returns it with the upstream's nonce.
 ///
@@ -45,22 +73,19 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 /// `upstream_unreachable` (retryable), `upstream_is_no_branchline`, `upstream_key_differs`, `upstream_not_vouched`, `no_authorities`,
 /// `address_malformed`,
 /// `protocol_version_differs`.
-pub async fn connect(address: &Address) -> Result<(Line, Nonce)> {
-    tokio::time::timeout(CONNECT_MAX, open(address)).await.map_err(|_| unreachable_at(address, "timeout"))?
+pub async fn connect(network: &dyn Network, address: &Address) -> Result<(Line, Nonce)> {
+    tokio::time::timeout(CONNECT_MAX, open(network, address)).await.map_err(|_| unreachable_at(address, "timeout"))?
 }
 
-async fn open(address: &Address) -> Result<(Line, Nonce)> {
+async fn open(network: &dyn Network, address: &Address) -> Result<(Line, Nonce)> {
     let target = Target::parse(&address.url)?;
-    let tcp = TcpStream::connect((target.host.as_str(), target.port))
-        .await
-        .map_err(|e| unreachable_at(address, e.to_string()))?;
-    let _ = tcp.set_nodelay(true);
+    let socket = network.open(&target.host, target.port).await.map_err(|e| unreachable_at(address, e.to_string()))?;
     if !target.tls {
-        return upgrade(Box::new(tcp), address, &target).await;
+        return upgrade(socket, address, &target).await;
     }
     let name = ServerName::try_from(target.host.clone()).map_err(|_| malformed(&address.url))?;
     let connector = tokio_rustls::TlsConnector::from(tls_config(address)?);
-    let tls = connector.connect(name, tcp).await.map_err(|e| {
+    let tls = connector.connect(name, socket).await.map_err(|e| {
         // What the handshake said of the certificate stands inside the error of the socket.
         let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match tls {
@@ -87,9 +112,10 @@ async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) ->
     let agent = concat!("branchline/", env!("CARGO_PKG_VERSION"));
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(agent));
     let config = websocket_config(READ_BUFFER_BYTES);
-    let (stream, response) = tokio_tungstenite::client_async_with_config(request, Patient::new(socket), Some(config))
-        .await
-        .map_err(|e| match e {
+    let socket = Patient::new(socket);
+    let received_bytes = socket.received_bytes();
+    let (stream, response) =
+        tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await.map_err(|e| match e {
             WsError::Io(ref e) => unreachable_at(address, e.to_string()),
             // A line that was cut, or a proxy before an upstream that is away, says nothing about who is there.
             WsError::ConnectionClosed | WsError::AlreadyClosed => unreachable_at(address, e.to_string()),
@@ -112,7 +138,7 @@ async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) ->
         .and_then(|v| data_encoding::BASE64URL_NOPAD.decode(v.as_bytes()).ok())
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(no_branchline)?;
-    Ok((frames(stream, true), nonce))
+    Ok((Frames { received_bytes, ..frames(stream, true) }, nonce))
 }
 
 struct Target {

@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::frames::framed;
+use super::work::Work;
 use crate::error::Error;
 use crate::limits::UNSENT_BYTES_MAX;
 use crate::replica::Environment;
@@ -25,6 +27,8 @@ pub struct Frames<I, O> {
     pub incoming: I,
     /// Messages to the other end.
     pub outgoing: O,
+    /// Bytes that have come so far, of messages that are not whole, too; stays at zero where nobody counts.
+    pub received_bytes: Arc<AtomicU64>,
     /// Whether this end masks its frames (the client does).
     pub client: bool,
 }
@@ -44,8 +48,8 @@ pub struct Traffic {
 pub struct Around<'a> {
     /// Its clock.
     pub env: &'a dyn Environment,
-    /// Changes whenever its store has something new.
-    pub local: watch::Receiver<u64>,
+    /// Says whenever its store has something new. A broadcast wakes its listeners in the order in which they listen.
+    pub local: broadcast::Receiver<u64>,
 }
 
 impl Traffic {
@@ -91,11 +95,12 @@ where
     I: Stream<Item = Vec<u8>> + Unpin,
     O: Sink<Vec<u8>> + Unpin + Send + 'static,
 {
-    let Frames { mut incoming, outgoing, client } = frames;
+    let Frames { mut incoming, outgoing, received_bytes, client } = frames;
     let Around { env, mut local } = around;
     let (writer, gone, written) = spawn_writer(outgoing);
-    let store = StoreTask { executor: Some(executor), running: None };
+    let store = StoreTask { env, executor: Some(executor), running: None };
     let mut outlet = Outlet { writer, client, traffic: Traffic::default(), spoke: false, store };
+    let mut known_bytes = 0;
     let mut inputs = VecDeque::from([first]);
     let mut local_open = true;
     // Once the other end has hung up, what it said last is still carried out.
@@ -116,26 +121,36 @@ where
             break None;
         }
         let wait = Duration::from_millis(machine.timeout().0.saturating_sub(env.now().0).clamp(0, 60_000) as u64);
+        // In this order, so that a simulated run can be played again: what was begun is ended before more is taken in.
         tokio::select! {
+            biased;
+            why = &mut stop => inputs.push_back(why),
+            () = &mut nobody_listens => break None,
+            reply = outlet.store.finish() => match reply {
+                Some(reply) => inputs.push_back(Input::Done(reply)),
+                None => break None,
+            },
             () = outlet.writer.eased.notified(), if outlet.writer.is_full() => {}
             frame = incoming.next(), if incoming_open && !outlet.writer.is_full() => match frame {
                 Some(frame) => {
+                    known_bytes = received_bytes.load(Ordering::Relaxed);
                     outlet.heard(&frame);
                     inputs.push_back(Input::Frame(frame));
                 }
                 None => incoming_open = false,
             },
-            reply = outlet.store.finish() => match reply {
-                Some(reply) => inputs.push_back(Input::Done(reply)),
-                None => break None,
+            told = local.recv(), if local_open => match told {
+                // Having missed some says the same.
+                Ok(_) | Err(RecvError::Lagged(_)) => inputs.push_back(Input::Local),
+                Err(RecvError::Closed) => local_open = false,
             },
-            changed = local.changed(), if local_open => match changed {
-                Ok(()) => inputs.push_back(Input::Local),
-                Err(_) => local_open = false,
-            },
-            () = tokio::time::sleep(wait) => inputs.push_back(Input::Timer),
-            why = &mut stop => inputs.push_back(why),
-            () = &mut nobody_listens => break None,
+            () = tokio::time::sleep(wait) => {
+                let received = received_bytes.load(Ordering::Relaxed);
+                if std::mem::replace(&mut known_bytes, received) != received {
+                    inputs.push_back(Input::Bytes);
+                }
+                inputs.push_back(Input::Timer);
+            }
         }
     };
     let Outlet { writer, traffic, store, .. } = outlet;
@@ -145,15 +160,15 @@ where
 }
 
 /// Where a session's outputs go.
-struct Outlet<E: Executor> {
+struct Outlet<'e, E: Executor> {
     writer: Writer,
     client: bool,
     traffic: Traffic,
     spoke: bool,
-    store: StoreTask<E>,
+    store: StoreTask<'e, E>,
 }
 
-impl<E: Executor> Outlet<E> {
+impl<E: Executor> Outlet<'_, E> {
     // Carries out everything that the session wants. `Some`: it has closed.
     fn drain<M>(&mut self, machine: &mut M, on_event: &mut impl FnMut(Event, Traffic)) -> Option<End>
     where
@@ -227,16 +242,17 @@ where
     (writer, gone, task)
 }
 
-struct StoreTask<E: Executor> {
+struct StoreTask<'e, E: Executor> {
+    env: &'e dyn Environment,
     executor: Option<E>,
-    running: Option<JoinHandle<(E, E::Reply)>>,
+    running: Option<Work<(E, E::Reply)>>,
 }
 
-impl<E: Executor> StoreTask<E> {
+impl<E: Executor> StoreTask<'_, E> {
     fn start(&mut self, request: E::Request) {
         // The session asks for one thing at a time, so the executor is here.
         if let Some(mut executor) = self.executor.take() {
-            self.running = Some(tokio::task::spawn_blocking(move || {
+            self.running = Some(Work::start(self.env, move || {
                 let reply = executor.execute(request);
                 (executor, reply)
             }));
@@ -246,9 +262,9 @@ impl<E: Executor> StoreTask<E> {
     // The answer of what runs; never ready while nothing does. `None`: the task panicked or the runtime ends.
     async fn finish(&mut self) -> Option<E::Reply> {
         let Some(running) = self.running.as_mut() else { return std::future::pending().await };
-        let done = running.await;
+        let done = running.finish().await;
         self.running = None;
-        let (executor, reply) = done.ok()?;
+        let (executor, reply) = done?;
         self.executor = Some(executor);
         Some(reply)
     }

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
-use super::connect::{Address, connect};
+use super::connect::{Address, Network, Tcp, connect};
 use super::drive::{Around, Outcome, Traffic, drive};
+use super::work::Work;
 use crate::error::{Error, Result};
 use crate::replica::link::{Downstream, InvitationCode, Joiner, Seed};
 use crate::replica::{Environment, Replica};
@@ -73,9 +74,9 @@ pub async fn join_with_seed(
 
 async fn enrol(joiner: Joiner, code: &InvitationCode, env: Arc<dyn Environment>) -> Result<Replica> {
     let address = Address { url: code.address.clone(), trust: code.trust };
-    let (frames, nonce) = connect(&address).await?;
+    let (frames, nonce) = connect(&Tcp, &address).await?;
     let session = downstream::Session::new(env.now());
-    let (_, never) = watch::channel(0);
+    let (_, never) = broadcast::channel(1);
     let outcome = drive(
         session,
         joiner,
@@ -113,7 +114,7 @@ pub async fn sync_once(replica: &Replica, deadline: Duration, mut on_event: impl
 }
 
 async fn exchange(replica: &Replica, address: &Address, on_event: &mut impl FnMut(Event)) -> Result<Exchange> {
-    let (frames, nonce) = connect(address).await?;
+    let (frames, nonce) = connect(&Tcp, address).await?;
     let env = replica.environment();
     let session = downstream::Session::new(env.now());
     let local = local_commits(replica.clone());
@@ -182,12 +183,13 @@ pub enum Following {
 }
 
 /// Keeps the upstream link for ever: connects, exchanges as changes happen, waits out failures with back-off and
-/// jitter, obeys `pause`. Returns when `stop` becomes true or the upstream refuses this replica for good.
+/// jitter, obeys `pause`. Connections come from `network`, which is [`Tcp`] but in a simulation. Returns when `stop` becomes true or the upstream refuses this replica for good.
 ///
 /// # Errors
 /// A refusal that waiting cannot mend, such as `link_revoked`.
 pub async fn follow(
     replica: Replica,
+    network: &dyn Network,
     mut stop: watch::Receiver<bool>,
     mut report: impl FnMut(Following),
 ) -> Result<()> {
@@ -199,7 +201,7 @@ pub async fn follow(
             pause(&mut stop, PAUSE_POLL).await;
             continue;
         }
-        let ended = match follow_one(&replica, &local, &mut stop, &mut report, &mut backoff).await {
+        let ended = match follow_one(&replica, network, &local, &mut stop, &mut report, &mut backoff).await {
             Ok(()) => continue,
             Err(error) => error,
         };
@@ -221,13 +223,14 @@ fn is_final(error: &Error) -> bool {
 
 async fn follow_one(
     replica: &Replica,
-    local: &watch::Receiver<u64>,
+    network: &dyn Network,
+    local: &broadcast::Receiver<u64>,
     stop: &mut watch::Receiver<bool>,
     report: &mut impl FnMut(Following),
     backoff: &mut Backoff,
 ) -> Result<()> {
     let Some(_lock) = Lock::try_hold(replica)? else { return Err(Error::busy("link-replaced")) };
-    let (frames, nonce) = connect(&address_of(replica)?).await?;
+    let (frames, nonce) = connect(network, &address_of(replica)?).await?;
     let env = replica.environment();
     let session = downstream::Session::new(env.now());
     let noted = replica.clone();
@@ -247,7 +250,7 @@ async fn follow_one(
         Downstream::new(replica.clone())?,
         frames,
         Input::Opened(nonce),
-        Around { env, local: local.clone() },
+        Around { env, local: local.resubscribe() },
         |event, traffic| {
             match &event {
                 Event::Connected => {
@@ -287,6 +290,7 @@ fn address_of(replica: &Replica) -> Result<Address> {
 
 async fn pause(stop: &mut watch::Receiver<bool>, how_long: Duration) {
     tokio::select! {
+        biased;
         _ = stop.wait_for(|stop| *stop) => {}
         () = tokio::time::sleep(how_long) => {}
     }
@@ -308,18 +312,21 @@ fn end_of<E>(outcome: &Outcome<E>) -> Result<()> {
     }
 }
 
-/// A number that changes whenever any process has committed something new to the replica's log.
-pub fn local_commits(replica: Replica) -> watch::Receiver<u64> {
-    let (sender, receiver) = watch::channel(replica.log_end().unwrap_or_default());
+/// Says the end of the log whenever any process has committed something new to it.
+pub fn local_commits(replica: Replica) -> broadcast::Receiver<u64> {
+    let mut known = replica.log_end().unwrap_or_default();
+    let (sender, receiver) = broadcast::channel(1);
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(LOCAL_POLL).await;
             let asked = replica.clone();
-            let end = tokio::task::spawn_blocking(move || asked.log_end()).await;
-            if let Ok(Ok(end)) = end {
-                sender.send_if_modified(|known| std::mem::replace(known, end) != end);
+            let mut asking = Work::start(replica.environment(), move || asked.log_end());
+            if let Some(Ok(end)) = asking.finish().await {
+                if std::mem::replace(&mut known, end) != end {
+                    let _ = sender.send(end);
+                }
             }
-            if sender.is_closed() {
+            if sender.receiver_count() == 0 {
                 return;
             }
         }

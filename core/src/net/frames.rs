@@ -2,6 +2,7 @@
 //! keep the size of the longest frame that went through them, and most connections are idle most of the time.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -45,7 +46,7 @@ where
     let outgoing = sink
         .sink_map_err(|_| Error::unreachable("line-lost"))
         .with_flat_map(|message: Vec<u8>| stream::iter(fragments(message.into()).map(Ok)));
-    Frames { incoming: Box::pin(incoming), outgoing: Box::pin(outgoing), client }
+    Frames { incoming: Box::pin(incoming), outgoing: Box::pin(outgoing), received_bytes: Arc::default(), client }
 }
 
 /// The frames that carry a message.

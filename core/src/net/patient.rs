@@ -5,6 +5,8 @@
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use crate::sync::pace::STALL_MS_MAX;
 #[derive(Debug)]
 pub struct Patient<S> {
     socket: S,
+    received_bytes: Arc<AtomicU64>,
     // Only while a write waits: most sockets are idle most of the time.
     deadline: Option<Pin<Box<Sleep>>>,
 }
@@ -24,7 +27,12 @@ pub struct Patient<S> {
 impl<S> Patient<S> {
     /// Wraps a socket.
     pub fn new(socket: S) -> Self {
-        Self { socket, deadline: None }
+        Self { socket, received_bytes: Arc::default(), deadline: None }
+    }
+
+    /// Bytes that have come so far.
+    pub fn received_bytes(&self) -> Arc<AtomicU64> {
+        self.received_bytes.clone()
     }
 
     fn judged<T>(&mut self, context: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -46,7 +54,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let done = Pin::new(&mut self.socket).poll_read(context, buffer);
+        self.received_bytes.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        done
     }
 }
 

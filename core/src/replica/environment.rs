@@ -1,4 +1,4 @@
-//! What a replica takes from the machine: the clock and randomness. A simulator gives its own.
+//! What a replica takes from the machine: the clock, randomness, threads. A simulator gives its own.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,6 +11,12 @@ pub trait Environment: Send + Sync {
 
     /// Fills `bytes` with unpredictable ones: ids, actors and keys are made of them.
     fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Whether the store's work runs on threads of its own beside the sockets. In a simulation it does not: what happens
+    /// next must not depend on which thread is faster.
+    fn has_threads(&self) -> bool {
+        true
+    }
 }
 
 /// The machine's own clock and randomness.

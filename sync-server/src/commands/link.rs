@@ -129,7 +129,7 @@ async fn follow(context: &Context, replica: &Replica) -> Result<Exchange> {
     let mut done = Exchange::default();
     let before = replica.link_counters()?;
     let language = context.language();
-    net::follow(replica.clone(), stopping, |news| match news {
+    net::follow(replica.clone(), &net::Tcp, stopping, |news| match news {
         Following::Online => aside(context.say("line-up")),
         Following::Offline { error, retry_ms } => {
             let said = Message::new("line-down").with("why", error.what(language)).with("seconds", retry_ms / 1_000);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use branchline_core::message::Language;
-use branchline_core::net::{Following, follow};
+use branchline_core::net::{Following, Tcp, follow};
 use branchline_core::replica::Replica;
 use branchline_core::replica::link::Trust;
 use branchline_core::{Error, Result};
@@ -140,7 +140,7 @@ async fn keep_link(replica: Replica, stopping: watch::Receiver<bool>) {
         Following::Offline { error, retry_ms } => tracing::warn!(%error, retry_ms, "upstream link is down"),
         Following::Paused | Following::Event(_) => {}
     };
-    if let Err(error) = follow(replica, stopping, report).await {
+    if let Err(error) = follow(replica, &Tcp, stopping, report).await {
         tracing::error!(%error, advice = error.advice(Language::En), "upstream link has ended for good");
     }
 }

@@ -29,9 +29,10 @@ pub async fn serve<L: Listener>(mut listener: L, app: Router, mut stopping: watc
     let (open, mut all_closed) = mpsc::channel::<()>(1);
     loop {
         let (socket, _) = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
             // A sender that is gone means the same.
             _ = stopping.wait_for(|stop| *stop) => break,
+            accepted = listener.accept() => accepted,
         };
         let connection = http.serve_connection(TokioIo::new(Patient::new(socket)), service.clone()).with_upgrades();
         let (open, mut stopping) = (open.clone(), stopping.clone());
@@ -40,6 +41,7 @@ pub async fn serve<L: Listener>(mut listener: L, app: Router, mut stopping: watc
             tokio::pin!(connection);
             // What went wrong on a connection is told to whoever is at its other end.
             tokio::select! {
+                biased;
                 _ = connection.as_mut() => return,
                 _ = stopping.wait_for(|stop| *stop) => {}
             }

@@ -22,6 +22,7 @@ pub(super) async fn refresh(node: Node) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             _ = tick.tick() => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }

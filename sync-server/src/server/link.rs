@@ -103,6 +103,7 @@ async fn serve(node: Node, line: Line, door: Arc<AtomicBool>, nonce: Nonce, vers
     let mut stopping = node.stopping();
     let stop = async move {
         tokio::select! {
+            biased;
             _ = stopping.wait_for(|stop| *stop) => Input::Stop,
             _ = replaced.wait_for(|replaced| *replaced) => Input::Replaced,
         }
@@ -113,7 +114,7 @@ async fn serve(node: Node, line: Line, door: Arc<AtomicBool>, nonce: Nonce, vers
         executor,
         line,
         Input::Opened(nonce),
-        Around { env, local: node.local.clone() },
+        Around { env, local: node.local.resubscribe() },
         |event, _| {
             let Some(device) = admitted.get() else { return };
             match event {

@@ -22,11 +22,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use branchline_core::message::Language;
-use branchline_core::net::local_commits;
+use branchline_core::net::{Work, local_commits};
 use branchline_core::replica::Replica;
 use branchline_core::{Error, Result};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::state::State;
 
@@ -39,14 +39,14 @@ pub struct Node {
     live: Arc<watch::Sender<Option<Arc<State>>>>,
     /// The downstreams that are connected now.
     pub links: Links,
-    /// Changes whenever the store has something new.
-    local: watch::Receiver<u64>,
+    /// Says whenever the store has something new.
+    local: Arc<broadcast::Receiver<u64>>,
 }
 
 impl Node {
     /// A node over this replica; its streams end when `stopping` turns true. Must be called on a runtime.
     pub fn new(replica: Replica, stopping: watch::Receiver<bool>) -> Self {
-        let local = local_commits(replica.clone());
+        let local = Arc::new(local_commits(replica.clone()));
         Self { replica, stopping, live: Arc::new(watch::channel(None).0), links: Links::default(), local }
     }
 
@@ -55,7 +55,7 @@ impl Node {
         self.stopping.clone()
     }
 
-    /// Runs store work on a blocking thread.
+    /// Runs store work beside the sockets.
     ///
     /// # Errors
     /// The work's own; `server-task` when it was cut off by the end of the process.
@@ -64,10 +64,9 @@ impl Node {
         work: impl FnOnce(&Replica) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let replica = self.replica.clone();
-        match tokio::task::spawn_blocking(move || work(&replica)).await {
-            Ok(done) => done,
-            Err(lost) => Err(Error::storage("server-task").with("detail", lost.to_string())),
-        }
+        let mut running = Work::start(self.replica.environment(), move || work(&replica));
+        let lost = || Error::storage("server-task").with("detail", "");
+        running.finish().await.unwrap_or_else(|| Err(lost()))
     }
 }
 

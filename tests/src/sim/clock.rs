@@ -55,4 +55,8 @@ impl Environment for Clockwork {
             chunk.copy_from_slice(&number[..chunk.len()]);
         }
     }
+
+    fn has_threads(&self) -> bool {
+        false
+    }
 }

@@ -9,6 +9,7 @@ use super::base::Base;
 use super::search::{Search, play, search};
 use crate::disk::couple::{Couple, guarded};
 use crate::disk::{crash, failing, rot, scenario};
+use crate::network;
 
 /// Where a mutant is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Rung {
     Failing,
     /// Damaged folders.
     Rot,
+    /// Seeds of the simulated network.
+    Network,
 }
 
 impl Rung {
@@ -31,6 +34,7 @@ impl Rung {
             Rung::Crash => "crash",
             Rung::Failing => "failing",
             Rung::Rot => "rot",
+            Rung::Network => "network",
         }
     }
 
@@ -41,6 +45,7 @@ impl Rung {
             Rung::Crash => 3_000,
             Rung::Failing => 400,
             Rung::Rot => 600,
+            Rung::Network => 60,
         }
     }
 }
@@ -80,6 +85,7 @@ pub const CANARIES: &[(&str, &str, Rung)] = &[
     ("take_in_from_the_revoked", "what a revoked device brings is not put to review", Rung::Sim),
     ("throw_away_what_is_refused", "the sender keeps nothing of what was refused", Rung::Sim),
     ("trust_a_claimed_hash", "a change's own checksum is believed", Rung::Rot),
+    ("wait_for_answers_for_ever", "a line that owes an answer is believed as long as an idle one", Rung::Network),
     ("write_after_damage", "writing goes on after damage was seen", Rung::Rot),
     ("write_nothing_again", "what followed a refused change is not written again", Rung::Sim),
 ];
@@ -118,6 +124,19 @@ pub fn hunt(only: &[String], threads: usize, root: &Path, told: &mut dyn FnMut(&
                 Rung::Rot => {
                     let report = rot::play(&couple, root, 0, rung.budget(), threads, 1, &|| {});
                     report.failures.into_iter().next().map(|failure| (oracle(&failure), report.runs))
+                }
+                Rung::Network => {
+                    let plan = network::Search {
+                        first: FIRST,
+                        runs: rung.budget(),
+                        until: None,
+                        threads,
+                        twice: false,
+                        failures_max: 1,
+                    };
+                    let report = network::search(plan, &base, root, &|_| {});
+                    let failure = report.failures.into_iter().min_by_key(|(seed, _)| *seed);
+                    failure.map(|(seed, broken)| (oracle(&broken), seed - FIRST + 1))
                 }
             };
             probe::choose(None);

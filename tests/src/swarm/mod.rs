@@ -52,14 +52,14 @@ pub fn run(plan: &Plan, base: &base::Base, root: &std::path::Path) -> Result<Sum
 
 /// A hash of everything that happened so far.
 #[derive(Default)]
-struct Trace(DefaultHasher);
+pub(crate) struct Trace(DefaultHasher);
 
 impl Trace {
-    fn note(&mut self, what: impl Hash) {
+    pub(crate) fn note(&mut self, what: impl Hash) {
         what.hash(&mut self.0);
     }
 
-    fn value(&self) -> u64 {
+    pub(crate) fn value(&self) -> u64 {
         self.0.finish()
     }
 }

@@ -10,10 +10,13 @@ use branchline_tests::swarm::base::Base;
 use branchline_tests::swarm::search::{Search, play};
 use branchline_tests::swarm::{Plan, marks};
 
-use super::{Cli, Progress, crashes, fresh, rotten, searched};
+use super::{Cli, Progress, crashes, fresh, networked, rotten, searched};
 
 /// The first of the seeds that are played every time, and how many they are.
 const FIXED: (u64, u64) = (1_000, 200);
+
+/// Those of the simulated network.
+const NETWORK: (u64, u64) = (1_000, 60);
 
 /// Seeds that break a promise today. Each must go on failing until the fault is mended, and then leaves this list. All of
 /// them move records between scopes while lines are slow or rights change.
@@ -61,6 +64,7 @@ pub(super) fn everything(cli: &Cli, seconds_of_fresh: Option<u64>, root: &Path) 
         let until = Some(Instant::now() + Duration::from_secs(seconds));
         rung(searched(cli, Search { first: fresh(), runs: u64::MAX, until, ..fixed }, &base, root, &[]));
     }
+    rung(networked(cli, NETWORK.0, NETWORK.1, None, &base, root));
     let hits = marks::hits();
     let missed: Vec<&str> = hits.iter().filter(|(_, hits)| **hits == 0).map(|(name, _)| name.as_str()).collect();
     println!("marks: {} of {} hit", hits.len() - missed.len(), hits.len());

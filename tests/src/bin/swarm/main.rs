@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use branchline_tests::disk::couple::{Couple, hush_guarded_panics};
 use branchline_tests::disk::{crash, failing, rot, scenario};
+use branchline_tests::network;
 use branchline_tests::swarm::base::{Base, NODES};
 use branchline_tests::swarm::search::{Failure, Search, play, search, shrink};
 use branchline_tests::swarm::{Class, Plan, canaries};
@@ -59,6 +60,21 @@ enum Rung {
         #[arg(long, default_value_t = 2_000)]
         runs: u64,
         /// The first seed.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// The real server and client on a simulated network, one seed after the other.
+    Network {
+        /// How many seeds; without it and without minutes: 200.
+        #[arg(long)]
+        runs: Option<u64>,
+        /// For how long.
+        #[arg(long)]
+        minutes: Option<f64>,
+        /// The first seed; fresh ones without it.
+        #[arg(long)]
+        from: Option<u64>,
+        /// Plays this seed alone.
         #[arg(long)]
         seed: Option<u64>,
     },
@@ -137,6 +153,16 @@ fn main() {
             report.failures
         }
         Rung::Rot { runs, seed } => rotten(*runs, seed.unwrap_or_else(fresh), cli.threads, root.path()),
+        Rung::Network { seed: Some(seed), .. } => {
+            let played = network::play(*seed, &Base::new(root.path()), &root.path().join("run"));
+            println!("{played:?}");
+            played.err().into_iter().collect()
+        }
+        Rung::Network { runs, minutes, from, seed: None } => {
+            let until = minutes.map(|minutes| Instant::now() + Duration::from_secs_f64(minutes * 60.0));
+            let runs = runs.unwrap_or(if until.is_some() { u64::MAX } else { 200 });
+            networked(&cli, from.unwrap_or_else(fresh), runs, until, &Base::new(root.path()), root.path())
+        }
         Rung::Canaries { write, only } => hunt(*write, only, cli.threads, root.path()),
         Rung::Check { fresh } => check::everything(&cli, *fresh, root.path()),
     };
@@ -184,8 +210,12 @@ fn searched(cli: &Cli, plan: Search, base: &Base, root: &Path, known: &[u64]) ->
 fn kept(cli: &Cli, failure: &Failure, base: &Base, root: &Path) -> String {
     let small = shrink(failure, base, &root.join("shrink"));
     let text = format!("{}\n{}\n(from {})\n", small.broken, small.plan.command(), failure.plan.command());
-    let file = cli.keep.join(format!("{}.txt", failure.plan.seed));
-    let written = std::fs::create_dir_all(&cli.keep).and_then(|()| std::fs::write(&file, &text));
+    note(cli, failure.plan.seed, &text)
+}
+
+fn note(cli: &Cli, seed: u64, text: &str) -> String {
+    let file = cli.keep.join(format!("{seed}.txt"));
+    let written = std::fs::create_dir_all(&cli.keep).and_then(|()| std::fs::write(&file, text));
     let place = written.map_or_else(|e| e.to_string(), |()| file.display().to_string());
     format!("{text}  kept in {place}")
 }
@@ -234,6 +264,21 @@ fn rotten(runs: u64, seed: u64, threads: usize, root: &Path) -> Vec<String> {
         report.mended
     );
     report.failures
+}
+
+fn networked(cli: &Cli, first: u64, runs: u64, until: Option<Instant>, base: &Base, root: &Path) -> Vec<String> {
+    let progress = Progress::new("runs");
+    let plan = network::Search { first, runs, until, threads: cli.threads, twice: true, failures_max: 5 };
+    let report = network::search(plan, base, root, &|_| progress.tick());
+    println!(
+        "network: {} runs from seed {first}, each twice; {} transactions, {} faults",
+        progress.end(report.runs),
+        report.transactions,
+        report.faults
+    );
+    let command = |seed| format!("swarm network --seed {seed}");
+    let failures = report.failures.into_iter();
+    failures.map(|(seed, broken)| note(cli, seed, &format!("{broken}\n{}\n", command(seed)))).collect()
 }
 
 fn hunt(write: bool, only: &[String], threads: usize, root: &Path) -> Vec<String> {
