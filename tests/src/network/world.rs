@@ -22,8 +22,9 @@ const TICK_MS: i64 = 20;
 /// Within this time after the last fault every line is up again and everything delivered: the longest wait for an
 /// answer, the longest wait before connecting again, and a try.
 const SETTLING_MS_MAX: i64 = 180_000;
-/// Within this time a line that owes an answer has given it, or is known to be gone.
-const NOTICED_MS_MAX: i64 = 30_000;
+/// Within this time a line that owes an answer has given it, or is known to be gone: twice the wait for an answer, where
+/// a heartbeat of an upstream that has not heard the question came amid the first, and the last words.
+const NOTICED_MS_MAX: i64 = 40_000;
 /// So long nothing must change before a company counts as quiet: longer than a line may be silent that owes an answer.
 const QUIET_MS: i64 = 25_000;
 
