@@ -135,18 +135,19 @@ pub enum End {
     Silence,
 }
 
-/// What moves time forward in a session: when the other end was last heard, when this one last spoke, and how many bytes
-/// it has said since.
+/// What moves time forward in a session: when the other end was last heard, when this one last spoke, and last said more
+/// than that it lives, and how many bytes it has said since it heard anything.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pulse {
     heard: Millis,
     spoke: Millis,
+    asked: Millis,
     unheard_bytes: usize,
 }
 
 impl Pulse {
     pub(crate) fn new(now: Millis) -> Self {
-        Self { heard: now, spoke: now, unheard_bytes: 0 }
+        Self { heard: now, spoke: now, asked: now, unheard_bytes: 0 }
     }
 
     pub(crate) fn hear(&mut self, now: Millis) {
@@ -154,6 +155,12 @@ impl Pulse {
     }
 
     pub(crate) fn speak(&mut self, now: Millis, bytes: usize) {
+        self.asked = now;
+        self.beat(now, bytes);
+    }
+
+    /// This end says that it lives, which postpones no answer.
+    pub(crate) fn beat(&mut self, now: Millis, bytes: usize) {
         self.spoke = now;
         self.unheard_bytes = self.unheard_bytes.saturating_add(bytes);
     }
@@ -165,7 +172,7 @@ impl Pulse {
             return at_last;
         }
         let under_way_ms = (self.unheard_bytes as i64).saturating_mul(1_000) / pace::SLOWEST_BYTES_PER_S;
-        at_last.min(self.heard.max(self.spoke).plus(pace::ANSWER_MS_MAX.saturating_add(under_way_ms)))
+        at_last.min(self.heard.max(self.asked).plus(pace::ANSWER_MS_MAX.saturating_add(under_way_ms)))
     }
 
     /// When this end must say that it lives; `owes`: the other one waits for an answer.
