@@ -10,8 +10,6 @@ mod machine;
 mod world;
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::disk::couple::guarded;
@@ -25,12 +23,23 @@ use world::World;
 /// The promise that was broken.
 pub fn play(seed: u64, base: &Base, root: &Path) -> Result<Summary, Broken> {
     guarded(|| {
+        align_tasks();
         let mut world = World::new(seed, base, root);
         world.live()?;
         world.settle()?;
         world.judge();
         Ok(world.summary())
     })
+}
+
+// Tokio drops the tasks of a process that is killed in an order that follows from their numbers, and counts these through
+// all runs of this process: each run begins at a multiple of what they are sorted by. For the same reason runs do not
+// share a process with others on further threads.
+fn align_tasks() {
+    const SORTED_BY: u64 = 64;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let number = || runtime.block_on(async { tokio::spawn(async {}).id().to_string().parse::<u64>() });
+    while number().is_ok_and(|number| number % SORTED_BY != 0) {}
 }
 
 /// What was played.
@@ -55,8 +64,6 @@ pub struct Search {
     pub runs: u64,
     /// When to stop, whatever is left.
     pub until: Option<Instant>,
-    /// Threads that play.
-    pub threads: usize,
     /// Whether each run is played a second time and compared.
     pub twice: bool,
     /// After so many failures it ends.
@@ -74,38 +81,25 @@ fn play_twice(seed: u64, twice: bool, base: &Base, root: &Path) -> Result<Summar
     Ok(first)
 }
 
-/// Plays many seeds on several threads, in folders below `root`. `progress` hears of the runs so far.
-pub fn search(search: Search, base: &Base, root: &Path, progress: &(dyn Fn(u64) + Sync)) -> Report {
-    let Search { first, runs, until, threads, twice, failures_max } = search;
-    let (next, report) = (AtomicU64::new(0), Mutex::new(Report::default()));
-    std::thread::scope(|scope| {
-        for worker in 0..threads {
-            let (next, report) = (&next, &report);
-            scope.spawn(move || {
-                let root = root.join(format!("network-{worker}"));
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    let seed = first.wrapping_add(n);
-                    let full = || report.lock().expect("no worker dies with it").failures.len() >= failures_max;
-                    if n >= runs || until.is_some_and(|until| Instant::now() >= until) || full() {
-                        return;
-                    }
-                    let played = play_twice(seed, twice, base, &root);
-                    let mut report = report.lock().expect("no worker dies with it");
-                    report.runs += 1;
-                    match played {
-                        Ok(summary) => {
-                            report.transactions += summary.transactions;
-                            report.faults += summary.faults;
-                        }
-                        Err(broken) => report.failures.push((seed, broken)),
-                    }
-                    let runs = report.runs;
-                    drop(report);
-                    progress(runs);
-                }
-            });
+/// Plays many seeds one after the other, in a folder below `root`. `progress` hears of the runs so far.
+pub fn search(search: Search, base: &Base, root: &Path, progress: &dyn Fn(u64)) -> Report {
+    let root = root.join("network");
+    let mut report = Report::default();
+    for n in 0..search.runs {
+        let late = search.until.is_some_and(|until| Instant::now() >= until);
+        if late || report.failures.len() >= search.failures_max {
+            break;
         }
-    });
-    report.into_inner().expect("no worker died with it")
+        let seed = search.first.wrapping_add(n);
+        report.runs += 1;
+        match play_twice(seed, search.twice, base, &root) {
+            Ok(summary) => {
+                report.transactions += summary.transactions;
+                report.faults += summary.faults;
+            }
+            Err(broken) => report.failures.push((seed, broken)),
+        }
+        progress(report.runs);
+    }
+    report
 }

@@ -130,7 +130,6 @@ pub fn hunt(only: &[String], threads: usize, root: &Path, told: &mut dyn FnMut(&
                         first: FIRST,
                         runs: rung.budget(),
                         until: None,
-                        threads,
                         twice: false,
                         failures_max: 1,
                     };

@@ -268,7 +268,7 @@ fn rotten(runs: u64, seed: u64, threads: usize, root: &Path) -> Vec<String> {
 
 fn networked(cli: &Cli, first: u64, runs: u64, until: Option<Instant>, base: &Base, root: &Path) -> Vec<String> {
     let progress = Progress::new("runs");
-    let plan = network::Search { first, runs, until, threads: cli.threads, twice: true, failures_max: 5 };
+    let plan = network::Search { first, runs, until, twice: true, failures_max: 5 };
     let report = network::search(plan, base, root, &|_| progress.tick());
     println!(
         "network: {} runs from seed {first}, each twice; {} transactions, {} faults",
