@@ -423,6 +423,7 @@ mod tests {
     #[test]
     fn a_push_that_rests_is_asked_for_again_and_holds_up_nothing_else() {
         let mut session = live();
+        while session.poll().is_some() {}
         let asked = |session: &mut Session| {
             std::iter::from_fn(|| session.poll()).find_map(|output| match output {
                 Output::Do(request) => Some(request),
