@@ -133,6 +133,7 @@ impl Upstream {
         })?;
         offered.iter().for_each(|id| _ = comparison.offered.remove(id));
         if comparison.offered.is_empty() {
+            mark!("compared");
             peer.position = std::mem::take(&mut comparison.position);
             peer.comparison = None;
         }
@@ -179,6 +180,7 @@ impl Downstream {
         let (beyond, hidden) = (asker.beyond(), *asked);
         self.asker = None;
         if !beyond.is_empty() || hidden {
+            mark!("offered_again");
             self.replica.note(|conn| {
                 holding::offer(conn, &beyond, hidden)?;
                 if hidden { blob_rows::offer_all(conn) } else { Ok(()) }

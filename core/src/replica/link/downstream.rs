@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::batch::{Item, RAW_PER_COMPRESSED, Told, digest, encode, fits};
+use super::batch::{Item, RAW_PER_COMPRESSED, Told, decoded, digest, encode, fits};
 use super::gone::{self, Reasons};
 use super::ingest::Refused;
 use super::state::{add, key};
@@ -10,6 +10,7 @@ use crate::access::Scope;
 use crate::document::{Foreign, Refusal, vet_rebuilt};
 use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
+use crate::limits::WANT_RECORDS_MAX;
 use crate::replica::Replica;
 use crate::store::link_rows::{self, Waiting};
 use crate::store::{Appended, Origin, Writer, feed, meta, refetch, set_refetch};
@@ -20,7 +21,7 @@ use crate::sync::downstream::{Reply, Request};
 use crate::sync::pace::Budget;
 use crate::time::Millis;
 use crate::wire::codec;
-use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, Welcome};
+use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, ReturnedChange, Welcome};
 
 /// Answers a downstream session's requests for one connection.
 pub struct Downstream {
@@ -49,7 +50,8 @@ impl Downstream {
             Request::Enrolled(_) => Err(Error::protocol("unexpected-message")),
             Request::Welcome(welcome, round_trip_ms) => {
                 self.welcome(&welcome, round_trip_ms)?;
-                Ok(Reply::Welcomed(Vec::from_iter(self.replica.read(refetch)?), self.audit()?))
+                let lacking = self.replica.read(refetch)?.into_iter().take(WANT_RECORDS_MAX);
+                Ok(Reply::Welcomed(lacking.collect(), self.audit()?))
             }
             Request::Compare(asked) => self.compare(asked).map(Reply::Compare),
             Request::Compared(answer) => self.compared(&answer).map(Reply::Compare),
@@ -59,6 +61,7 @@ impl Downstream {
             Request::Push(budget) => self.push(budget).map(Reply::Push),
             Request::Acknowledged(ack) => self.acknowledged(&ack),
             Request::Granted(grant) => self.granted(&grant).map(|()| Reply::Done),
+            Request::Returned(changes) => self.returned(&changes).map(Reply::Returned),
             Request::Summary => self.summary(),
             Request::Blob(request) => self.blob(request).map(Reply::Blob),
         }
@@ -109,6 +112,7 @@ impl Downstream {
             for record in &batch.purge {
                 writer.leave(record)?;
             }
+            await_no_more(writer, &batch.purge)?;
             for verdict in &batch.verdicts {
                 gone::hear(writer, verdict)?;
             }
@@ -156,6 +160,15 @@ impl Downstream {
         let scopes: Vec<Scope> = grant.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
         self.replica.write(Origin::Upstream, |writer| writer.assign(&grant.role, &scopes))?;
         Ok(())
+    }
+
+    /// Keeps what was refused further up. Whether something was written again.
+    pub(super) fn returned(&self, changes: &[ReturnedChange]) -> Result<bool> {
+        let now = self.replica.corrected_now();
+        let own = self.replica.device();
+        let (replaying, _) =
+            self.replica.write(Origin::Upstream, |writer| gone::take_back(writer, changes, &own, now))?;
+        Ok(replaying && self.replica.replay_refused()?)
     }
 
     fn summary(&self) -> Result<Reply> {
@@ -300,9 +313,7 @@ pub(super) fn complete_through(replica: &Replica, emptied: bool) -> Result<Optio
 fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> Result<u64> {
     let decoded = match batch.changes.as_slice() {
         [] => codec::Decoded::default(),
-        bytes => codec::decode(bytes, &mut |id, actor, seq| {
-            feed::change_of(writer.connection(), id, actor, seq).ok().flatten()
-        })?,
+        bytes => decoded(bytes, |id, actor, seq| feed::change_of(writer.connection(), id, actor, seq))?,
     };
     for binding in &decoded.bindings {
         writer.bind_actor(binding)?;
@@ -311,7 +322,8 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> 
     if !batch.position.is_empty() {
         want.extend(&broken);
     }
-    want.extend(decoded.missing.iter().filter_map(|m| decoded.records.get(m.record)).map(|(id, _)| *id));
+    let lacking = |record: usize| decoded.records.get(record).map(|(id, _)| *id);
+    let mut missing: Vec<RecordId> = decoded.missing.iter().filter_map(|m| lacking(m.record)).collect();
     let mut new = 0;
     for change in &decoded.changes {
         let Some((record, collection)) = decoded.records.get(change.record) else { continue };
@@ -334,11 +346,28 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> 
                     new += 1;
                 }
             }
-            Err(Refusal::Missing { .. }) => want.push(*record),
+            Err(Refusal::Missing { .. }) => missing.push(*record),
             Err(refusal) => return Err(Error::from(refusal).at(record.to_string())),
         }
     }
+    if !missing.is_empty() && !canary!("forget_a_pending_dependency") {
+        mark!("dependency_missing");
+        // The position moves past them: what the line does not bring any more the next one is asked for.
+        let mut awaited = refetch(writer.connection())?;
+        awaited.extend(&missing);
+        set_refetch(writer.connection(), &awaited)?;
+        writer.mark_dirty();
+        want.extend(missing);
+    }
     Ok(new)
+}
+
+// What has left need not come whole any more.
+fn await_no_more(writer: &mut Writer<'_>, gone: &[RecordId]) -> Result<()> {
+    let mut awaited = if gone.is_empty() { BTreeSet::new() } else { refetch(writer.connection())? };
+    let before = awaited.len();
+    awaited.retain(|id| !gone.contains(id));
+    if awaited.len() < before { set_refetch(writer.connection(), &awaited) } else { Ok(()) }
 }
 
 // Records that left our scopes while something typed here waited: delivered or quarantined by now.
