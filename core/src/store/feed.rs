@@ -394,7 +394,6 @@ impl Feeder<'_> {
     // The record whole, for whoever may hold it from before: nobody told it what was taken out while it was elsewhere.
     fn anew(&mut self, row: &RecordRow) -> Result<()> {
         if self.retracted()?.contains(&row.n) {
-            mark!("entered_after_a_retraction");
             self.reset(row)?;
         }
         self.whole(row)

@@ -166,6 +166,7 @@ impl Downstream {
     pub(super) fn compare(&mut self, asked: bool) -> Result<Compare> {
         let (asker, round) = Asker::begin(self.replica.read(holding::all)?)?;
         self.asker = Some((asker, asked));
+        self.comparing = true;
         Ok(Compare { want: Vec::new(), round })
     }
 
@@ -190,7 +191,9 @@ impl Downstream {
     }
 
     /// Both ends have exchanged what they lacked; gives when to look again.
-    pub(super) fn reconciled(&self) -> Result<Millis> {
+    pub(super) fn reconciled(&mut self) -> Result<Millis> {
+        self.comparing = false;
+        self.lacks_nothing()?;
         let now = self.replica.environment().now();
         self.replica.note(|conn| {
             meta::set_integer(conn, key::AUDITED_AT, now.0)?;

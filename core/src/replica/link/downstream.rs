@@ -32,6 +32,11 @@ pub struct Downstream {
     pushed: Vec<Sent>,
     /// The comparison that goes on, and whether the upstream has asked for it.
     pub(super) asker: Option<(Asker, bool)>,
+    /// From the first round of a comparison until both ends have exchanged what it has found.
+    pub(super) comparing: bool,
+    // Records whose past did not come, and the position that waits for them: a cut line brings all of it once more.
+    lacking: BTreeSet<RecordId>,
+    held_back: Vec<u8>,
 }
 
 impl Downstream {
@@ -41,7 +46,8 @@ impl Downstream {
     /// `no_upstream` on a hub.
     pub fn new(replica: Replica) -> Result<Self> {
         let upstream = replica.upstream_device()?.ok_or_else(|| Error::usage("no-upstream"))?;
-        Ok(Self { replica, upstream, told: Told::default(), pushed: Vec::new(), asker: None })
+        let (told, pushed, asker, comparing) = (Told::default(), Vec::new(), None, false);
+        Ok(Self { replica, upstream, told, pushed, asker, comparing, lacking: BTreeSet::new(), held_back: Vec::new() })
     }
 
     fn answer(&mut self, request: Request) -> Result<Reply> {
@@ -104,31 +110,40 @@ impl Downstream {
     }
 
     pub(super) fn apply(&mut self, batch: &Batch) -> Result<Reply> {
-        let mut want: Vec<RecordId> = Vec::new();
         let now = self.replica.corrected_now();
-        let ((changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
-            let new = take_in(writer, batch, &mut want)?;
+        let (mut lacking, whole) = (self.lacking.clone(), batch.position.is_empty() && !self.comparing);
+        let position = if batch.position.is_empty() { &self.held_back } else { &batch.position };
+        let ((mut want, changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
+            let taken = take_in(writer, batch)?;
             let replaying = gone::reset(writer, &batch.resets, now)?;
             for record in &batch.purge {
                 writer.leave(record)?;
             }
-            await_no_more(writer, &batch.purge)?;
+            // What was asked for comes whole and by itself; what has left need not come.
+            lacking.retain(|id| !(whole && taken.records.contains(id)) && !batch.purge.contains(id));
+            lacking.extend(&taken.missing);
             for verdict in &batch.verdicts {
                 gone::hear(writer, verdict)?;
             }
-            if !batch.position.is_empty() && !canary!("apply_without_cursor") {
-                meta::set(writer.connection(), key::POSITION, &batch.position)?;
-                // The witness says what the position does not: it is kept only while it is the newer of the two.
-                meta::clear(writer.connection(), key::WITNESS)?;
-                writer.mark_dirty();
+            if lacking.is_empty() && !canary!("apply_without_cursor") {
+                stand_at(writer, position)?;
             }
-            add(writer.connection(), key::PULLED, new)?;
-            Ok((new, replaying))
+            add(writer.connection(), key::PULLED, taken.new)?;
+            Ok(([taken.broken, taken.missing].concat(), taken.new, replaying))
         })?;
+        self.held_back = if lacking.is_empty() { Vec::new() } else { position.clone() };
+        self.lacking = lacking;
         want.sort_unstable();
         want.dedup();
         let replayed = replaying && self.replica.replay_refused()?;
         Ok(Reply::Applied { changes, want, replayed })
+    }
+
+    /// Both ends hold the same: what was lacking is here.
+    pub(super) fn lacks_nothing(&mut self) -> Result<()> {
+        self.lacking.clear();
+        let position = std::mem::take(&mut self.held_back);
+        self.replica.write(Origin::Upstream, |writer| stand_at(writer, &position)).map(|_| ())
     }
 
     fn push(&mut self, budget: Budget) -> Result<Option<(Vec<u8>, u64)>> {
@@ -309,8 +324,30 @@ pub(super) fn complete_through(replica: &Replica, emptied: bool) -> Result<Optio
     })
 }
 
-// Makes the changes of a batch durable. Gives back how many were new, and adds the records that it lacks to `want`.
-fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> Result<u64> {
+/// What became of the changes of a batch.
+struct Taken {
+    new: u64,
+    /// The records that it is about.
+    records: BTreeSet<RecordId>,
+    /// Records that are damaged here, to be asked for.
+    broken: Vec<RecordId>,
+    /// Records whose past is not here.
+    missing: Vec<RecordId>,
+}
+
+// The position up to which everything has come; none: as before.
+fn stand_at(writer: &mut Writer<'_>, position: &[u8]) -> Result<()> {
+    if position.is_empty() {
+        return Ok(());
+    }
+    writer.mark_dirty();
+    meta::set(writer.connection(), key::POSITION, position)?;
+    // The witness says what the position does not: it is kept only while it is the newer of the two.
+    meta::clear(writer.connection(), key::WITNESS)
+}
+
+// Makes the changes of a batch durable.
+fn take_in(writer: &mut Writer<'_>, batch: &Batch) -> Result<Taken> {
     let decoded = match batch.changes.as_slice() {
         [] => codec::Decoded::default(),
         bytes => decoded(bytes, |id, actor, seq| feed::change_of(writer.connection(), id, actor, seq))?,
@@ -319,9 +356,6 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> 
         writer.bind_actor(binding)?;
     }
     let broken = mend(writer, &decoded)?;
-    if !batch.position.is_empty() {
-        want.extend(&broken);
-    }
     let lacking = |record: usize| decoded.records.get(record).map(|(id, _)| *id);
     let mut missing: Vec<RecordId> = decoded.missing.iter().filter_map(|m| lacking(m.record)).collect();
     let mut new = 0;
@@ -350,24 +384,15 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> 
             Err(refusal) => return Err(Error::from(refusal).at(record.to_string())),
         }
     }
-    if !missing.is_empty() && !canary!("forget_a_pending_dependency") {
+    if !missing.is_empty() {
         mark!("dependency_missing");
-        // The position moves past them: what the line does not bring any more the next one is asked for.
-        let mut awaited = refetch(writer.connection())?;
-        awaited.extend(&missing);
-        set_refetch(writer.connection(), &awaited)?;
-        writer.mark_dirty();
-        want.extend(missing);
     }
-    Ok(new)
-}
-
-// What has left need not come whole any more.
-fn await_no_more(writer: &mut Writer<'_>, gone: &[RecordId]) -> Result<()> {
-    let mut awaited = if gone.is_empty() { BTreeSet::new() } else { refetch(writer.connection())? };
-    let before = awaited.len();
-    awaited.retain(|id| !gone.contains(id));
-    if awaited.len() < before { set_refetch(writer.connection(), &awaited) } else { Ok(()) }
+    if canary!("forget_a_pending_dependency") {
+        missing.clear();
+    }
+    let records = decoded.records.iter().map(|(id, _)| *id).collect();
+    let broken = if batch.position.is_empty() { Vec::new() } else { broken.into_iter().collect() };
+    Ok(Taken { new, records, broken, missing })
 }
 
 // Records that left our scopes while something typed here waited: delivered or quarantined by now.

@@ -59,13 +59,7 @@ fn exchange(lower: &Replica, upper: &Replica) {
 
 /// As [`exchange`], and each batch with changes says that these records have left.
 fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
-    let (mut down, mut up) = (Downstream::new(lower.clone()).unwrap(), Upstream::new(upper.clone(), None));
-    let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else { panic!("no hello") };
-    let welcome = match up.execute(upstream::Request::Admit(hello, NONCE)) {
-        upstream::Reply::Welcome { welcome, .. } => welcome,
-        other => panic!("{other:?}"),
-    };
-    down.execute(downstream::Request::Welcome(welcome, 0));
+    let (mut down, mut up) = connect(lower, upper);
     while let downstream::Reply::Push(Some((bytes, _))) = down.execute(downstream::Request::Push(BUDGET)) {
         let ack = match up.execute(upstream::Request::Ingest(1, bytes)) {
             upstream::Reply::Ack(ack, _) => ack,
@@ -84,6 +78,18 @@ fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
         assert!(matches!(applied, downstream::Reply::Applied { .. }), "{applied:?}");
         up.execute(upstream::Request::Confirmed);
     }
+}
+
+/// Both ends of a line that was just made.
+fn connect(lower: &Replica, upper: &Replica) -> (Downstream, Upstream) {
+    let (mut down, mut up) = (Downstream::new(lower.clone()).unwrap(), Upstream::new(upper.clone(), None));
+    let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else { panic!("no hello") };
+    let welcome = match up.execute(upstream::Request::Admit(hello, NONCE)) {
+        upstream::Reply::Welcome { welcome, .. } => welcome,
+        other => panic!("{other:?}"),
+    };
+    down.execute(downstream::Request::Welcome(welcome, 0));
+    (down, up)
 }
 
 fn lead(replica: &Replica, name: &str) -> RecordId {
@@ -260,6 +266,54 @@ fn what_was_retracted_while_a_record_was_elsewhere_does_not_stand_where_it_comes
     assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
     assert_eq!(phone.record("lead", &id).unwrap().text("company"), "");
     assert!(phone.verify(false).unwrap().is_sound());
+}
+
+/// A batch brings an edit of a record that the phone has lost: the line is cut before the record comes whole.
+#[test]
+fn a_position_waits_for_what_a_change_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    let id = lead(&hub, "lost and found");
+    exchange(&phone, &hub);
+    phone.write(Origin::Upstream, |writer| writer.purge(&id)).unwrap();
+    let edits = vec![Edit::Set("company".into(), Value::Text("Orbit".into()))];
+    hub.transact(|tx| tx.edit("lead", &id, edits)).unwrap();
+    let fed = |(down, up): &mut (Downstream, Upstream)| {
+        let upstream::Reply::Batch(Some(batch)) = up.execute(upstream::Request::Feed(BUDGET)) else { return None };
+        let applied = down.execute(downstream::Request::Apply(batch));
+        up.execute(upstream::Request::Confirmed);
+        let downstream::Reply::Applied { want, .. } = applied else { panic!("{applied:?}") };
+        Some(want)
+    };
+    for _ in 0..2 {
+        assert_eq!(fed(&mut connect(&phone, &hub)), Some(vec![id]), "the line was cut: it comes once more");
+    }
+    let mut line = connect(&phone, &hub);
+    fed(&mut line);
+    let upstream::Reply::Batch(Some(whole)) = line.1.execute(upstream::Request::Whole(vec![id])) else {
+        panic!("no answer")
+    };
+    line.0.execute(downstream::Request::Apply(whole));
+    assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
+    assert_eq!(fed(&mut connect(&phone, &hub)), None, "it stands where the hub does");
+}
+
+/// What a scope log says of a record that is gone would be told of another one, to somebody who may not hold that.
+#[test]
+fn the_number_of_a_record_that_is_gone_is_not_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    let number = |replica: &Replica| replica.sql("SELECT max(n) AS n FROM lead").unwrap()[0]["n"].as_u64().unwrap();
+    let id = lead(&phone, "gone");
+    let before = number(&phone);
+    exchange(&phone, &hub);
+    phone.write(Origin::Upstream, |writer| writer.purge(&id)).unwrap();
+    drop(phone);
+    let phone = crm::open(&dir.path().join("phone"), Arc::new(SystemEnvironment)).unwrap();
+    lead(&phone, "new");
+    assert!(number(&phone) > before);
 }
 
 #[test]
