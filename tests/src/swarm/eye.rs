@@ -135,10 +135,12 @@ impl Eye {
         Ok(self.rows(sql, [], |row| row.get(0))?.into_iter().collect())
     }
 
-    /// Changes that were refused here and that the upstream must keep, too. What only followed may never have gone up.
-    pub(super) fn refused_above(&self) -> Result<Vec<Hash>, Broken> {
-        let sql = "SELECT hash FROM quarantine WHERE code NOT IN ('brought_already', 'review_full', 'follows_refused')";
-        self.rows(sql, [], |row| row.get(0))
+    /// Changes that were refused here and that the upstream must keep, too. What only followed may never have gone up. A
+    /// copy may bring what follows a record that its upstream has forgotten: such bytes cannot be read there.
+    pub(super) fn refused_above(&self, copied: bool) -> Result<Vec<Hash>, Broken> {
+        let sql = "SELECT hash FROM quarantine WHERE NOT (?1 AND code = 'change_missing')
+                   AND code NOT IN ('brought_already', 'review_full', 'follows_refused')";
+        self.rows(sql, [copied], |row| row.get(0))
     }
 
     /// Why a change was refused.

@@ -67,7 +67,7 @@ impl World {
         let shown = self.nodes[node].eye.shown()?;
         if self.nodes[node].granted_as_ever {
             // While both ends compare what they hold, halves may come apart.
-            let compares = self.has(Class::Restored) && !self.settled;
+            let compares = (self.has(Class::Restored) || self.has(Class::Cloned)) && !self.settled;
             for (a, b) in self.ledger.pairs.iter().filter(|_| !compares) {
                 if shown.contains(a) != shown.contains(b) {
                     return Err(format!("promise 6: {} shows half of a transaction", self.name(node)));
@@ -170,7 +170,8 @@ impl World {
             let (low, up) = (&self.nodes[link.lower].eye, &self.nodes[link.upper].eye);
             let both = |hash: &Hash| up.review.contains(hash) || up.quarantine.contains(hash);
             let forgot = self.nodes[link.lower].was_set_back || self.nodes[link.upper].was_set_back;
-            if let (false, Some(hash)) = (forgot, low.refused_above()?.iter().find(|hash| !both(hash))) {
+            let refused = low.refused_above(self.has(Class::Cloned))?;
+            if let (false, Some(hash)) = (forgot, refused.iter().find(|hash| !both(hash))) {
                 let (name, above) = (self.name(link.lower), self.name(link.upper));
                 return Err(format!("promise 2: {} was refused to {name}, and {above} keeps it not", hex(hash)));
             }

@@ -123,6 +123,8 @@ impl World {
     }
 
     fn change_grants(&mut self, node: usize, random: &mut Random) -> Result<Done> {
+        // Whoever serves nobody asks its upstream.
+        let node = self.nodes[node].upper.filter(|_| self.is_leaf(node)).unwrap_or(node);
         let below: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].upper == Some(node)).collect();
         let Some(lower) = pick(&below, random).copied() else { return Ok(Done::default()) };
         let replica = self.nodes[node].replica.clone();
