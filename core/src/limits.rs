@@ -44,6 +44,10 @@ pub const CITES_MAX: usize = 256;
 /// Most bytes of refused changes that an upstream keeps for one downstream until they are settled; what is beyond is
 /// kept by the downstream alone.
 pub const REVIEW_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Refused transactions that go back to whom they came from before one batch.
+pub const RETURNED_MAX: usize = 64;
+/// Bytes of refused changes after which a message that gives them back is full.
+pub const RETURNED_BYTES_MAX: usize = 1024 * 1024;
 /// Longest actor, in bytes.
 pub const ACTOR_BYTES_MAX: usize = 64;
 /// Most actors that one change names beside its own.

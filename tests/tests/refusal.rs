@@ -491,6 +491,58 @@ fn a_transaction_that_the_hub_refuses_of_a_branchs_device_waits_whole_at_every_e
     );
 }
 
+/// The phone was told that its branch has taken it, and holds the record no more: it gets back what it wrote.
+#[test]
+fn what_is_refused_above_after_its_record_has_left_the_device_goes_back_to_its_author() {
+    for frames in 1..12 {
+        let company = Company::new();
+        let _east = company.branch("East");
+        let scopes = invitation("Central").branch().scope("branch:east").scope("branch:central");
+        let central = company.below(&company.hub, scopes);
+        company.person("Anna", "manager", Some("central"));
+        exchange(&central, &company.hub).unwrap();
+        let asked = invitation("phone").of("name=Anna").scope("branch:central").scope("branch:east");
+        let phone = company.below(&central, asked);
+        let id = deal(&phone, "wanderer", vec![]);
+        for (lower, upper) in [(&phone, &central), (&central, &company.hub)] {
+            exchange(lower, upper).unwrap();
+        }
+        let east = company.hub.find("branch", "code=east").unwrap();
+        let device = company.hub.find("device", &format!("device_id={}", central.device())).unwrap();
+        let scope = Edit::Remove("scopes".into(), format!("branch:{east}"));
+        company.hub.transact(|tx| tx.edit("device", &device, vec![scope])).unwrap();
+        let moved = vec![Edit::Set("branch".into(), Value::Reference(east))];
+        let born = phone.transact(|tx| {
+            tx.edit("opportunity", &id, moved)?;
+            tx.create("opportunity", vec![text("name", "born there"), ("branch".into(), Value::Reference(east))])
+        });
+        let born = born.unwrap();
+        set(&phone, &born, "stage", stage("won"));
+        exchange(&phone, &central).unwrap();
+        let kept = company.hub.find("branch", "code=central").unwrap();
+        central.grant("phone", Some(&[format!("branch:{kept}")]), None).unwrap();
+        exchange(&phone, &central).unwrap();
+        for gone in [&id, &born] {
+            assert_eq!(phone.record("opportunity", gone).unwrap_err().code(), "record_not_found");
+        }
+        exchange(&central, &company.hub).unwrap();
+        assert_eq!(company.hub.review().unwrap().len(), 3);
+        exchange_cut(&phone, &central, frames).unwrap();
+        drop(phone);
+        let phone = company.reopened("phone");
+        exchange(&phone, &central).unwrap();
+        let (own, above) = (phone.quarantine().unwrap(), company.hub.review().unwrap());
+        assert_eq!(seen(&own), seen(&above), "cut after {frames} frames");
+        assert_eq!(own[0].transaction, own[1].transaction, "they wait together");
+        assert_eq!(value(&phone, &id, "name"), "wanderer", "the record is where it was, and came back");
+        company.hub.decline(above[0].id).unwrap();
+        exchange(&central, &company.hub).unwrap();
+        exchange(&phone, &central).unwrap();
+        assert_eq!(phone.quarantine().unwrap()[0].fate, Fate::Declined);
+        assert!(phone.verify(false).unwrap().is_sound() && central.verify(false).unwrap().is_sound());
+    }
+}
+
 #[test]
 fn a_record_that_leaves_is_purged_only_after_what_was_typed_was_delivered_or_quarantined() {
     for is_hers in [true, false] {

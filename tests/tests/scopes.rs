@@ -103,6 +103,27 @@ fn a_wider_grant_brings_records_and_a_narrower_one_takes_them_away() {
     assert!(names(&central).is_empty(), "taken away again");
 }
 
+/// It left the scope before the scope was taken back, and both were told at once.
+#[test]
+fn a_deal_that_had_left_a_scope_goes_when_the_scope_is_taken_back() {
+    let company = Company::new();
+    let (central, east) = (company.branch("Central"), company.branch("East"));
+    let stays = deal(&central, "stays", vec![]);
+    let moves = deal(&central, "moves", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    let [from, to] = ["central", "east"].map(|code| company.hub.find("branch", &format!("code={code}")).unwrap());
+    set(&company.hub, &moves, "branch", Value::Reference(to));
+    let device = company.hub.find("device", &format!("device_id={}", central.device())).unwrap();
+    let taken = Edit::Remove("scopes".into(), format!("branch:{from}"));
+    company.hub.transact(|tx| tx.edit("device", &device, vec![taken])).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    for id in [&stays, &moves] {
+        assert_eq!(central.record("opportunity", id).unwrap_err().code(), "record_not_found");
+    }
+    exchange(&east, &company.hub).unwrap();
+    assert_eq!(names(&east), ["moves"]);
+}
+
 fn code<T: std::fmt::Debug>(done: Result<T, branchline_core::Error>) -> String {
     done.map_or_else(|error| error.code(), |_| "ok".to_owned())
 }

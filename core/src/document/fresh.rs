@@ -67,7 +67,10 @@ impl Vetted {
             Some(field) => Name::from(field),
             None => Name::from(key.split('/').next().unwrap_or(key)),
         };
-        self.is_flat().then(|| self.ops().map(|op| field(op.key)).collect())
+        // What is put in front of a text that was there before looks like one that is typed at once, and names no field.
+        let named = self.ops().filter(|op| op.key.starts_with(keys::TEXT_PREFIX)).count();
+        let told = self.is_flat() && self.texts().count() == named;
+        told.then(|| self.ops().map(|op| field(op.key)).collect())
     }
 }
 

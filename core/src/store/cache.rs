@@ -9,6 +9,7 @@ use lru::LruCache;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::actor::ActorRow;
+use super::meta;
 use crate::access::Scope;
 use crate::document::State;
 use crate::error::Result;
@@ -90,6 +91,7 @@ impl Cache {
             .optional()?;
         let record_n: i64 =
             conn.prepare_cached("SELECT coalesce(max(n), 0) FROM record")?.query_row([], |row| row.get(0))?;
+        let record_n = record_n.max(meta::integer(conn, meta::key::RECORD_N)?.unwrap_or(0));
         let (seq, rolling) = last.unwrap_or_default();
         let rolling = rolling.as_slice().try_into().unwrap_or_default();
         let tail = Tail { seq: seq.unsigned_abs(), rolling, record_n };

@@ -6,6 +6,7 @@
 //! in the downstream's scopes: the log is read through an index by scope and sequence, never as a whole (but for a
 //! downstream that holds the whole workspace).
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,11 +16,11 @@ use crate::id::{ActorId, ChangeHash, DeviceId, RecordId};
 use crate::limits::BATCH_CHANGES_MAX;
 use crate::sync::position::{GrantMark, Pass, Position, Rolling};
 
-use super::kept_rows::{self, Fate, Queue};
+use super::kept_rows::{self, Fate, KeptRow, Queue};
 use super::link_rows::WORKSPACE;
 use super::writer::roll;
 use super::{flag, record};
-use crate::wire::message::{Outcome, Reset, Retracted, Verdict};
+use crate::wire::message::{Outcome, Reset, Retracted, ReturnedChange, Verdict};
 
 /// Whom a feed serves.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub(crate) struct Fed {
     pub purge: Vec<RecordId>,
     pub resets: Vec<Reset>,
     pub verdicts: Vec<Verdict>,
+    /// Refused further up, for whom it came from, by transactions.
+    pub returned: Vec<Vec<ReturnedChange>>,
     pub position: Position,
     /// Records delivered by the open passes, and in all; zero outside a pass.
     pub done: u64,
@@ -87,18 +90,18 @@ impl Fed {
 pub(crate) fn feed(conn: &Connection, viewer: &Viewer, from: &Position, budget: usize) -> Result<Fed> {
     let mut fed = Fed { position: from.clone(), ..Fed::default() };
     fed.position.grant = Some(viewer.grant);
-    follow_grants(viewer, &mut fed);
-    let mut feed = Feeder { conn, viewer, fed, budget };
+    let mut feed = Feeder { conn, viewer, fed, budget, retracted: OnceCell::new() };
     // Small work before bulk: what happened since goes before the walk goes on.
     let end = log_end(conn)?;
-    let settled = kept_rows::settled(conn, &viewer.device, from.seq, BATCH_CHANGES_MAX)?;
-    // What was settled goes with the position that lies behind it; the rest waits for the next batch.
-    let upto = if settled.len() < BATCH_CHANGES_MAX { end } else { settled.last().map_or(end, |(seq, _)| *seq) };
+    // What was refused above and settled goes with the position that lies behind it; the rest waits for the next batch.
+    let upto = kept_rows::news(conn, &viewer.device, from.seq, end)?.upto.unwrap_or(end);
     feed.after_position(upto)?;
-    let reached = feed.fed.position.seq;
-    feed.fed.verdicts = settled.into_iter().filter(|(seq, _)| *seq <= reached).filter_map(verdict).collect();
-    feed.fed.moved |= !feed.fed.verdicts.is_empty();
-    while !feed.fed.full(budget) && feed.step()? {}
+    tell(conn, viewer, &mut feed.fed, from.seq)?;
+    // Up to the end by the scopes that were held, so that what has left one of them meanwhile is heard of.
+    if feed.fed.position.seq >= end {
+        follow_grants(viewer, &mut feed.fed);
+        while !feed.fed.full(budget) && feed.step()? {}
+    }
     let Feeder { mut fed, .. } = feed;
     if let Some(pass) = fed.position.passes.first().filter(|p| !p.leaving) {
         fed.done = pass.done;
@@ -121,7 +124,7 @@ pub(crate) fn is_quiet(conn: &Connection, viewer: &Viewer, from: &Position) -> R
     if !told || !from.passes.is_empty() || held != viewer.scopes.iter().copied().collect() {
         return Ok(false);
     }
-    if kept_rows::is_settled_after(conn, &viewer.device, from.seq)? {
+    if kept_rows::is_news_after(conn, &viewer.device, from.seq)? {
         return Ok(false);
     }
     if held.contains(&WORKSPACE) {
@@ -194,6 +197,8 @@ struct Feeder<'a> {
     viewer: &'a Viewer,
     fed: Fed,
     budget: usize,
+    /// Records of which changes were ever taken out.
+    retracted: OnceCell<BTreeSet<u64>>,
 }
 
 struct RecordRow {
@@ -271,9 +276,11 @@ impl Feeder<'_> {
             "SELECT seq, record, kind FROM scope_log WHERE scope = ? AND seq > ? ORDER BY seq LIMIT ?",
         )?;
         let mut found = Vec::new();
-        for scope in &self.fed.position.held {
+        let leaving = self.fed.position.passes.iter().filter(|pass| pass.leaving).flat_map(|pass| &pass.scopes);
+        let scopes: BTreeSet<u64> = self.fed.position.held.iter().chain(leaving).copied().collect();
+        for scope in scopes {
             let part = log
-                .query_map(params![*scope as i64, from as i64, WALK_ROWS as i64], |r| {
+                .query_map(params![scope as i64, from as i64, WALK_ROWS as i64], |r| {
                     Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)?))
                 })?
                 .collect::<std::result::Result<Vec<_>, _>>()?;
@@ -319,7 +326,7 @@ impl Feeder<'_> {
         }
         if happened.entered && !canary!("enter_without_the_past") {
             mark!("scope_entered");
-            return self.whole(&row);
+            return self.anew(&row);
         }
         let own = seq > self.viewer.copied_at && origin_at(self.conn, seq)?.as_ref() == Some(&self.viewer.device);
         if happened.change && !own && !canary!("feed_nothing_new") {
@@ -380,8 +387,25 @@ impl Feeder<'_> {
         if !row.scopes.iter().any(|s| pass.scopes.contains(s)) && !pass.scopes.contains(&WORKSPACE) {
             return Ok(false);
         }
-        self.whole(&row)?;
+        self.anew(&row)?;
         Ok(true)
+    }
+
+    // The record whole, for whoever may hold it from before: nobody told it what was taken out while it was elsewhere.
+    fn anew(&mut self, row: &RecordRow) -> Result<()> {
+        if self.retracted()?.contains(&row.n) {
+            self.reset(row)?;
+        }
+        self.whole(row)
+    }
+
+    fn retracted(&self) -> Result<&BTreeSet<u64>> {
+        if self.retracted.get().is_none() {
+            let mut all = self.conn.prepare_cached("SELECT record FROM scope_log WHERE scope = ? AND kind = 3")?;
+            let all = all.query_map([WORKSPACE as i64], |row| Ok(row.get::<_, i64>(0)? as u64))?;
+            let _ = self.retracted.set(all.collect::<rusqlite::Result<_>>()?);
+        }
+        Ok(self.retracted.get_or_init(BTreeSet::new))
     }
 
     // Numbers of the next records that the pass's class may hold; more than belong to it, never fewer.
@@ -450,9 +474,11 @@ impl Feeder<'_> {
         holds(&settled) || open.iter().any(|p| class < p.class || (class == p.class && row.n <= p.last))
     }
 
+    // By a scope that is held and still granted.
     fn covered(&self, row: &RecordRow) -> bool {
-        let held = &self.fed.position.held;
-        canary!("skip_a_scope_check") || held.contains(&WORKSPACE) || row.scopes.iter().any(|s| held.contains(s))
+        let within = |scopes: &[u64], scope: &u64| scopes.contains(&WORKSPACE) || scopes.contains(scope);
+        let covers = |scope| within(&self.fed.position.held, scope) && within(&self.viewer.scopes, scope);
+        canary!("skip_a_scope_check") || covers(&WORKSPACE) || row.scopes.iter().any(covers)
     }
 
     fn record(&self, n: u64) -> Result<Option<RecordRow>> {
@@ -498,7 +524,8 @@ impl Feeder<'_> {
 
 /// Whole records for a downstream that asked for them, as far as it may hold them; others are not mentioned.
 pub(crate) fn whole(conn: &Connection, viewer: &Viewer, held: &Position, ids: &[RecordId]) -> Result<Fed> {
-    let mut feed = Feeder { conn, viewer, fed: Fed { position: held.clone(), ..Fed::default() }, budget: usize::MAX };
+    let fed = Fed { position: held.clone(), ..Fed::default() };
+    let mut feed = Feeder { conn, viewer, fed, budget: usize::MAX, retracted: OnceCell::new() };
     let mut by_id = conn.prepare_cached("SELECT n FROM record WHERE id = ?")?;
     for id in ids {
         let n: Option<i64> = by_id.query_row([id.as_bytes()], |r| r.get(0)).optional()?;
@@ -528,14 +555,22 @@ pub(crate) fn log_end(conn: &Connection) -> Result<u64> {
     Ok(last.query_row([], |r| r.get::<_, i64>(0)).optional()?.unwrap_or(0) as u64)
 }
 
-/// What was settled for a downstream up to a sequence, for one that may not have heard of it.
-pub(crate) fn verdicts(conn: &Connection, device: &DeviceId, upto: u64) -> Result<Vec<Verdict>> {
-    let settled = kept_rows::settled(conn, device, 0, BATCH_CHANGES_MAX)?;
-    Ok(settled.into_iter().filter(|(seq, _)| *seq <= upto).filter_map(verdict).collect())
+/// Adds what became, after a sequence and up to the position, of changes that the viewer brought.
+pub(crate) fn tell(conn: &Connection, viewer: &Viewer, fed: &mut Fed, after: u64) -> Result<()> {
+    let news = kept_rows::news(conn, &viewer.device, after, fed.position.seq)?;
+    fed.moved |= !news.settled.is_empty();
+    fed.verdicts.extend(news.settled.into_iter().filter_map(verdict));
+    fed.returned.extend(news.returned.into_iter().map(|rows| rows.into_iter().map(returned).collect()));
+    Ok(())
+}
+
+fn returned(row: KeptRow) -> ReturnedChange {
+    let KeptRow { record, collection, hash, code, detail, raw, .. } = row;
+    ReturnedChange { record, collection, hash, code, detail, raw }
 }
 
 // What a downstream is told of a refused change that came from it.
-fn verdict((_, row): (u64, kept_rows::KeptRow)) -> Option<Verdict> {
+fn verdict(row: KeptRow) -> Option<Verdict> {
     let outcome = match row.fate {
         Fate::Accepted => Outcome::Accepted,
         Fate::Declined => Outcome::Declined,

@@ -48,10 +48,11 @@ fn collect(conn: &Connection, sql: &str) -> Result<Holding> {
     Ok(found.into_iter().collect())
 }
 
-/// Puts changes in the way to the upstream once more, those that are not in it anyway; `hidden`: with all of the
-/// records that wait for their purge, which the upstream may have lost, too.
+/// Puts changes in the way to the upstream once more, those that are not in it anyway and have not left the log since they
+/// were looked at; `hidden`: with all of the records that wait for their purge, which the upstream may have lost, too.
 pub(crate) fn offer(conn: &Connection, seqs: &[u64], hidden: bool) -> Result<()> {
-    let mut wait = conn.prepare_cached("INSERT OR IGNORE INTO outbox (seq) VALUES (?)")?;
+    let mut wait =
+        conn.prepare_cached("INSERT OR IGNORE INTO outbox (seq) SELECT seq FROM log WHERE seq = ? AND record <> 0")?;
     for seq in seqs {
         wait.execute([*seq as i64])?;
     }

@@ -1,13 +1,15 @@
 //! Refused changes as both ends keep them: quarantine at the sender, review at the upstream.
 //!
 //! Nothing here is ever deleted. A row is *waiting* until somebody or something has settled it; then it says how, by whom
-//! and when. What was settled here is passed down to whom it came from, under a sequence of the log like everything else.
+//! and when. What was refused above, and what was settled here, is passed down to whom it came from, under a sequence of
+//! the log like everything else.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::document::Vetted;
 use crate::error::Result;
 use crate::id::{ActorId, ChangeHash, DeviceId, RecordId};
+use crate::limits::{BATCH_CHANGES_MAX, RETURNED_BYTES_MAX, RETURNED_MAX};
 use crate::time::Millis;
 
 /// Which of the two.
@@ -114,8 +116,26 @@ pub(crate) struct Closing {
     pub seq: u64,
 }
 
+/// What a downstream hears of refused changes that it brought.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// Refused further up, by transactions; it need not know of that, nor hold them any more.
+    pub returned: Vec<Vec<KeptRow>>,
+    /// Settled, each under its sequence.
+    pub settled: Vec<KeptRow>,
+    /// Up to which sequence this is all of it; none: up to the end.
+    pub upto: Option<u64>,
+}
+
 const COLUMNS: &str =
     "n, record, collection, hash, actor, raw, device, tx, code, detail, at, fate, closed_at, closed_by";
+
+/// The downstream that a change in quarantine came from hears of it under this sequence, unless it heard of it before.
+pub(crate) fn give_back(conn: &Connection, record: &RecordId, hash: &ChangeHash, seq: u64) -> Result<()> {
+    conn.prepare_cached("UPDATE quarantine SET closed_seq = ? WHERE record = ? AND hash = ? AND closed_seq = 0")?
+        .execute(params![seq as i64, record.as_bytes(), hash.as_bytes()])?;
+    Ok(())
+}
 
 /// Keeps a refused change; one that is kept already stays as it is.
 pub(crate) fn keep(conn: &Connection, queue: Queue, row: &KeptRow) -> Result<()> {
@@ -239,29 +259,46 @@ pub(crate) fn brought_again(
     Ok(())
 }
 
-/// What was settled for a downstream after a sequence, and under which one: at most `most` rows, whole transactions.
-pub(crate) fn settled(conn: &Connection, device: &DeviceId, after: u64, most: usize) -> Result<Vec<(u64, KeptRow)>> {
+/// What of the changes that a downstream brought was refused further up or settled under a sequence of `after + 1..=end`;
+/// of much the first part.
+pub(crate) fn news(conn: &Connection, device: &DeviceId, after: u64, end: u64) -> Result<News> {
     let mut rows = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS}, closed_seq FROM review WHERE device = ?1 AND closed_seq > ?2
-         UNION ALL SELECT {COLUMNS}, closed_seq FROM quarantine WHERE device = ?1 AND closed_seq > ?2
-         ORDER BY closed_seq, n LIMIT ?3"
+        "SELECT {COLUMNS}, closed_seq, 0 FROM review WHERE device = ?1 AND closed_seq > ?2 AND closed_seq <= ?3
+         UNION ALL
+         SELECT {COLUMNS}, closed_seq, 1 FROM quarantine WHERE device = ?1 AND closed_seq > ?2 AND closed_seq <= ?3
+         ORDER BY closed_seq, n"
     ))?;
-    // One more than asked for tells whether the last transaction goes on.
-    let limit = most as i64 + 1;
-    let mut found = rows
-        .query_map(params![device.as_bytes(), after as i64, limit], |r| Ok((r.get::<_, i64>(14)? as u64, read(r)?)))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    if found.len() > most
-        && let Some((last, _)) = found.last().cloned()
-        && found.first().is_some_and(|(first, _)| *first < last)
-    {
-        found.retain(|(seq, _)| *seq < last);
+    let mut rows = rows.query(params![device.as_bytes(), after as i64, end as i64])?;
+    let (mut news, mut last, mut bytes, mut count) = (News::default(), after, 0, 0);
+    while let Some(row) = rows.next()? {
+        let (seq, refused_above) = (row.get::<_, i64>(14)? as u64, row.get::<_, bool>(15)?);
+        // What stands under one sequence goes together.
+        let full = count >= BATCH_CHANGES_MAX || bytes >= RETURNED_BYTES_MAX || news.returned.len() >= RETURNED_MAX;
+        if full && seq > last && last > after {
+            news.upto = Some(last);
+            break;
+        }
+        let row = read(row)?;
+        (last, count, bytes) = (seq, count + 1, bytes + row.raw.len());
+        if refused_above {
+            match news.returned.last_mut() {
+                Some(rows) if in_one_message(rows, &row) => rows.push(row.clone()),
+                _ => news.returned.push(vec![row.clone()]),
+            }
+        }
+        news.settled.push(row);
     }
-    Ok(found)
+    Ok(news)
 }
 
-/// Whether something was settled for a downstream after a sequence.
-pub(crate) fn is_settled_after(conn: &Connection, device: &DeviceId, after: u64) -> Result<bool> {
+// A transaction, as far as one message holds it.
+fn in_one_message(rows: &[KeptRow], next: &KeptRow) -> bool {
+    let bytes: usize = rows.iter().map(|row| row.raw.len()).sum();
+    rows.last().is_some_and(|last| last.tx == next.tx) && bytes < RETURNED_BYTES_MAX
+}
+
+/// Whether a downstream has yet to hear of something that it brought.
+pub(crate) fn is_news_after(conn: &Connection, device: &DeviceId, after: u64) -> Result<bool> {
     for queue in [Queue::Review, Queue::Quarantine] {
         let sql = format!("SELECT 1 FROM {} WHERE device = ? AND closed_seq > ? LIMIT 1", queue.table());
         if conn.prepare_cached(&sql)?.exists(params![device.as_bytes(), after as i64])? {

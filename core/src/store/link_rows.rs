@@ -99,10 +99,11 @@ fn own_key(device: &DeviceId) -> String {
     format!("own_work {device}")
 }
 
-/// Up to which sequence every downstream that is not revoked has confirmed the log; everything where there is none.
+/// Up to which sequence every downstream that is not revoked has confirmed the log; everything where there is none, and
+/// nothing while one still has to deliver: what it typed may follow what it was told to purge.
 pub(crate) fn confirmed_by_all(conn: &Connection) -> Result<u64> {
     let mut least = conn.prepare_cached(
-        "SELECT min(l.position_seq) FROM link l
+        "SELECT min(iif(l.outbox = 0, l.position_seq, 0)) FROM link l
          JOIN device d ON d.device_id = lower(hex(l.device)) WHERE d.revoked_at IS NULL",
     )?;
     let least: Option<i64> = least.query_row([], |r| r.get(0))?;

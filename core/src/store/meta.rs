@@ -25,6 +25,8 @@ pub(crate) mod key {
     /// The device id of the replica above this one.
     pub(crate) const UPSTREAM_DEVICE: &str = "upstream_device";
     pub(crate) const SCHEMA_EPOCH: &str = "schema_epoch";
+    /// The greatest number of a record, where that record is gone: numbers are never given again.
+    pub(crate) const RECORD_N: &str = "record_n";
 }
 
 /// The bytes of a key, if it is set.

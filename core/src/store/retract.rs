@@ -264,6 +264,10 @@ impl Writer<'_> {
         let conn = self.connection();
         conn.prepare_cached("DELETE FROM record_scope WHERE record = ?")?.execute([row.n])?;
         conn.prepare_cached("DELETE FROM record WHERE n = ?")?.execute([row.n])?;
+        // What the scope log says of this number must never be read as another record's.
+        if row.n == self.tail.record_n {
+            meta::set_integer(conn, meta::key::RECORD_N, row.n)?;
+        }
         self.mark_dirty();
         self.forget(id);
         Ok(())

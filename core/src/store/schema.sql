@@ -60,7 +60,7 @@ CREATE TABLE outbox (seq INTEGER PRIMARY KEY);
 
 -- Refused changes: quarantine at the sender, review at the upstream. device: the downstream that it came from (NULL:
 -- written here); fate: waiting, replaying, replayed, retried, accepted, declined; closed_seq: under which sequence that
--- downstream hears of it (0: it knows).
+-- downstream hears that it was refused above or settled (0: it knows).
 CREATE TABLE quarantine (
     n INTEGER PRIMARY KEY,
     record BLOB NOT NULL, collection TEXT NOT NULL, hash BLOB NOT NULL, actor BLOB NOT NULL, raw BLOB NOT NULL,

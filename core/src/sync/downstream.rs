@@ -15,9 +15,10 @@ use super::pace::{Budget, GREETING_MS_MAX, Lane, Pace};
 use super::{End, Event, Input, Machine, Output, Pulse, failure};
 use crate::error::Error;
 use crate::id::RecordId;
+use crate::limits::RETURNED_MAX;
 use crate::time::Millis;
 use crate::wire::message::{
-    Ack, Batch, ChangeKey, Compare, Enrol, Enrolled, Failure, Grant, Hello, Message, Nonce, Welcome,
+    Ack, Batch, ChangeKey, Compare, Enrol, Enrolled, Failure, Grant, Hello, Message, Nonce, ReturnedChange, Welcome,
 };
 
 /// What the store is asked to do.
@@ -37,6 +38,8 @@ pub enum Request {
     Acknowledged(Ack),
     /// What this replica may do and hold from now on.
     Granted(Grant),
+    /// Keep what was brought from here and refused further up.
+    Returned(Vec<ReturnedChange>),
     /// How much waits here, and up to when this replica is complete.
     Summary,
     /// Something about attachments.
@@ -75,6 +78,8 @@ pub enum Reply {
     Compare(Compare),
     /// The certificate.
     Introduce(Vec<u8>),
+    /// What was refused further up is kept; edits on top of it were written again and wait to go up.
+    Returned(bool),
     /// Noted; when to compare the next time.
     Reconciled(Millis),
     /// The batch is durable.
@@ -283,6 +288,7 @@ impl Session {
             (Phase::Enrolling, Message::Enrolled(enrolled)) => self.requests.push_back(Request::Enrolled(enrolled)),
             (Phase::Live, Message::Batch(batch)) => self.batch(batch),
             (Phase::Live, Message::Grant(grant)) => self.requests.push_back(Request::Granted(grant)),
+            (Phase::Live, Message::Returned { changes }) => self.returned(changes),
             (Phase::Live, Message::Ack(ack)) if self.push_in_flight == Some(ack.number) => {
                 self.pace.answered(now, Lane::Changes);
                 // Behind a batch that came before it: what the batch retracts may be what was acknowledged.
@@ -331,6 +337,17 @@ impl Session {
         self.requests.push_back(Request::Apply(batch));
     }
 
+    // They come before their batch; after a comparison what was told before goes once more.
+    fn returned(&mut self, changes: Vec<ReturnedChange>) {
+        let waiting = self.requests.iter().filter(|r| matches!(r, Request::Returned(_))).count();
+        if waiting >= 2 * RETURNED_MAX || self.requests.iter().any(|r| matches!(r, Request::Apply(_))) {
+            return self.fail(Error::protocol("unexpected-message"));
+        }
+        self.upstream_done = false;
+        self.quiet_told = false;
+        self.requests.push_back(Request::Returned(changes));
+    }
+
     // Asks for records whole; nothing that comes before them is the end.
     fn want(&mut self, now: Millis, records: Vec<RecordId>) {
         if !records.is_empty() {
@@ -354,6 +371,7 @@ impl Session {
             }
             Reply::Done if self.phase == Phase::Enrolling => self.close(End::Stopped),
             Reply::Done => {}
+            Reply::Returned(replayed) => self.outbox_empty &= !replayed,
             Reply::Introduce(certificate) => self.send(now, &Message::Introduce { certificate }),
             Reply::Welcomed(want, audit) => {
                 self.audit = Some(audit);

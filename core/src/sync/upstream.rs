@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::id::RecordId;
 use crate::limits::WANT_RECORDS_MAX;
 use crate::time::Millis;
-use crate::wire::message::{Ack, Batch, Compare, Enrol, Enrolled, Grant, Hello, Message, Nonce, Welcome};
+use crate::wire::message::{Ack, Batch, Compare, Enrol, Enrolled, Hello, Message, Nonce, Welcome};
 
 /// What the store is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +60,8 @@ pub enum Reply {
     Enrolled(Enrolled),
     /// A batch without its number; `None`: nothing waits.
     Batch(Option<Batch>),
-    /// What the downstream may do and hold from now on, and the batch whose position says that it was told.
-    Granted(Grant, Batch),
+    /// What goes before a batch whose position says that it was told.
+    Led(Vec<Message>, Batch),
     /// The push is durable, but for what the acknowledgement lists.
     Ack(Ack, u64),
     /// The push waits, whole or in part, for its device has kept others waiting.
@@ -282,8 +282,8 @@ impl Session {
                 self.close(End::Stopped);
             }
             Reply::Batch(Some(batch)) => self.batch(now, batch),
-            Reply::Granted(grant, batch) => {
-                self.send(now, &Message::Grant(grant));
+            Reply::Led(before, batch) => {
+                before.iter().for_each(|message| self.send(now, message));
                 self.batch(now, batch);
             }
             Reply::Batch(None) => {

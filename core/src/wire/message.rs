@@ -100,6 +100,12 @@ pub enum Message {
         /// The certificate that the upstream once signed.
         certificate: Vec<u8>,
     },
+    /// Changes of one transaction that the downstream brought and that were refused further up, for it may hold them no
+    /// more. Precedes the batch whose position says that it was told.
+    Returned {
+        /// The changes, in their order.
+        changes: Vec<ReturnedChange>,
+    },
 }
 
 /// Downstream's greeting.
@@ -253,6 +259,23 @@ pub struct RefusedChange {
     pub detail: String,
 }
 
+/// A change that the downstream brought and that was refused further up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReturnedChange {
+    /// The record.
+    pub record: RecordId,
+    /// Its collection.
+    pub collection: String,
+    /// The change's hash.
+    pub hash: ChangeHash,
+    /// A stable code.
+    pub code: String,
+    /// What was wrong, in English.
+    pub detail: String,
+    /// Its bytes.
+    pub raw: Vec<u8>,
+}
+
 /// A change's name in a comparison: SHA-256 over record id and change hash.
 pub type ChangeKey = [u8; 32];
 
@@ -332,6 +355,7 @@ mod kind {
     pub(super) const COMPARE: u8 = 17;
     pub(super) const COMPARED: u8 = 18;
     pub(super) const INTRODUCE: u8 = 19;
+    pub(super) const RETURNED: u8 = 20;
 }
 
 impl Message {
@@ -397,6 +421,11 @@ impl Message {
             Message::Compare(compare) => compare.put(&mut out),
             Message::Compared { round } => put_rest(&mut out, kind::COMPARED, round),
             Message::Introduce { certificate } => put_rest(&mut out, kind::INTRODUCE, certificate),
+            Message::Returned { changes } => {
+                out.push(kind::RETURNED);
+                put_number(&mut out, changes.len() as u64);
+                changes.iter().for_each(|change| change.put(&mut out));
+            }
         }
         out
     }
@@ -444,6 +473,9 @@ impl Message {
             }),
             kind::COMPARED => Message::Compared { round: r.rest().to_vec() },
             kind::INTRODUCE => Message::Introduce { certificate: r.rest().to_vec() },
+            kind::RETURNED => {
+                Message::Returned { changes: read_list(&mut r, RecordId::LEN + ChangeHash::LEN + 4, read_returned)? }
+            }
             other => return Err(Error::protocol("unknown-message-kind").with("kind", u64::from(other))),
         };
         r.end()?;
@@ -516,6 +548,17 @@ impl Ack {
             put_bytes(out, refused.code.as_bytes());
             put_bytes(out, refused.detail.as_bytes());
         }
+    }
+}
+
+impl ReturnedChange {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.record.as_bytes());
+        put_bytes(out, self.collection.as_bytes());
+        out.extend_from_slice(self.hash.as_bytes());
+        put_bytes(out, self.code.as_bytes());
+        put_bytes(out, self.detail.as_bytes());
+        put_bytes(out, &self.raw);
     }
 }
 
@@ -634,6 +677,17 @@ fn read_ack(r: &mut Reader<'_>) -> Result<Ack> {
     Ok(Ack { number, digest, witness, refused })
 }
 
+fn read_returned(r: &mut Reader<'_>) -> Result<ReturnedChange> {
+    Ok(ReturnedChange {
+        record: RecordId(r.array()?),
+        collection: r.text()?.to_owned(),
+        hash: ChangeHash(r.array()?),
+        code: r.text()?.to_owned(),
+        detail: r.text()?.to_owned(),
+        raw: r.bytes()?.to_vec(),
+    })
+}
+
 fn read_grant(r: &mut Reader<'_>) -> Result<Grant> {
     let role = r.text()?.to_owned();
     let count = r.count(1)?;
@@ -652,6 +706,11 @@ fn read_records(r: &mut Reader<'_>) -> Result<Vec<RecordId>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn returned(record: RecordId) -> ReturnedChange {
+        let (code, detail) = ("denied".into(), "no".into());
+        ReturnedChange { record, collection: "c".into(), hash: ChangeHash([2; 32]), code, detail, raw: vec![0xab] }
+    }
 
     fn one_of_each() -> Vec<Message> {
         let id = RecordId([7; 16]);
@@ -713,6 +772,7 @@ mod tests {
             Message::Compare(Compare { want: vec![[1; 32], [2; 32]], round: vec![0x61, 0] }),
             Message::Compared { round: vec![0x61] },
             Message::Introduce { certificate: vec![1, 2, 3] },
+            Message::Returned { changes: vec![returned(id)] },
         ]
     }
 
@@ -764,6 +824,9 @@ mod tests {
         assert_eq!(hex(&Message::Compare(compare)), "1101".to_owned() + &"03".repeat(32) + "6100");
         assert_eq!(hex(&Message::Compared { round: vec![0x61] }), "1261");
         assert_eq!(hex(&Message::Introduce { certificate: vec![0xab] }), "13ab");
+        let given_back = Message::Returned { changes: vec![returned(RecordId([1; 16]))] };
+        let (one, two) = ("01".repeat(16), "02".repeat(32));
+        assert_eq!(hex(&given_back), format!("1401{one}0163{two}0664656e696564026e6f01ab"));
         let (record, change) = (RecordId([1; 16]), ChangeHash([2; 32]));
         let refused = vec![Retracted { hash: change, code: "c".into(), detail: "d".into() }];
         let verdict = Verdict { record, change, outcome: Outcome::Retried, by: RecordId([3; 16]), at: Millis(5) };
@@ -774,7 +837,7 @@ mod tests {
             changes: vec![0xab],
             ..Batch::default()
         };
-        let (one, two, three) = ("01".repeat(16), "02".repeat(32), "03".repeat(16));
+        let three = "03".repeat(16);
         let reset = format!("01{one}01{two}01{two}01630164");
         let verdict = format!("01{one}{two}02{three}0a");
         assert_eq!(hex(&Message::Batch(batch)), format!("05010000000000{reset}{verdict}ab"));

@@ -7,7 +7,9 @@ use branchline_core::time::Millis;
 use branchline_core::wire::chunk;
 use branchline_core::wire::codec::{Binding, Encoder, Origin, Outgoing, decode};
 use branchline_core::wire::courier::{Header, Item};
-use branchline_core::wire::message::{Batch, Failure, Grant, Message, Outcome, Reset, Retracted, Verdict, Welcome};
+use branchline_core::wire::message::{
+    Batch, Failure, Grant, Message, Outcome, Reset, Retracted, ReturnedChange, Verdict, Welcome,
+};
 use branchline_core::wire::{chunk::GenesisKind, seed};
 use futures_util::StreamExt;
 use futures_util::future::FutureExt;
@@ -78,6 +80,8 @@ pub(super) fn message_seeds() -> Vec<Vec<u8>> {
         ..Batch::default()
     };
     let blob = BlobHash([4; 32]);
+    let (code, detail, raw) = ("denied_scope".to_owned(), String::new(), vec![0x85; 40]);
+    let returned = ReturnedChange { record, collection: "opportunity".into(), hash: change, code, detail, raw };
     let messages = [
         Message::Got { number: 300 },
         Message::Alive { outbox: 2, complete_through: Some(Millis(5)) },
@@ -90,6 +94,7 @@ pub(super) fn message_seeds() -> Vec<Vec<u8>> {
         Message::BlobWant { hash: blob, offset: 32_768 },
         Message::BlobChunk { hash: blob, offset: 0, size: 5, bytes: vec![1; 5] },
         Message::Batch(batch),
+        Message::Returned { changes: vec![returned] },
     ];
     messages.iter().map(Message::encode).collect()
 }

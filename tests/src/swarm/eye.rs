@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use branchline_core::document::Vetted;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::Broken;
@@ -32,9 +33,13 @@ pub(super) struct Eye {
     /// What it keeps as refused: from here, from below.
     pub(super) quarantine: BTreeSet<Hash>,
     pub(super) review: BTreeSet<Hash>,
+    /// Refused changes that some change of its log has brought again.
+    pub(super) cited: BTreeSet<Hash>,
     /// The end of its log.
     pub(super) end: u64,
     last: i64,
+    // Tells whether anybody has committed since the last look.
+    version: i64,
 }
 
 fn failed(e: rusqlite::Error) -> Broken {
@@ -53,27 +58,37 @@ impl Eye {
             outbox: BTreeSet::new(),
             quarantine: BTreeSet::new(),
             review: BTreeSet::new(),
+            cited: BTreeSet::new(),
             end: 0,
             last: 0,
+            version: -1,
         };
         eye.look()?;
         Ok(eye)
     }
 
-    /// Looks again. Gives the rows that are new in the log.
+    /// Looks again, if anything was committed. Gives the rows that are new in the log.
     pub(super) fn look(&mut self) -> Result<Vec<Logged>, Broken> {
+        let version = self.one("PRAGMA data_version")?;
+        if std::mem::replace(&mut self.version, version) == version {
+            return Ok(Vec::new());
+        }
         let new = self.rows(
-            "SELECT l.hash, r.id, a.person, l.seq FROM log l JOIN record r ON r.n = l.record
+            "SELECT l.hash, r.id, a.person, l.seq, iif(instr(l.raw, CAST('~cites' AS BLOB)), l.raw, NULL)
+             FROM log l JOIN record r ON r.n = l.record
              LEFT JOIN actor a ON a.n = l.actor WHERE l.seq > ? ORDER BY l.seq",
             [self.last],
             |row| {
                 let person: Option<Vec<u8>> = row.get(2)?;
                 let person = person.and_then(|bytes| bytes.try_into().ok());
-                Ok((Logged { hash: row.get(0)?, record: row.get(1)?, person }, row.get::<_, i64>(3)?))
+                let cites: Option<Vec<u8>> = row.get(4)?;
+                let cites = cites.and_then(|raw| Vetted::refused(raw).ok()).map(|change| change.cites());
+                Ok((Logged { hash: row.get(0)?, record: row.get(1)?, person }, row.get::<_, i64>(3)?, cites))
             },
         )?;
-        for (logged, seq) in &new {
+        for (logged, seq, cites) in &new {
             self.log.insert(logged.hash, *logged);
+            self.cited.extend(cites.iter().flatten().map(|hash| hash.0));
             self.last = *seq;
         }
         let waiting = "SELECT l.hash FROM outbox o JOIN log l ON l.seq = o.seq";
@@ -81,12 +96,30 @@ impl Eye {
         self.quarantine = self.rows("SELECT hash FROM quarantine", [], |row| row.get(0))?.into_iter().collect();
         self.review = self.rows("SELECT hash FROM review", [], |row| row.get(0))?.into_iter().collect();
         self.end = self.one("SELECT coalesce(max(last_seq), 0) FROM log_commit")? as u64;
-        Ok(new.into_iter().map(|(logged, _)| logged).collect())
+        Ok(new.into_iter().map(|(logged, ..)| logged).collect())
     }
 
     /// The hashes that the log has now, retracted ones too.
     pub(super) fn log_now(&self) -> Result<BTreeSet<Hash>, Broken> {
         Ok(self.rows("SELECT hash FROM log", [], |row| row.get(0))?.into_iter().collect())
+    }
+
+    /// What it holds of changes, refused ones too; a record that waits for its purge is held no more.
+    pub(super) fn held(&self) -> Result<BTreeSet<Hash>, Broken> {
+        let sql = "SELECT l.hash FROM log l JOIN record r ON r.n = l.record WHERE r.flags & 4 = 0
+                   UNION SELECT hash FROM quarantine UNION SELECT hash FROM review";
+        Ok(self.rows(sql, [], |row| row.get(0))?.into_iter().collect())
+    }
+
+    /// The records of which changes wait for the upstream.
+    pub(super) fn waiting(&self) -> Result<BTreeSet<Id>, Broken> {
+        let sql = "SELECT r.id FROM outbox o JOIN log l ON l.seq = o.seq JOIN record r ON r.n = l.record";
+        Ok(self.rows(sql, [], |row| row.get(0))?.into_iter().collect())
+    }
+
+    /// Changes of its own that are said to have been written again.
+    pub(super) fn written_again(&self) -> Result<Vec<Hash>, Broken> {
+        self.rows("SELECT hash FROM quarantine WHERE fate = 'replayed' AND device IS NULL", [], |row| row.get(0))
     }
 
     /// The hashes of changes that stand in the log now.
@@ -102,10 +135,12 @@ impl Eye {
         Ok(self.rows(sql, [], |row| row.get(0))?.into_iter().collect())
     }
 
-    /// Changes that were refused here and that the upstream must keep, too. What only followed may never have gone up.
-    pub(super) fn refused_above(&self) -> Result<Vec<Hash>, Broken> {
-        let sql = "SELECT hash FROM quarantine WHERE code NOT IN ('brought_already', 'review_full', 'follows_refused')";
-        self.rows(sql, [], |row| row.get(0))
+    /// Changes that were refused here and that the upstream must keep, too. What only followed may never have gone up. A
+    /// copy may bring what follows a record that its upstream has forgotten: such bytes cannot be read there.
+    pub(super) fn refused_above(&self, copied: bool) -> Result<Vec<Hash>, Broken> {
+        let sql = "SELECT hash FROM quarantine WHERE NOT (?1 AND code = 'change_missing')
+                   AND code NOT IN ('brought_already', 'review_full', 'follows_refused')";
+        self.rows(sql, [copied], |row| row.get(0))
     }
 
     /// Why a change was refused.

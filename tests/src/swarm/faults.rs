@@ -21,6 +21,9 @@ pub(super) struct Rates {
     pause: u32,
     clocks: u32,
     disk: u32,
+    pub(super) restored: u32,
+    pub(super) cloned: u32,
+    pub(super) lost: u32,
 }
 
 impl Rates {
@@ -40,6 +43,9 @@ impl Rates {
             pause: rate(Class::Pause, 40),
             clocks: rate(Class::Clocks, 60),
             disk: rate(Class::Disk, 60),
+            restored: rate(Class::Restored, 80),
+            cloned: rate(Class::Cloned, 30),
+            lost: rate(Class::Lost, 40),
         }
     }
 }
@@ -59,6 +65,9 @@ impl World {
             pause: 0,
             clocks: 0,
             disk: 0,
+            restored: 0,
+            cloned: 0,
+            lost: 0,
         };
         for node in &mut self.nodes {
             node.disk.fail(Faults::default());
@@ -95,7 +104,7 @@ impl World {
             self.disturb_clock(node);
             self.disturb_disk(node);
         }
-        Ok(())
+        self.disturb_histories()
     }
 
     fn strikes(&mut self, per_mille: u32) -> bool {

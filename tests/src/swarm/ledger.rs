@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     pub(super) homes: BTreeMap<Id, (Id, Option<Id>)>,
     /// Whoever was revoked, with what its upstream held of it when it learnt of that.
     pub(super) revoked: BTreeMap<usize, BTreeSet<Hash>>,
+    /// What only a folder held that was put back as it once was.
+    pub(super) lost: BTreeSet<Hash>,
     /// Whether a reviewer has accepted anything.
     pub(super) accepted: bool,
 }

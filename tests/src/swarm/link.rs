@@ -29,6 +29,8 @@ pub(super) struct Link {
     pub(super) carried: u64,
     /// How it last ended.
     pub(super) ended: String,
+    /// How often it made way for another connection of the same device.
+    replaced: u32,
 }
 
 pub(super) struct Connection {
@@ -41,7 +43,7 @@ pub(super) struct Connection {
 impl Link {
     pub(super) fn new(lower: usize, upper: usize) -> Self {
         let ended = String::new();
-        Self { lower, upper, connection: None, old: None, again_at: Millis(0), carried: 0, ended }
+        Self { lower, upper, connection: None, old: None, again_at: Millis(0), carried: 0, ended, replaced: 0 }
     }
 
     /// The line is gone, without a word.
@@ -130,13 +132,16 @@ impl World {
         let excused = final_error.is_none_or(|e| {
             (e.code() == "link_revoked" && self.has(Class::Revocation))
                 || (e.code().starts_with("store_") && self.has(Class::Disk))
-                || self.plan.classes.iter().any(|class| class.waits_for_healing())
         });
         if !excused {
             return Err(format!("the link of {} and {} failed: {why}", self.name(lower), self.name(upper)));
         }
+        // Two copies of a folder take turns: each waits longer than before until it has had its say.
+        let replaced = why.contains("link_replaced");
+        let wait = if replaced { 200 << self.links[at].replaced.min(6) } else { 200 };
+        self.links[at].replaced += u32::from(replaced);
         self.links[at].ended = why;
-        self.links[at].again_at = self.now().plus(200);
+        self.links[at].again_at = self.now().plus(wait + self.streams.history.below(wait as usize) as i64);
         // A failed store ends the process in practice or is asked again; here the next connection asks again.
         Ok(())
     }

@@ -8,6 +8,7 @@ pub mod base;
 pub mod canaries;
 mod eye;
 mod faults;
+mod history;
 mod ledger;
 mod link;
 pub mod marks;
@@ -38,7 +39,7 @@ pub struct Summary {
     pub trace: u64,
 }
 
-/// Plays one plan to its end.
+/// Plays one plan to its end, and judges what it came to.
 ///
 /// # Errors
 /// The promise that was broken.
@@ -47,6 +48,17 @@ pub fn run(plan: &Plan, base: &base::Base, root: &std::path::Path) -> Result<Sum
     world.live()?;
     world.settle()?;
     world.judge()?;
+    Ok(world.summary())
+}
+
+/// Plays one plan once more, up to where everything that happens is in the trace.
+///
+/// # Errors
+/// The promise that was broken.
+pub fn run_again(plan: &Plan, base: &base::Base, root: &std::path::Path) -> Result<Summary, Broken> {
+    let mut world = World::new(plan, base, root);
+    world.live()?;
+    world.settle()?;
     Ok(world.summary())
 }
 

@@ -32,15 +32,17 @@ pub enum Class {
     Refusal,
     /// Writes fail and disks are full.
     Disk,
-    /// The hub comes back from an old copy.
+    /// A folder comes back as it once was, of the hub, a branch or a device.
     Restored,
     /// A device's folder is copied, and both run.
     Cloned,
+    /// A device loses a record and does not notice.
+    Lost,
 }
 
 impl Class {
     /// Every class, with the name that the command line uses.
-    pub const ALL: [(Class, &'static str); 14] = [
+    pub const ALL: [(Class, &'static str); 15] = [
         (Class::Delay, "delay"),
         (Class::Cut, "cut"),
         (Class::ReplyLost, "reply-lost"),
@@ -55,6 +57,7 @@ impl Class {
         (Class::Disk, "disk"),
         (Class::Restored, "restored"),
         (Class::Cloned, "cloned"),
+        (Class::Lost, "lost"),
     ];
 
     /// Its name.
@@ -67,9 +70,9 @@ impl Class {
         Class::ALL.iter().find(|(_, known)| *known == name).map(|(class, _)| *class)
     }
 
-    /// Histories that went wrong are told and not healed yet: these classes are off unless asked for.
-    pub fn waits_for_healing(self) -> bool {
-        matches!(self, Class::Restored | Class::Cloned)
+    // Histories that go wrong make a world of their own: they are drawn apart from the others, and seldom.
+    fn is_of_histories(self) -> bool {
+        matches!(self, Class::Restored | Class::Cloned | Class::Lost)
     }
 }
 
@@ -89,14 +92,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What a seed draws; `history` lets histories go wrong, too.
-    pub fn drawn(seed: u64, history: bool) -> Self {
+    /// What a seed draws.
+    pub fn drawn(seed: u64) -> Self {
         let mut random = Random::new(seed, "plan");
         let quiet = random.chance(30);
-        let classes = Class::ALL.iter().map(|(class, _)| *class);
-        let classes = classes.filter(|class| history || !class.waits_for_healing());
+        let all = || Class::ALL.iter().map(|(class, _)| *class);
         let rate = [200, 350, 500][random.below(3)];
-        let classes = classes.filter(|_| random.chance(rate) && !quiet).collect();
+        let mut classes: BTreeSet<Class> =
+            all().filter(|class| !class.is_of_histories()).filter(|_| random.chance(rate) && !quiet).collect();
+        let mut histories = Random::new(seed, "histories");
+        classes.extend(all().filter(|class| class.is_of_histories()).filter(|_| histories.chance(150) && !quiet));
+        if classes.contains(&Class::Restored) {
+            // An upstream that was set back has forgotten whom it revoked, and what was lost below is nowhere else.
+            classes.retain(|class| !matches!(class, Class::Revocation | Class::Lost));
+        }
         let everybody = random.chance(120);
         let mut nodes = BTreeSet::from([0]);
         for (at, upper) in UPPER.into_iter().enumerate() {

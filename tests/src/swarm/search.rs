@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::base::Base;
 use super::plan::Plan;
-use super::{Broken, Summary, run};
+use super::{Broken, Summary, run, run_again};
 use crate::disk::couple::guarded;
 
 /// Which seeds to play.
@@ -22,8 +22,6 @@ pub struct Search {
     pub until: Option<Instant>,
     /// Threads that play.
     pub threads: usize,
-    /// Whether histories go wrong, too.
-    pub history: bool,
     /// Whether each run is played a second time and compared.
     pub twice: bool,
     /// After so many failures it ends.
@@ -65,7 +63,7 @@ pub fn play(plan: &Plan, base: &Base, root: &Path) -> Result<Summary, Broken> {
 fn play_twice(plan: &Plan, base: &Base, root: &Path, twice: bool) -> Result<Summary, Broken> {
     let first = play(plan, base, root)?;
     if twice {
-        let second = play(plan, base, root)?;
+        let second = guarded(|| run_again(plan, base, root))?;
         if first != second {
             return Err(format!("one seed, two runs: {first:?} and {second:?}"));
         }
@@ -89,7 +87,7 @@ pub fn search(search: Search, base: &Base, root: &Path, progress: &(dyn Fn(u64) 
                     if n >= search.runs || late || stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    let plan = Plan::drawn(search.first.wrapping_add(n), search.history);
+                    let plan = Plan::drawn(search.first.wrapping_add(n));
                     let played = play_twice(&plan, base, &root, search.twice);
                     let mut found = found.lock().expect("no worker dies with it");
                     found.runs += 1;

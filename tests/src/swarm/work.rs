@@ -42,7 +42,8 @@ impl World {
         let at = self.nodes[node].at;
         let done = match random.below(100) {
             0..=23 => create_pair(&replica, operation),
-            24..=57 => edit(&replica, operation, &mut random),
+            24..=51 => edit(&replica, operation, &mut random),
+            52..=57 => edit_together(&replica, operation, &mut random),
             58..=63 => keyed(&replica, &mut random),
             64..=68 => edit_account(&replica, operation, &mut random),
             69..=71 => archive(&replica, &mut random),
@@ -122,6 +123,8 @@ impl World {
     }
 
     fn change_grants(&mut self, node: usize, random: &mut Random) -> Result<Done> {
+        // Whoever serves nobody asks its upstream.
+        let node = self.nodes[node].upper.filter(|_| self.is_leaf(node)).unwrap_or(node);
         let below: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].upper == Some(node)).collect();
         let Some(lower) = pick(&below, random).copied() else { return Ok(Done::default()) };
         let replica = self.nodes[node].replica.clone();
@@ -135,7 +138,8 @@ impl World {
         }
         for below in 0..self.nodes.len() {
             // What a branch may hold bounds what those below it get.
-            if below == lower || self.nodes[below].upper == Some(lower) {
+            let is_it = self.nodes[below].at == self.nodes[lower].at;
+            if is_it || self.nodes[below].upper == Some(lower) {
                 self.nodes[below].granted_as_ever = false;
             }
         }
@@ -144,12 +148,14 @@ impl World {
     }
 
     fn revoke(&mut self, node: usize, random: &mut Random) -> Result<Done> {
-        let below: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].upper == Some(node)).collect();
-        let leaves: Vec<usize> =
-            below.into_iter().filter(|n| !self.nodes.iter().any(|other| other.upper == Some(*n))).collect();
+        let below = (0..self.nodes.len()).filter(|n| self.nodes[*n].upper == Some(node));
+        let leaves: Vec<usize> = below.filter(|n| self.is_leaf(*n)).collect();
         let Some(lower) = pick(&leaves, random).copied() else { return Ok(Done::default()) };
         self.nodes[node].replica.revoke(NODES[self.nodes[lower].at])?;
-        self.ledger.revoked.entry(lower).or_default();
+        // Its copies are the same device.
+        for copy in (0..self.nodes.len()).filter(|n| self.nodes[*n].at == self.nodes[lower].at) {
+            self.ledger.revoked.entry(copy).or_default();
+        }
         Ok(Done { not_by_hand: true, ..Done::default() })
     }
 
@@ -230,6 +236,23 @@ fn edit(replica: &Replica, operation: u64, random: &mut Random) -> Result<Done> 
     // Values that are typed once only: what replaced one of them wins for ever over it.
     let once = matches!(field, "name" | "lost_reason").then(|| row.text(field).to_owned());
     Ok(Done { replaced: once.map(|before| (id, "opportunity", field, before)), ..Done::default() })
+}
+
+// Two deals in one transaction, and then one of them again: what follows a refused change without depending on it is
+// written again.
+fn edit_together(replica: &Replica, operation: u64, random: &mut Random) -> Result<Done> {
+    let rows = deals(replica, 30)?;
+    let (Some(one), Some(other)) = (pick(&rows, random), pick(&rows, random)) else { return Ok(Done::default()) };
+    let edit = |field: &'static str, half: &str| {
+        vec![Edit::Set(Name::from(field), Value::Text(format!("{field} {operation} {half}")))]
+    };
+    replica.transact(|tx| {
+        tx.edit("opportunity", &one.id, edit("lost_reason", "one"))?;
+        if one.id == other.id { Ok(false) } else { tx.edit("opportunity", &other.id, edit("lost_reason", "other")) }
+    })?;
+    let again = if random.chance(500) { one } else { other };
+    replica.transact(|tx| tx.edit("opportunity", &again.id, edit("notes", "again")))?;
+    Ok(Done::default())
 }
 
 // Several people type the same client: it has one id, made of its name.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use branchline_core::access::Scope;
+use branchline_core::id::RecordId;
 use branchline_core::replica::Replica;
 use branchline_core::time::Millis;
 
 use super::base::{Base, NODES, UPPER};
 use super::eye::{Eye, Id};
 use super::faults::Rates;
+use super::history::Folder;
 use super::ledger::Ledger;
 use super::link::Link;
 use super::plan::{Class, Plan};
@@ -41,6 +43,50 @@ pub(super) struct Node {
     pub(super) scopes: Vec<Scope>,
     /// Its grants are still those.
     pub(super) granted_as_ever: bool,
+    /// Its folder as it once was.
+    pub(super) copy: Option<Folder>,
+    /// It came back as it once was.
+    pub(super) was_set_back: bool,
+}
+
+impl Node {
+    /// A machine whose folder is there.
+    pub(super) fn open(at: usize, upper: Option<usize>, dir: PathBuf, clock: Arc<Clockwork>) -> Result<Self, Broken> {
+        let disk = Disk::in_memory(&dir);
+        let replica = Replica::open(&dir, small::schema(), clock.clone()).map_err(|e| e.to_string())?;
+        let eye = Eye::open(&dir)?;
+        let me = replica.me().map_err(|e| e.to_string())?;
+        Ok(Self {
+            at,
+            upper,
+            dir,
+            clock,
+            disk,
+            replica,
+            eye,
+            person: me.id.0,
+            home: me.home_branch.map(|branch| branch.0),
+            scopes: Vec::new(),
+            paused_until: Millis(0),
+            dirty: false,
+            cut_off: false,
+            granted_as_ever: true,
+            copy: None,
+            was_set_back: false,
+        })
+    }
+
+    /// Goes on in another folder of the same replica.
+    pub(super) fn move_into(&mut self, dir: PathBuf) -> Result<(), Broken> {
+        let disk = Disk::in_memory(&dir);
+        self.replica = Replica::open(&dir, small::schema(), self.clock.clone()).map_err(|e| e.to_string())?;
+        let seen = std::mem::replace(&mut self.eye, Eye::open(&dir)?);
+        // What the observer has seen it has seen.
+        self.eye.log.extend(seen.log);
+        self.eye.cited.extend(seen.cited);
+        (self.disk, self.dir, self.dirty) = (disk, dir, true);
+        Ok(())
+    }
 }
 
 /// The independent streams of one seed.
@@ -49,6 +95,7 @@ pub(super) struct Streams {
     pub(super) disk: Random,
     pub(super) clocks: Random,
     pub(super) schedule: Random,
+    pub(super) history: Random,
 }
 
 /// Everything of one run.
@@ -63,6 +110,13 @@ pub struct World {
     pub(super) ledger: Ledger,
     pub(super) trace: Trace,
     pub(super) summary: Summary,
+    /// Folders that were copied to run twice, and those made since the beginning.
+    pub(super) clones: usize,
+    pub(super) folders: usize,
+    /// Deals that a device has lost without noticing.
+    pub(super) missed: Vec<RecordId>,
+    /// All is quiet in the end.
+    pub(super) settled: bool,
 }
 
 /// Steps for which links may be busy once the faults have stopped.
@@ -79,6 +133,7 @@ impl World {
             disk: stream("disk"),
             clocks: stream("clocks"),
             schedule: stream("schedule"),
+            history: stream("history"),
         };
         let places: Vec<usize> = plan.nodes.iter().copied().collect();
         let mut world = Self {
@@ -92,35 +147,20 @@ impl World {
             ledger: Ledger::default(),
             trace: Trace::default(),
             summary: Summary::default(),
+            clones: 0,
+            folders: 0,
+            missed: Vec::new(),
+            settled: false,
         };
         for at in &places {
             let upper = UPPER[*at].and_then(|upper| places.iter().position(|p| *p == upper));
             let dir = root.join(NODES[*at]);
             base.write(*at, &dir);
             let clock = Clockwork::new(&world.time, plan.seed.wrapping_mul(64).wrapping_add(*at as u64));
-            let disk = Disk::in_memory(&dir);
-            let replica = Replica::open(&dir, small::schema(), clock.clone()).expect("the company opens");
-            let eye = Eye::open(&dir).expect("the observer opens");
-            let me = replica.me().expect("a person");
-            let hub = world.nodes.first().map_or(&replica, |hub| &hub.replica);
-            let scopes = scopes_of(hub, &replica);
+            let mut node = Node::open(*at, upper, dir, clock).expect("the company opens");
+            node.scopes = scopes_of(world.nodes.first().map_or(&node.replica, |hub| &hub.replica), &node.replica);
             let lower = world.nodes.len();
-            world.nodes.push(Node {
-                at: *at,
-                upper,
-                dir,
-                clock,
-                disk,
-                replica,
-                eye,
-                person: me.id.0,
-                home: me.home_branch.map(|branch| branch.0),
-                scopes,
-                paused_until: Millis(0),
-                dirty: false,
-                cut_off: false,
-                granted_as_ever: true,
-            });
+            world.nodes.push(node);
             world.links.extend(upper.map(|upper| Link::new(lower, upper)));
         }
         world
@@ -164,6 +204,12 @@ impl World {
     pub fn settle(&mut self) -> Result<(), Broken> {
         self.calm();
         self.until_quiet()?;
+        if self.edit_what_was_lost() {
+            self.until_quiet()?;
+        }
+        if self.audit_copies() {
+            self.until_quiet()?;
+        }
         if self.review_what_waits() {
             self.until_quiet()?;
         }

@@ -51,6 +51,16 @@ fn read(values: Vec<Value>) -> BTreeMap<String, Value> {
     deals().named(values).into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
+/// It was not projected: lists and reports showed the text as it had been.
+#[test]
+fn what_is_put_in_front_of_a_text_touches_more_than_its_keys_name() {
+    let base = created(&[("notes", text("price"))], person(1), 1);
+    let change = edited(&base, &[set("notes", text("the price"))], person(2), 2);
+    assert_eq!(change.touched_fields(), None);
+    let first = edited(&created(&[("name", text("a"))], person(1), 1), &[set("notes", text("x"))], person(2), 2);
+    assert_eq!(first.touched_fields(), Some(vec!["notes".into()]));
+}
+
 #[test]
 fn a_created_record_reads_as_written_from_state_from_the_change_and_from_its_bytes() {
     let change = create(record(), &deals(), &values(&full()), None, &author(person(2), 0)).unwrap();

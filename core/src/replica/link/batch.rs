@@ -1,17 +1,18 @@
 //! Between log rows and batches of the codec.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{ActorId, ChangeHash, RecordId};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::schema::{FieldType, Schema};
 use crate::store::link_rows::Waiting;
 use crate::store::{Opened, link_rows};
 use crate::wire::chunk::GenesisKind;
-use crate::wire::codec::{self, Binding, Encoder, Outgoing};
+use crate::wire::codec::{self, Binding, Decoded, Encoder, Outgoing};
 
 /// Raw change bytes that a compressed byte stands for, about: batches are cut by raw bytes and bounded by compressed ones.
 pub(super) const RAW_PER_COMPRESSED: usize = 8;
@@ -59,7 +60,7 @@ pub(super) fn encode(conn: &Opened, schema: &Schema, told: &mut Told, items: &[I
             slot.insert(link_rows::collection_name(conn, item.collection)?);
         }
     }
-    let mut origin = Source { conn, schema, told };
+    let mut origin = Source { conn, schema, told, unread: Unread::default() };
     let mut encoder = Encoder::new(level);
     for item in items {
         let change = Outgoing {
@@ -70,8 +71,38 @@ pub(super) fn encode(conn: &Opened, schema: &Schema, told: &mut Told, items: &[I
             tx_end: item.tx_end,
         };
         encoder.push(&change, &mut origin)?;
+        origin.unread.told()?;
     }
     encoder.finish()
+}
+
+/// Decodes a batch; `known` says which change an actor wrote as its so many-th of a record. What it cannot read is no
+/// answer, and told.
+pub(super) fn decoded(
+    bytes: &[u8],
+    known: impl Fn(&RecordId, &ActorId, u64) -> Result<Option<ChangeHash>>,
+) -> Result<Decoded> {
+    let unread = Unread::default();
+    let decoded = codec::decode(bytes, &mut |id, actor, seq| unread.note(known(id, actor, seq)));
+    unread.told()?;
+    decoded
+}
+
+/// What could not be read by whoever can only be answered or not: then nothing is refused, sent or taken in.
+#[derive(Default)]
+pub(super) struct Unread(RefCell<Option<Error>>);
+
+impl Unread {
+    pub(super) fn note<T>(&self, asked: Result<Option<T>>) -> Option<T> {
+        asked.unwrap_or_else(|error| {
+            self.0.replace(Some(error));
+            None
+        })
+    }
+
+    pub(super) fn told(&self) -> Result<()> {
+        self.0.take().map_or(Ok(()), Err)
+    }
 }
 
 /// Whether an encoded batch leaves room in its frame for the message around it.
@@ -83,6 +114,7 @@ struct Source<'a> {
     conn: &'a Opened,
     schema: &'a Schema,
     told: &'a mut Told,
+    unread: Unread,
 }
 
 impl codec::Origin for Source<'_> {
@@ -91,11 +123,11 @@ impl codec::Origin for Source<'_> {
             return None;
         }
         // An actor whose binding is not known here travels without one; the other end judges that.
-        link_rows::binding(self.conn, *actor).ok().flatten()
+        self.unread.note(link_rows::binding(self.conn, *actor))
     }
 
     fn locate(&mut self, record: &RecordId, hash: &ChangeHash) -> Option<(ActorId, u64)> {
-        link_rows::author_of(self.conn, record, hash).ok().flatten()
+        self.unread.note(link_rows::author_of(self.conn, record, hash))
     }
 
     fn genesis_fields(&mut self, collection: &str) -> Vec<(String, GenesisKind)> {

@@ -133,6 +133,7 @@ impl Upstream {
         })?;
         offered.iter().for_each(|id| _ = comparison.offered.remove(id));
         if comparison.offered.is_empty() {
+            mark!("compared");
             peer.position = std::mem::take(&mut comparison.position);
             peer.comparison = None;
         }
@@ -165,6 +166,7 @@ impl Downstream {
     pub(super) fn compare(&mut self, asked: bool) -> Result<Compare> {
         let (asker, round) = Asker::begin(self.replica.read(holding::all)?)?;
         self.asker = Some((asker, asked));
+        self.comparing = true;
         Ok(Compare { want: Vec::new(), round })
     }
 
@@ -179,6 +181,7 @@ impl Downstream {
         let (beyond, hidden) = (asker.beyond(), *asked);
         self.asker = None;
         if !beyond.is_empty() || hidden {
+            mark!("offered_again");
             self.replica.note(|conn| {
                 holding::offer(conn, &beyond, hidden)?;
                 if hidden { blob_rows::offer_all(conn) } else { Ok(()) }
@@ -188,7 +191,9 @@ impl Downstream {
     }
 
     /// Both ends have exchanged what they lacked; gives when to look again.
-    pub(super) fn reconciled(&self) -> Result<Millis> {
+    pub(super) fn reconciled(&mut self) -> Result<Millis> {
+        self.comparing = false;
+        self.lacks_nothing()?;
         let now = self.replica.environment().now();
         self.replica.note(|conn| {
             meta::set_integer(conn, key::AUDITED_AT, now.0)?;

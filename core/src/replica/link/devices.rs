@@ -118,7 +118,7 @@ impl Replica {
         let role = role.map_or_else(|| device.role.clone(), str::to_owned);
         let wanted = DeviceRow { scopes, role, ..device.clone() };
         let granted = self.grants_of(&wanted)?;
-        access::may_enrol(&self.own_grants()?, &granted, false, &|scope| self.branch_of(scope).unwrap_or_default())?;
+        access::may_enrol(&self.own_grants()?, &granted, false, &|scope| self.branch_of(scope))?;
         let field = || Name::from("scopes");
         let lost = device.scopes.iter().filter(|scope| !wanted.scopes.contains(scope));
         let gained = wanted.scopes.iter().filter(|scope| !device.scopes.contains(scope));

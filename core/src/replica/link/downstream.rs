@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::batch::{Item, RAW_PER_COMPRESSED, Told, digest, encode, fits};
+use super::batch::{Item, RAW_PER_COMPRESSED, Told, decoded, digest, encode, fits};
 use super::gone::{self, Reasons};
 use super::ingest::Refused;
 use super::state::{add, key};
@@ -10,6 +10,7 @@ use crate::access::Scope;
 use crate::document::{Foreign, Refusal, vet_rebuilt};
 use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
+use crate::limits::WANT_RECORDS_MAX;
 use crate::replica::Replica;
 use crate::store::link_rows::{self, Waiting};
 use crate::store::{Appended, Origin, Writer, feed, meta, refetch, set_refetch};
@@ -20,7 +21,7 @@ use crate::sync::downstream::{Reply, Request};
 use crate::sync::pace::Budget;
 use crate::time::Millis;
 use crate::wire::codec;
-use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, Welcome};
+use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, ReturnedChange, Welcome};
 
 /// Answers a downstream session's requests for one connection.
 pub struct Downstream {
@@ -31,6 +32,11 @@ pub struct Downstream {
     pushed: Vec<Sent>,
     /// The comparison that goes on, and whether the upstream has asked for it.
     pub(super) asker: Option<(Asker, bool)>,
+    /// From the first round of a comparison until both ends have exchanged what it has found.
+    pub(super) comparing: bool,
+    // Records whose past did not come, and the position that waits for them: a cut line brings all of it once more.
+    lacking: BTreeSet<RecordId>,
+    held_back: Vec<u8>,
 }
 
 impl Downstream {
@@ -40,7 +46,8 @@ impl Downstream {
     /// `no_upstream` on a hub.
     pub fn new(replica: Replica) -> Result<Self> {
         let upstream = replica.upstream_device()?.ok_or_else(|| Error::usage("no-upstream"))?;
-        Ok(Self { replica, upstream, told: Told::default(), pushed: Vec::new(), asker: None })
+        let (told, pushed, asker, comparing) = (Told::default(), Vec::new(), None, false);
+        Ok(Self { replica, upstream, told, pushed, asker, comparing, lacking: BTreeSet::new(), held_back: Vec::new() })
     }
 
     fn answer(&mut self, request: Request) -> Result<Reply> {
@@ -49,7 +56,8 @@ impl Downstream {
             Request::Enrolled(_) => Err(Error::protocol("unexpected-message")),
             Request::Welcome(welcome, round_trip_ms) => {
                 self.welcome(&welcome, round_trip_ms)?;
-                Ok(Reply::Welcomed(Vec::from_iter(self.replica.read(refetch)?), self.audit()?))
+                let lacking = self.replica.read(refetch)?.into_iter().take(WANT_RECORDS_MAX);
+                Ok(Reply::Welcomed(lacking.collect(), self.audit()?))
             }
             Request::Compare(asked) => self.compare(asked).map(Reply::Compare),
             Request::Compared(answer) => self.compared(&answer).map(Reply::Compare),
@@ -59,6 +67,7 @@ impl Downstream {
             Request::Push(budget) => self.push(budget).map(Reply::Push),
             Request::Acknowledged(ack) => self.acknowledged(&ack),
             Request::Granted(grant) => self.granted(&grant).map(|()| Reply::Done),
+            Request::Returned(changes) => self.returned(&changes).map(Reply::Returned),
             Request::Summary => self.summary(),
             Request::Blob(request) => self.blob(request).map(Reply::Blob),
         }
@@ -101,30 +110,40 @@ impl Downstream {
     }
 
     pub(super) fn apply(&mut self, batch: &Batch) -> Result<Reply> {
-        let mut want: Vec<RecordId> = Vec::new();
         let now = self.replica.corrected_now();
-        let ((changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
-            let new = take_in(writer, batch, &mut want)?;
+        let (mut lacking, whole) = (self.lacking.clone(), batch.position.is_empty() && !self.comparing);
+        let position = if batch.position.is_empty() { &self.held_back } else { &batch.position };
+        let ((mut want, changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
+            let taken = take_in(writer, batch)?;
             let replaying = gone::reset(writer, &batch.resets, now)?;
             for record in &batch.purge {
                 writer.leave(record)?;
             }
+            // What was asked for comes whole and by itself; what has left need not come.
+            lacking.retain(|id| !(whole && taken.records.contains(id)) && !batch.purge.contains(id));
+            lacking.extend(&taken.missing);
             for verdict in &batch.verdicts {
                 gone::hear(writer, verdict)?;
             }
-            if !batch.position.is_empty() && !canary!("apply_without_cursor") {
-                meta::set(writer.connection(), key::POSITION, &batch.position)?;
-                // The witness says what the position does not: it is kept only while it is the newer of the two.
-                meta::clear(writer.connection(), key::WITNESS)?;
-                writer.mark_dirty();
+            if lacking.is_empty() && !canary!("apply_without_cursor") {
+                stand_at(writer, position)?;
             }
-            add(writer.connection(), key::PULLED, new)?;
-            Ok((new, replaying))
+            add(writer.connection(), key::PULLED, taken.new)?;
+            Ok(([taken.broken, taken.missing].concat(), taken.new, replaying))
         })?;
+        self.held_back = if lacking.is_empty() { Vec::new() } else { position.clone() };
+        self.lacking = lacking;
         want.sort_unstable();
         want.dedup();
         let replayed = replaying && self.replica.replay_refused()?;
         Ok(Reply::Applied { changes, want, replayed })
+    }
+
+    /// Both ends hold the same: what was lacking is here.
+    pub(super) fn lacks_nothing(&mut self) -> Result<()> {
+        self.lacking.clear();
+        let position = std::mem::take(&mut self.held_back);
+        self.replica.write(Origin::Upstream, |writer| stand_at(writer, &position)).map(|_| ())
     }
 
     fn push(&mut self, budget: Budget) -> Result<Option<(Vec<u8>, u64)>> {
@@ -156,6 +175,15 @@ impl Downstream {
         let scopes: Vec<Scope> = grant.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
         self.replica.write(Origin::Upstream, |writer| writer.assign(&grant.role, &scopes))?;
         Ok(())
+    }
+
+    /// Keeps what was refused further up. Whether something was written again.
+    pub(super) fn returned(&self, changes: &[ReturnedChange]) -> Result<bool> {
+        let now = self.replica.corrected_now();
+        let own = self.replica.device();
+        let (replaying, _) =
+            self.replica.write(Origin::Upstream, |writer| gone::take_back(writer, changes, &own, now))?;
+        Ok(replaying && self.replica.replay_refused()?)
     }
 
     fn summary(&self) -> Result<Reply> {
@@ -296,22 +324,40 @@ pub(super) fn complete_through(replica: &Replica, emptied: bool) -> Result<Optio
     })
 }
 
-// Makes the changes of a batch durable. Gives back how many were new, and adds the records that it lacks to `want`.
-fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> Result<u64> {
+/// What became of the changes of a batch.
+struct Taken {
+    new: u64,
+    /// The records that it is about.
+    records: BTreeSet<RecordId>,
+    /// Records that are damaged here, to be asked for.
+    broken: Vec<RecordId>,
+    /// Records whose past is not here.
+    missing: Vec<RecordId>,
+}
+
+// The position up to which everything has come; none: as before.
+fn stand_at(writer: &mut Writer<'_>, position: &[u8]) -> Result<()> {
+    if position.is_empty() {
+        return Ok(());
+    }
+    writer.mark_dirty();
+    meta::set(writer.connection(), key::POSITION, position)?;
+    // The witness says what the position does not: it is kept only while it is the newer of the two.
+    meta::clear(writer.connection(), key::WITNESS)
+}
+
+// Makes the changes of a batch durable.
+fn take_in(writer: &mut Writer<'_>, batch: &Batch) -> Result<Taken> {
     let decoded = match batch.changes.as_slice() {
         [] => codec::Decoded::default(),
-        bytes => codec::decode(bytes, &mut |id, actor, seq| {
-            feed::change_of(writer.connection(), id, actor, seq).ok().flatten()
-        })?,
+        bytes => decoded(bytes, |id, actor, seq| feed::change_of(writer.connection(), id, actor, seq))?,
     };
     for binding in &decoded.bindings {
         writer.bind_actor(binding)?;
     }
     let broken = mend(writer, &decoded)?;
-    if !batch.position.is_empty() {
-        want.extend(&broken);
-    }
-    want.extend(decoded.missing.iter().filter_map(|m| decoded.records.get(m.record)).map(|(id, _)| *id));
+    let lacking = |record: usize| decoded.records.get(record).map(|(id, _)| *id);
+    let mut missing: Vec<RecordId> = decoded.missing.iter().filter_map(|m| lacking(m.record)).collect();
     let mut new = 0;
     for change in &decoded.changes {
         let Some((record, collection)) = decoded.records.get(change.record) else { continue };
@@ -334,11 +380,19 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch, want: &mut Vec<RecordId>) -> 
                     new += 1;
                 }
             }
-            Err(Refusal::Missing { .. }) => want.push(*record),
+            Err(Refusal::Missing { .. }) => missing.push(*record),
             Err(refusal) => return Err(Error::from(refusal).at(record.to_string())),
         }
     }
-    Ok(new)
+    if !missing.is_empty() {
+        mark!("dependency_missing");
+    }
+    if canary!("forget_a_pending_dependency") {
+        missing.clear();
+    }
+    let records = decoded.records.iter().map(|(id, _)| *id).collect();
+    let broken = if batch.position.is_empty() { Vec::new() } else { broken.into_iter().collect() };
+    Ok(Taken { new, records, broken, missing })
 }
 
 // Records that left our scopes while something typed here waited: delivered or quarantined by now.

@@ -1,17 +1,17 @@
 //! What the upstream refused or retracted leaves its record here and stands in quarantine, with all that followed it.
 //!
 //! What a person here had typed on top of it is marked to be written again; at a branch, what came from below is left to
-//! the device that it came from, which hears of the retraction in its turn.
+//! the device that it came from. That one may hold the record no more, so it gets its changes back with their bytes.
 
 use std::collections::HashMap;
 
-use super::ingest::{BROUGHT_ALREADY, FOLLOWS_REFUSED, Refused};
+use super::ingest::{BROUGHT_ALREADY, FOLLOWS_REFUSED, Refused, actor_of};
 use crate::error::Result;
-use crate::id::{ChangeHash, RecordId};
+use crate::id::{ActorId, ChangeHash, DeviceId, RecordId};
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
-use crate::store::{Fate, Lineage, Removed, Writer};
+use crate::store::{Fate, Lineage, Removed, Writer, link_rows};
 use crate::time::Millis;
-use crate::wire::message::{Outcome, Reset, Verdict};
+use crate::wire::message::{Outcome, Reset, ReturnedChange, Verdict};
 
 /// Why changes went, by their names; those that are not named only followed others.
 pub(super) type Reasons = HashMap<(RecordId, ChangeHash), Refused>;
@@ -38,6 +38,49 @@ pub(super) fn reset(writer: &mut Writer<'_>, resets: &[Reset], now: Millis) -> R
         let removed = writer.reset(&reset.record, &reset.heads)?;
         replaying |= quarantine(writer, removed, &reasons, now)?;
     }
+    Ok(replaying)
+}
+
+/// Keeps changes of one transaction that went up from here and were refused further up. Those that stand here are taken
+/// out; of the others the record may have left. Whether something is to be written again.
+pub(super) fn take_back(
+    writer: &mut Writer<'_>,
+    changes: &[ReturnedChange],
+    own: &DeviceId,
+    now: Millis,
+) -> Result<bool> {
+    let mut reasons = Reasons::new();
+    for one in changes {
+        if link_rows::author_of(writer.connection(), &one.record, &one.hash)?.is_some() {
+            reasons.insert((one.record, one.hash), Refused::new(&one.code, one.detail.clone()));
+        }
+    }
+    let mut replaying = if reasons.is_empty() { false } else { refuse(writer, &reasons, now)? };
+    let mut tx = None;
+    for one in changes {
+        let kept = kept_rows::find(writer.connection(), Queue::Quarantine, &one.record, &one.hash)?;
+        tx = tx.or(kept.map(|row| row.tx));
+    }
+    let tx = tx.unwrap_or_else(|| writer.advance());
+    for one in changes {
+        if kept_rows::find(writer.connection(), Queue::Quarantine, &one.record, &one.hash)?.is_some() {
+            continue;
+        }
+        mark!("given_back");
+        let actor = actor_of(&one.raw);
+        let binding = link_rows::binding(writer.connection(), actor)?;
+        let removed = Kept {
+            record: one.record,
+            collection: one.collection.clone(),
+            hash: one.hash,
+            actor,
+            raw: one.raw.clone(),
+            tx,
+            device: binding.map(|binding| binding.device).filter(|device| device != own),
+        };
+        replaying |= keep(writer, removed, &Refused::new(&one.code, one.detail.clone()), now)?;
+    }
+    writer.mark_dirty();
     Ok(replaying)
 }
 
@@ -73,35 +116,69 @@ fn quarantine(writer: &mut Writer<'_>, removed: Vec<Removed>, reasons: &Reasons,
             Lineage::Below(device) => Some(device),
         };
         let refused = named(&one).or(of_transaction.get(&one.tx).copied()).unwrap_or(&follows);
-        let again = refused.code == FOLLOWS_REFUSED && device.is_none();
-        replaying |= again;
-        let row = KeptRow {
-            n: 0,
+        let kept = Kept {
             record: one.record,
             collection: one.collection.to_string(),
             hash: one.change.hash(),
             actor: one.change.actor(),
             raw: one.change.raw().to_vec(),
-            device,
             tx: one.tx,
-            code: refused.code.clone(),
-            detail: refused.detail.clone(),
-            at: now,
-            fate: if again { Fate::Replaying } else { Fate::Waiting },
-            closed_at: None,
-            closed_by: None,
+            device,
         };
-        mark!("quarantined");
-        if !canary!("throw_away_what_is_refused") {
-            kept_rows::keep(writer.connection(), Queue::Quarantine, &row)?;
-        }
-        if refused.code == BROUGHT_ALREADY
-            && let Some(kept) = kept_rows::find(writer.connection(), Queue::Quarantine, &row.record, &row.hash)?
-        {
-            let closing = Closing { fate: Fate::Retried, by: None, at: now, seq: 0 };
-            kept_rows::close(writer.connection(), Queue::Quarantine, kept.n, &closing)?;
-        }
+        replaying |= keep(writer, kept, refused, now)?;
     }
     writer.mark_dirty();
     Ok(replaying)
+}
+
+/// A change on its way into quarantine.
+struct Kept {
+    record: RecordId,
+    collection: String,
+    hash: ChangeHash,
+    actor: ActorId,
+    raw: Vec<u8>,
+    tx: u64,
+    /// The downstream that it came from; none: written here.
+    device: Option<DeviceId>,
+}
+
+// Whether it is to be written again.
+fn keep(writer: &mut Writer<'_>, kept: Kept, refused: &Refused, now: Millis) -> Result<bool> {
+    let Kept { record, collection, hash, actor, raw, tx, device } = kept;
+    let again = refused.code == FOLLOWS_REFUSED && device.is_none();
+    let fate = if again { Fate::Replaying } else { Fate::Waiting };
+    let (code, detail) = (refused.code.clone(), refused.detail.clone());
+    let (closed_at, closed_by) = (None, None);
+    let row = KeptRow {
+        n: 0,
+        record,
+        collection,
+        hash,
+        actor,
+        raw,
+        device,
+        tx,
+        code,
+        detail,
+        at: now,
+        fate,
+        closed_at,
+        closed_by,
+    };
+    mark!("quarantined");
+    if !canary!("throw_away_what_is_refused") {
+        kept_rows::keep(writer.connection(), Queue::Quarantine, &row)?;
+    }
+    if refused.code == BROUGHT_ALREADY
+        && let Some(kept) = kept_rows::find(writer.connection(), Queue::Quarantine, &row.record, &row.hash)?
+    {
+        let closing = Closing { fate: Fate::Retried, by: None, at: now, seq: 0 };
+        kept_rows::close(writer.connection(), Queue::Quarantine, kept.n, &closing)?;
+    }
+    if device.is_some() && !canary!("give_nothing_back") {
+        let seq = writer.advance();
+        kept_rows::give_back(writer.connection(), &row.record, &row.hash, seq)?;
+    }
+    Ok(again)
 }

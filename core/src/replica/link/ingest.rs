@@ -8,16 +8,15 @@
 //! After this log was set back, downstreams bring back what stood in it, whoever had written that. What the carrier could
 //! not have written is taken in all the same, and marked for review; but what gives rights waits for a person.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::batch::digest;
+use super::batch::{Unread, decoded, digest};
 use super::bench::{Bench, text_of};
 use super::state::key;
 use super::upstream::Upstream;
 use crate::document::{Foreign, Refusal, State, Vetted, vet_rebuilt};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::{ActorId, ChangeHash, DeviceId, RecordId, WorkspaceId};
 use crate::limits::{REVIEW_BYTES_MAX, TURN_CHANGES_MIN};
 use crate::message::Language;
@@ -28,7 +27,8 @@ use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
 use crate::store::link_rows::{self, DeviceRow, LinkRow, OwnWork};
 use crate::store::{Appended, Committed, Fate, Opened, Origin, Writer, feed, meta};
 use crate::sync::position::Position;
-use crate::wire::codec::{self, Decoded, DecodedChange};
+use crate::wire::chunk;
+use crate::wire::codec::{Decoded, DecodedChange};
 use crate::wire::message::{Ack, RefusedChange};
 
 /// It follows a change that was refused.
@@ -103,8 +103,7 @@ impl Upstream {
 
     // Before the turn to write: it takes a while, and what a device follows was here before it wrote.
     fn read_push(&self, bytes: &[u8], taken: Taken) -> Result<Push> {
-        let decoded =
-            self.replica.read(|conn| codec::decode(bytes, &mut |id, actor, seq| known(conn, id, actor, seq)))?;
+        let decoded = self.replica.read(|conn| decoded(bytes, |id, actor, seq| known(conn, id, actor, seq)))?;
         Ok(Push::of(decoded, taken))
     }
 
@@ -261,28 +260,13 @@ fn note_work(writer: &mut Writer<'_>, device: &DeviceId, link: Option<LinkRow>) 
     }
 }
 
-/// What could not be read while a change was judged: then nothing is refused, and nothing taken in.
-#[derive(Default)]
-struct Unread(RefCell<Option<Error>>);
-
-impl Unread {
-    fn note<T>(&self, asked: Result<Option<T>>) -> Option<T> {
-        asked.unwrap_or_else(|error| {
-            self.0.replace(Some(error));
-            None
-        })
-    }
-
-    fn told(&self) -> Result<()> {
-        self.0.take().map_or(Ok(()), Err)
-    }
-}
-
 // What a change of a push may name as followed: a change of the log, or one that was refused. What follows a refused
 // change must come together before it can be refused, too.
-fn known(conn: &Opened, record: &RecordId, actor: &ActorId, seq: u64) -> Option<ChangeHash> {
-    let logged = feed::change_of(conn, record, actor, seq).ok().flatten();
-    logged.or_else(|| kept_rows::change_of(conn, record, actor, seq).ok().flatten())
+fn known(conn: &Opened, record: &RecordId, actor: &ActorId, seq: u64) -> Result<Option<ChangeHash>> {
+    match feed::change_of(conn, record, actor, seq)? {
+        Some(logged) => Ok(Some(logged)),
+        None => kept_rows::change_of(conn, record, actor, seq),
+    }
 }
 
 // Who brings a push.
@@ -353,6 +337,11 @@ fn transactions(decoded: &Decoded) -> Vec<std::ops::Range<usize>> {
         ranges.push(start..decoded.changes.len());
     }
     ranges
+}
+
+/// The actor that a change names, if its bytes can be read so far.
+pub(super) fn actor_of(raw: &[u8]) -> ActorId {
+    chunk::parse(raw).ok().and_then(|chunk| ActorId::from_slice(chunk.actor)).unwrap_or_default()
 }
 
 struct Intake<'i, 'w> {
@@ -574,6 +563,7 @@ impl Intake<'_, '_> {
 
     // It stands in its record, and in the queue for somebody to look at it. Its bytes are in the log.
     fn mark(&mut self, one: &Judged) -> Result<()> {
+        mark!("carried_back");
         let tx = match self.carried {
             Some(tx) => tx,
             None => kept_rows::next_transaction(self.writer.connection())?,
@@ -618,10 +608,7 @@ impl Intake<'_, '_> {
         let refused = if full { &beyond } else { refused };
         for change in changes {
             let Some((record, collection)) = decoded.records.get(change.record) else { continue };
-            let actor = crate::wire::chunk::parse(decoded.raw(change))
-                .ok()
-                .and_then(|chunk| ActorId::from_slice(chunk.actor))
-                .unwrap_or_default();
+            let actor = actor_of(decoded.raw(change));
             let row = KeptRow {
                 n: 0,
                 record: *record,

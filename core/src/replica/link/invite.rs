@@ -104,7 +104,7 @@ impl Replica {
         let own = self.own_grants()?;
         let granted = Grants { scopes: scopes.to_vec(), role: self.role_named(role)? };
         let new_person = invitation.user.is_none() && !invitation.branch;
-        access::may_enrol(&own, &granted, new_person, &|scope| self.branch_of(scope).unwrap_or_default())
+        access::may_enrol(&own, &granted, new_person, &|scope| self.branch_of(scope))
     }
 
     /// The branch of this code or name, made if there is none.

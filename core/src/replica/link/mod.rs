@@ -62,6 +62,16 @@ impl Replica {
         self.inner.write(origin, work)
     }
 
+    /// Takes a record out without a word, as a fault of the machine might: nobody notices before something comes that follows
+    /// it, or before the next audit. For simulations.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    #[cfg(feature = "canary")]
+    pub fn lose(&self, record: &RecordId) -> Result<()> {
+        self.write(Origin::Upstream, |writer| writer.purge(record)).map(|_| ())
+    }
+
     // Writes rows beside the log.
     pub(super) fn note<T>(&self, work: impl FnOnce(&Opened) -> Result<T>) -> Result<T> {
         let noted = self.inner.write(Origin::Local, |writer| {

@@ -172,7 +172,7 @@ impl Replica {
         }
         let own = self.own_grants()?;
         let asked = Grants { role: own.role.clone(), scopes: scopes.clone() };
-        if !narrower(&asked, &own, &|scope| self.branch_of(scope).unwrap_or_default()) {
+        if !narrower(&asked, &own, &|scope| self.branch_of(scope))? {
             return Err(Error::denied("denied-grant").with("own", &**own.role.name()).with("role", &**own.role.name()));
         }
         Ok(scopes)

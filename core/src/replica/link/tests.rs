@@ -37,10 +37,14 @@ fn joined(hub: &Replica, dir: &Path) -> Replica {
 
 fn joined_as(hub: &Replica, dir: &Path, branch: bool) -> Replica {
     let scopes = vec!["workspace".to_owned()];
-    let invitation = Invitation { name: "phone".into(), branch, scopes, expires_ms: 60_000, ..Invitation::default() };
+    join(hub, dir, Invitation { name: "phone".into(), branch, scopes, ..Invitation::default() })
+}
+
+fn join(hub: &Replica, dir: &Path, invitation: Invitation) -> Replica {
+    let invitation = Invitation { expires_ms: 60_000, ..invitation };
     let code = InvitationCode::parse(&hub.invite(&invitation).unwrap().code).unwrap();
-    let schema = crm::builtin().clone();
-    let mut joiner = Joiner::new(&dir.join("phone"), code, schema, Arc::new(SystemEnvironment)).unwrap();
+    let (schema, folder) = (crm::builtin().clone(), dir.join(&invitation.name));
+    let mut joiner = Joiner::new(&folder, code, schema, Arc::new(SystemEnvironment)).unwrap();
     let mut up = Upstream::new(hub.clone(), None);
     let downstream::Reply::Enrol(asked) = joiner.execute(downstream::Request::Greet(NONCE)) else { panic!("no enrol") };
     let upstream::Reply::Enrolled(enrolled) = up.execute(upstream::Request::Enrol(asked, NONCE)) else {
@@ -57,13 +61,7 @@ fn exchange(lower: &Replica, upper: &Replica) {
 
 /// As [`exchange`], and each batch with changes says that these records have left.
 fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
-    let (mut down, mut up) = (Downstream::new(lower.clone()).unwrap(), Upstream::new(upper.clone(), None));
-    let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else { panic!("no hello") };
-    let welcome = match up.execute(upstream::Request::Admit(hello, NONCE)) {
-        upstream::Reply::Welcome { welcome, .. } => welcome,
-        other => panic!("{other:?}"),
-    };
-    down.execute(downstream::Request::Welcome(welcome, 0));
+    let (mut down, mut up) = connect(lower, upper);
     while let downstream::Reply::Push(Some((bytes, _))) = down.execute(downstream::Request::Push(BUDGET)) {
         let ack = match up.execute(upstream::Request::Ingest(1, bytes)) {
             upstream::Reply::Ack(ack, _) => ack,
@@ -72,7 +70,9 @@ fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
         let heard = down.execute(downstream::Request::Acknowledged(ack));
         assert!(matches!(heard, downstream::Reply::Acknowledged(..)), "{heard:?}");
     }
-    while let upstream::Reply::Batch(Some(mut batch)) = up.execute(upstream::Request::Feed(BUDGET)) {
+    while let upstream::Reply::Batch(Some(mut batch)) | upstream::Reply::Led(_, mut batch) =
+        up.execute(upstream::Request::Feed(BUDGET))
+    {
         if !batch.changes.is_empty() {
             batch.purge.extend(purge);
         }
@@ -80,6 +80,18 @@ fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
         assert!(matches!(applied, downstream::Reply::Applied { .. }), "{applied:?}");
         up.execute(upstream::Request::Confirmed);
     }
+}
+
+/// Both ends of a line that was just made.
+fn connect(lower: &Replica, upper: &Replica) -> (Downstream, Upstream) {
+    let (mut down, mut up) = (Downstream::new(lower.clone()).unwrap(), Upstream::new(upper.clone(), None));
+    let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else { panic!("no hello") };
+    let welcome = match up.execute(upstream::Request::Admit(hello, NONCE)) {
+        upstream::Reply::Welcome { welcome, .. } => welcome,
+        other => panic!("{other:?}"),
+    };
+    down.execute(downstream::Request::Welcome(welcome, 0));
+    (down, up)
 }
 
 fn lead(replica: &Replica, name: &str) -> RecordId {
@@ -245,6 +257,112 @@ fn a_process_killed_between_a_refusal_and_the_replay_goes_on_with_the_next_link(
     assert_eq!(fates(&phone), [waiting, ("follows_refused".to_owned(), Fate::Replayed)]);
     let again = phone.history("lead", &id).unwrap().iter().filter(|e| &*e.field == "company").count();
     assert_eq!(again, 1, "once");
+}
+
+/// Where a part of a transaction is refused by name, because the record of another part has left: all of it waits.
+#[test]
+fn a_refused_transaction_waits_whole_whatever_part_of_it_was_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let (one, other) = (lead(&phone, "one"), lead(&phone, "other"));
+    exchange(&phone, &hub);
+    let company = |name: &str| vec![Edit::Set("company".into(), Value::Text(name.into()))];
+    let both = phone.transact(|tx| {
+        tx.edit("lead", &one, company("Orbit"))?;
+        tx.edit("lead", &other, company("Orbit"))
+    });
+    both.unwrap();
+    let named = phone.inner.read(|view| Ok(view.standing(&one)?.heads()[0])).unwrap();
+    let now = phone.corrected_now();
+    let reasons = [((one, named), Refused::new("denied_owner", ""))].into();
+    let (again, _) = phone.write(Origin::Upstream, |writer| gone::refuse(writer, &reasons, now)).unwrap();
+    let waiting = || ("denied_owner".to_owned(), Fate::Waiting);
+    assert_eq!((again, fates(&phone)), (false, vec![waiting(), waiting()]));
+}
+
+#[test]
+fn what_was_retracted_while_a_record_was_elsewhere_does_not_stand_where_it_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = join(&hub, dir.path(), Invitation { name: "phone".into(), ..Invitation::default() });
+    let everything = |name: &str| {
+        let (role, scopes) = (Some("owner".to_owned()), vec!["workspace".to_owned()]);
+        join(&hub, dir.path(), Invitation { name: name.into(), role, scopes, ..Invitation::default() })
+    };
+    let (one, other) = (everything("one"), everything("other"));
+    exchange(&phone, &hub);
+    let id = lead(&phone, "wanderer");
+    for lower in [&phone, &one, &other] {
+        exchange(lower, &hub);
+    }
+    let edit = |replica: &Replica, field: &str, value: Value| {
+        let edits = vec![Edit::Set(field.into(), value)];
+        replica.transact(|tx| tx.edit("lead", &id, edits)).unwrap();
+        replica.inner.read(|view| Ok(view.standing(&id)?.changes().last().unwrap().hash())).unwrap()
+    };
+    let refused = edit(&one, "company", Value::Text("Orbit".into()));
+    edit(&other, "owner", Value::Reference(hub.me().unwrap().id));
+    exchange(&one, &hub);
+    exchange(&phone, &hub);
+    assert_eq!(phone.record("lead", &id).unwrap().text("company"), "Orbit");
+    // It leaves, is retracted, and comes back, and the phone hears of all that at once.
+    exchange(&other, &hub);
+    hub.write(Origin::Local, |writer| writer.retract(&[(id, refused)]).map(|_| ())).unwrap();
+    edit(&hub, "owner", Value::Reference(phone.me().unwrap().id));
+    exchange(&phone, &hub);
+    assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
+    assert_eq!(phone.record("lead", &id).unwrap().text("company"), "");
+    assert!(phone.verify(false).unwrap().is_sound());
+}
+
+/// A batch brings an edit of a record that the phone has lost: the line is cut before the record comes whole.
+#[test]
+fn a_position_waits_for_what_a_change_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    let id = lead(&hub, "lost and found");
+    exchange(&phone, &hub);
+    phone.write(Origin::Upstream, |writer| writer.purge(&id)).unwrap();
+    let edits = vec![Edit::Set("company".into(), Value::Text("Orbit".into()))];
+    hub.transact(|tx| tx.edit("lead", &id, edits)).unwrap();
+    let fed = |(down, up): &mut (Downstream, Upstream)| {
+        let upstream::Reply::Batch(Some(batch)) = up.execute(upstream::Request::Feed(BUDGET)) else { return None };
+        let applied = down.execute(downstream::Request::Apply(batch));
+        up.execute(upstream::Request::Confirmed);
+        let downstream::Reply::Applied { want, .. } = applied else { panic!("{applied:?}") };
+        Some(want)
+    };
+    for _ in 0..2 {
+        assert_eq!(fed(&mut connect(&phone, &hub)), Some(vec![id]), "the line was cut: it comes once more");
+    }
+    let mut line = connect(&phone, &hub);
+    fed(&mut line);
+    let upstream::Reply::Batch(Some(whole)) = line.1.execute(upstream::Request::Whole(vec![id])) else {
+        panic!("no answer")
+    };
+    line.0.execute(downstream::Request::Apply(whole));
+    assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
+    assert_eq!(fed(&mut connect(&phone, &hub)), None, "it stands where the hub does");
+}
+
+/// What a scope log says of a record that is gone would be told of another one, to somebody who may not hold that.
+#[test]
+fn the_number_of_a_record_that_is_gone_is_not_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    let number = |replica: &Replica| replica.sql("SELECT max(n) AS n FROM lead").unwrap()[0]["n"].as_u64().unwrap();
+    let id = lead(&phone, "gone");
+    let before = number(&phone);
+    exchange(&phone, &hub);
+    phone.write(Origin::Upstream, |writer| writer.purge(&id)).unwrap();
+    drop(phone);
+    let phone = crm::open(&dir.path().join("phone"), Arc::new(SystemEnvironment)).unwrap();
+    lead(&phone, "new");
+    assert!(number(&phone) > before);
 }
 
 #[test]

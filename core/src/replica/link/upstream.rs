@@ -22,7 +22,7 @@ use crate::sync::pace::Budget;
 use crate::sync::position::{Position, Seal};
 use crate::sync::upstream::{Reply, Request};
 use crate::time::Millis;
-use crate::wire::message::{Batch, Grant, Hello, Nonce, Welcome};
+use crate::wire::message::{Batch, Grant, Hello, Message, Nonce, Welcome};
 
 /// Answers an upstream session's requests for one connection.
 pub struct Upstream {
@@ -194,13 +194,16 @@ impl Upstream {
             let row = link_rows::link(conn, &device.id)?.unwrap_or_default();
             let first = row.epoch == 0 && row.offered == 0;
             let stale = !first && hello.epoch != row.epoch && hello.epoch != row.offered;
+            let stale = stale && !canary!("take_a_copy_for_its_original");
             // A revoked device is let in only to hand over for review what was typed on it; it gets nothing.
             let standing = match revoked {
                 true => Standing::Known(beginning(conn, timeline)?, u64::MAX),
                 false => standing(conn, timeline, &seal, hello)?,
             };
             let own = link_rows::own_work(conn, &device.id)?;
-            if stale || own.last > standing.held() {
+            let lacks = own.last > standing.held() && !canary!("take_a_copy_for_its_original");
+            if stale || lacks {
+                mark!("copy_noticed");
                 // Another copy of the folder, or an older one: it may lack what came from this device meanwhile. Or the
                 // answer to its last push was lost, and it gets that once more.
                 let copied_at = feed::log_end(conn)?;
@@ -231,7 +234,10 @@ impl Upstream {
         let _ = self.admitted.set(device.id);
         let (differs, lost) = match &standing {
             Standing::Known(..) => (false, false),
-            Standing::Differs { here } => (true, *here),
+            Standing::Differs { here } => {
+                mark!("rollback_noticed");
+                (true, *here)
+            }
         };
         let position = if let Standing::Known(position, _) = standing { position } else { Position::default() };
         let carries = !revoked && (lost || certificate.is_some());
@@ -248,11 +254,11 @@ impl Upstream {
         Ok(())
     }
 
-    /// The next batch of a file, with the grant where it has changed.
-    pub(super) fn next_batch(&mut self, budget: Budget) -> Result<Option<(Option<Grant>, Batch)>> {
+    /// The next batch of a file, with what goes before it.
+    pub(super) fn next_batch(&mut self, budget: Budget) -> Result<Option<(Vec<Message>, Batch)>> {
         let fed = match self.feed(budget)? {
-            Reply::Granted(grant, batch) => Some((Some(grant), batch)),
-            Reply::Batch(batch) => batch.map(|batch| (None, batch)),
+            Reply::Led(before, batch) => Some((before, batch)),
+            Reply::Batch(batch) => batch.map(|batch| (Vec::new(), batch)),
             _ => None,
         };
         self.confirmed()?;
@@ -283,7 +289,10 @@ impl Upstream {
             loop {
                 let mut fed = feed::feed(conn, &viewer, from, raw_budget)?;
                 if beyond.is_some() {
-                    fed.verdicts.extend(feed::verdicts(conn, &device.id, from.seq)?);
+                    // It may not have heard of what lies before.
+                    let reached = std::mem::replace(&mut fed.position.seq, from.seq);
+                    feed::tell(conn, &viewer, &mut fed, 0)?;
+                    fed.position.seq = reached;
                 }
                 let count = fed.changes.len() as u64;
                 let changes = encode_fed(conn, &replica, &mut told, std::mem::take(&mut fed.changes), budget.level)?;
@@ -316,10 +325,13 @@ impl Upstream {
             verdicts: fed.verdicts,
             changes,
         };
+        let mut before = Vec::new();
         if news {
             mark!("grant_told");
+            before.push(Message::Grant(grant));
         }
-        Ok(if news { Reply::Granted(grant, batch) } else { Reply::Batch(Some(batch)) })
+        before.extend(fed.returned.into_iter().map(|changes| Message::Returned { changes }));
+        Ok(if before.is_empty() { Reply::Batch(Some(batch)) } else { Reply::Led(before, batch) })
     }
 
     pub(super) fn whole(&mut self, records: &[RecordId]) -> Result<Batch> {
@@ -447,7 +459,7 @@ fn standing(conn: &Opened, timeline: Timeline, seal: &Seal, hello: &Hello) -> Re
         }
     }
     match position {
-        _ if foreign || here => Ok(Standing::Differs { here }),
+        _ if (foreign || here) && !canary!("overlook_a_rollback") => Ok(Standing::Differs { here }),
         Some(position) if !hello.position.is_empty() => Ok(Standing::Known(position, held)),
         // All of it goes down by passes, its own work, too.
         _ => Ok(Standing::Known(beginning(conn, timeline)?, u64::MAX)),

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use branchline_tests::disk::couple::Couple;
 use branchline_tests::disk::{crash, failing};
 use branchline_tests::swarm::base::Base;
-use branchline_tests::swarm::search::{Search, play};
-use branchline_tests::swarm::{Plan, marks};
+use branchline_tests::swarm::marks;
+use branchline_tests::swarm::search::Search;
 
 use super::{Cli, Progress, crashes, fresh, networked, rotten, searched};
 
@@ -18,22 +18,8 @@ const FIXED: (u64, u64) = (1_000, 200);
 /// Those of the simulated network.
 const NETWORK: (u64, u64) = (1_000, 60);
 
-/// Seeds that break a promise today. Each must go on failing until the fault is mended, and then leaves this list. All of
-/// them move records between scopes while lines are slow or rights change.
-const KNOWN: [(u64, &str); 3] = [
-    (1_038, "promise 2: what was refused above after its record had left the device is kept by the branch alone"),
-    (
-        1_129,
-        "promise 4: a device whose record was moved away keeps a change in its outbox, and its line ends by silence",
-    ),
-    (1_150, "promise 2: as seed 1038"),
-];
-
-// A fault that is gone without anybody noticing is no longer looked for.
-fn known_failures(base: &Base, root: &Path) -> Vec<String> {
-    let mended = KNOWN.iter().filter(|(seed, _)| play(&Plan::drawn(*seed, false), base, &root.join("known")).is_ok());
-    mended.map(|(seed, what)| format!("seed {seed} holds now, and stands among the known failures: {what}")).collect()
-}
+/// Seeds beyond those that once broke a promise, and must not again.
+const MENDED: [u64; 3] = [1_795_796_617_046_024, 1_795_796_617_046_026, 1_795_796_617_046_050];
 
 /// Plays it; gives what was broken. One line for each rung, then one for all.
 pub(super) fn everything(cli: &Cli, seconds_of_fresh: Option<u64>, root: &Path) -> Vec<String> {
@@ -57,12 +43,14 @@ pub(super) fn everything(cli: &Cli, seconds_of_fresh: Option<u64>, root: &Path) 
     rung(rotten(600, seed(), threads, &root.join("rot")));
     let base = Base::new(root);
     let (first, runs) = FIXED;
-    let fixed = Search { first, runs, until: None, threads, history: false, twice: true, failures_max: 20 };
-    rung(searched(cli, fixed, &base, root, &KNOWN.map(|(seed, _)| seed)));
-    rung(known_failures(&base, root));
+    let fixed = Search { first, runs, until: None, threads, twice: true, failures_max: 20 };
+    rung(searched(cli, fixed, &base, root));
+    for seed in MENDED {
+        rung(searched(cli, Search { first: seed, runs: 1, ..fixed }, &base, root));
+    }
     if let Some(seconds) = seconds_of_fresh {
         let until = Some(Instant::now() + Duration::from_secs(seconds));
-        rung(searched(cli, Search { first: fresh(), runs: u64::MAX, until, ..fixed }, &base, root, &[]));
+        rung(searched(cli, Search { first: fresh(), runs: u64::MAX, until, ..fixed }, &base, root));
     }
     rung(networked(cli, NETWORK.0, NETWORK.1, None, &base, root));
     let hits = marks::hits();

@@ -124,9 +124,9 @@ fn stand(replica: &Replica, device: &DeviceRow, memory: &Above, seal: &Seal) -> 
 // Everything after the position; gives the number of changes.
 fn put_batches(upstream: &mut Upstream, sealer: &mut Sealer, memory: &mut Above) -> Result<u64> {
     let mut end = None;
-    while let Some((grant, batch)) = upstream.next_batch(BUDGET)? {
-        if let Some(grant) = grant {
-            sealer.push(&Item::Link(Message::Grant(grant)))?;
+    while let Some((before, batch)) = upstream.next_batch(BUDGET)? {
+        for message in before {
+            sealer.push(&Item::Link(message))?;
         }
         let last = batch.last;
         end = Some(batch.position.clone());

@@ -126,7 +126,9 @@ pub(super) fn down(replica: &Replica, mut opener: Opener) -> Result<Unpacked> {
             }
             Ok(())
         }
-        Item::Refused(_) | Item::Receipt { .. } | Item::Link(Message::Grant(_) | Message::BlobChunk { .. })
+        Item::Refused(_)
+        | Item::Receipt { .. }
+        | Item::Link(Message::Grant(_) | Message::Returned { .. } | Message::BlobChunk { .. })
             if begins.is_some() =>
         {
             Ok(())
@@ -181,6 +183,7 @@ impl Intake<'_> {
                 Item::Refused(refusals) => refused.extend(refusals.into_iter().map(|r| (r.seq, (r.code, r.detail)))),
                 Item::Receipt { file, witness } => self.receipt(&file, witness, &std::mem::take(&mut refused))?,
                 Item::Link(Message::Grant(grant)) if self.continues => executor.granted(&grant)?,
+                Item::Link(Message::Returned { changes }) if self.continues => _ = executor.returned(&changes)?,
                 Item::Link(Message::Batch(batch)) if self.continues => {
                     want.extend(self.batch(&mut executor, batch)?);
                 }
