@@ -321,10 +321,10 @@ pub fn local_commits(replica: Replica) -> broadcast::Receiver<u64> {
             tokio::time::sleep(LOCAL_POLL).await;
             let asked = replica.clone();
             let mut asking = Work::start(replica.environment(), move || asked.log_end());
-            if let Some(Ok(end)) = asking.finish().await {
-                if std::mem::replace(&mut known, end) != end {
-                    let _ = sender.send(end);
-                }
+            if let Some(Ok(end)) = asking.finish().await
+                && std::mem::replace(&mut known, end) != end
+            {
+                let _ = sender.send(end);
             }
             if sender.receiver_count() == 0 {
                 return;

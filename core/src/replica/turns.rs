@@ -112,7 +112,6 @@ impl Queue {
         account.changes = account.changes_at(turn) + handled;
         account.as_of = turn;
         if account.is_heavy(turn) && harmed > 0 {
-            mark!("heavy_writer_rests");
             account.rest = Some((turn + harmed * REST_TURNS, now));
         }
     }
