@@ -194,21 +194,12 @@ impl Upstream {
             let row = link_rows::link(conn, &device.id)?.unwrap_or_default();
             let first = row.epoch == 0 && row.offered == 0;
             let stale = !first && hello.epoch != row.epoch && hello.epoch != row.offered;
-            let stale = stale && !canary!("take_a_copy_for_its_original");
             // A revoked device is let in only to hand over for review what was typed on it; it gets nothing.
             let standing = match revoked {
                 true => Standing::Known(beginning(conn, timeline)?, u64::MAX),
                 false => standing(conn, timeline, &seal, hello)?,
             };
-            let own = link_rows::own_work(conn, &device.id)?;
-            let lacks = own.last > standing.held() && !canary!("take_a_copy_for_its_original");
-            if stale || lacks {
-                mark!("copy_noticed");
-                // Another copy of the folder, or an older one: it may lack what came from this device meanwhile. Or the
-                // answer to its last push was lost, and it gets that once more.
-                let copied_at = feed::log_end(conn)?;
-                link_rows::set_own_work(conn, &device.id, OwnWork { copied_at, ..own })?;
-            }
+            note_copy(conn, &device.id, stale, standing.held())?;
             let (position, quiet) = match &standing {
                 Standing::Known(position, _) => {
                     let viewer = viewer(conn, &replica, &device, &grant)?;
@@ -399,6 +390,17 @@ impl Executor for Upstream {
     fn execute(&mut self, request: Request) -> Reply {
         self.answer(request).unwrap_or_else(Reply::Failed)
     }
+}
+
+// Another copy of the folder, or an older one, may lack what came from this device meanwhile. Or the answer to its last
+// push was lost, and it gets that once more.
+fn note_copy(conn: &Opened, device: &DeviceId, stale: bool, held: u64) -> Result<()> {
+    let own = link_rows::own_work(conn, device)?;
+    if !(stale || own.last > held) || canary!("take_a_copy_for_its_original") {
+        return Ok(());
+    }
+    mark!("copy_noticed");
+    link_rows::set_own_work(conn, device, OwnWork { copied_at: feed::log_end(conn)?, ..own })
 }
 
 /// Checks an Ed25519 signature.
