@@ -187,8 +187,9 @@ fn a_backup_is_restored_with_its_key_and_a_history_of_its_own() {
     assert!(!bytes.windows(32).any(|window| window == &secret[..32]));
 }
 
-/// What format 1 had instead of what format 2 has.
+/// What format 1 had instead of what the newest has.
 const BACK_TO_FORMAT_1: &str = "
+    DROP TABLE pack;
     DROP INDEX quarantine_actor; DROP INDEX quarantine_settled; DROP INDEX review_tx; DROP INDEX review_settled;
     ALTER TABLE quarantine DROP COLUMN device; ALTER TABLE quarantine DROP COLUMN fate;
     ALTER TABLE quarantine DROP COLUMN closed_at; ALTER TABLE quarantine DROP COLUMN closed_by;

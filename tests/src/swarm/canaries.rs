@@ -77,6 +77,7 @@ pub const CANARIES: &[(&str, &str, Rung)] = &[
     ("name_without_sync", "a folder is not synced after a rename", Rung::Crash),
     ("order_by_wall_clock", "an edit may be older than what it edits", Rung::Sim),
     ("overlook_a_rollback", "an upstream that was set back takes every downstream for one that begins", Rung::Sim),
+    ("pack_one_too_few", "a history is packed without one of its changes", Rung::Crash),
     ("project_nothing", "an edit does not reach the projection", Rung::Sim),
     ("purge_before_delivery", "a record leaves with what was typed on it and not delivered", Rung::Sim),
     ("reuse_actor_after_restart", "a new process writes under the old one's actor", Rung::Sim),
