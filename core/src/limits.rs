@@ -64,6 +64,16 @@ pub const REST_TURNS: u64 = 300;
 pub const REST_MS_MAX: u64 = 30_000;
 /// Nobody rests once nobody has written for this long, in milliseconds.
 pub const REST_QUIET_MS: u64 = 100;
+/// Newest changes of a record whose bytes stay in the log one by one: the horizon behind which a history is packed.
+pub const PLAIN_CHANGES_MIN: usize = 64;
+/// Changes of one record that are packed together.
+pub const PACK_CHANGES: usize = 256;
+/// Most bytes of changes that one pack gives back.
+pub const PACK_BYTES_MAX: usize = 1024 * 1024;
+/// A record is looked at for packing whenever so many more changes of it have come.
+pub const PACK_STEP_CHANGES: usize = 64;
+/// Bytes that packing has freed inside the database, at least, before its file is written anew.
+pub const RECLAIM_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// Most changes in one transaction, so that a transaction always fits a batch.
 pub const TX_CHANGES_MAX: usize = 1_000;
 /// Most raw change bytes in one transaction.

@@ -167,6 +167,11 @@ fn a_backup_is_restored_with_its_key_and_a_history_of_its_own() {
     account(&replica, "after the backup");
     let restore =
         |passphrase| Replica::restore(&file, &other, passphrase, crm::builtin().clone(), Arc::new(SystemEnvironment));
+    let newer = dir.path().join("newer.db");
+    std::fs::copy(&file, &newer).unwrap();
+    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let of_newer = Replica::restore(&newer, &other, None, crm::builtin().clone(), Arc::new(SystemEnvironment));
+    assert_eq!(of_newer.err().unwrap().code(), "store_newer");
     assert_eq!(restore(None).err().unwrap().code(), "backup_needs_passphrase");
     assert_eq!(restore(Some("wrong")).err().unwrap().code(), "backup_passphrase");
     assert!(!other.exists());
@@ -182,8 +187,9 @@ fn a_backup_is_restored_with_its_key_and_a_history_of_its_own() {
     assert!(!bytes.windows(32).any(|window| window == &secret[..32]));
 }
 
-/// What format 1 had instead of what format 2 has.
+/// What format 1 had instead of what the newest has.
 const BACK_TO_FORMAT_1: &str = "
+    DROP TABLE pack;
     DROP INDEX quarantine_actor; DROP INDEX quarantine_settled; DROP INDEX review_tx; DROP INDEX review_settled;
     ALTER TABLE quarantine DROP COLUMN device; ALTER TABLE quarantine DROP COLUMN fate;
     ALTER TABLE quarantine DROP COLUMN closed_at; ALTER TABLE quarantine DROP COLUMN closed_by;

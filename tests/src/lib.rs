@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod disk;
 pub mod fuzz;
 pub mod generator;
+pub mod golden;
 pub mod line;
 #[cfg(feature = "canary")]
 pub mod network;

@@ -179,6 +179,10 @@ fn a_seed_that_is_damaged_or_not_of_this_hub_is_told_and_nothing_is_made() {
         let known = ["seed_not_one", "seed_version", "seed_damaged", "seed_other_upstream"];
         assert!(known.contains(&found.as_str()), "{found} at {at}");
     }
+    // Its version stands behind the magic.
+    let mut newer = good.clone();
+    newer[b"BLSEED".len()] += 1;
+    assert_eq!(code(&newer), "seed_version");
     let other = Company::new();
     assert_eq!(Seed::open(&seed, &other.hub.identity().public_key()).unwrap_err().code(), "seed_other_upstream");
     let central = company.branch("Central");

@@ -68,9 +68,20 @@ impl State {
     /// # Errors
     /// `change-damaged` where a chunk is not what was once let in, or a dependency is missing.
     pub fn rebuild(record: RecordId, changes: impl IntoIterator<Item = Vec<u8>>) -> Result<Self> {
+        Self::rebuild_hashed(record, changes.into_iter().map(|raw| (raw, None)))
+    }
+
+    /// As [`State::rebuild`], where the hashes of some chunks have just been computed from their bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn rebuild_hashed(
+        record: RecordId,
+        changes: impl IntoIterator<Item = (Vec<u8>, Option<ChangeHash>)>,
+    ) -> Result<Self> {
         let mut state = Self::new(record);
-        for raw in changes {
-            let change = Vetted::own(raw).map_err(|_| damaged(&record))?;
+        for (raw, hash) in changes {
+            let change = Vetted::own(raw, hash).map_err(|_| damaged(&record))?;
             state.apply(&change)?;
         }
         Ok(state)
@@ -114,8 +125,9 @@ impl State {
         }
         self.changes.push(change.clone());
         if self.changes.len() > SCANNED_CHANGES_MAX {
-            let places = self.changes.iter().map(Vetted::hash).zip(0..);
-            self.index.extend(places.skip(self.index.len()));
+            let from = self.index.len();
+            let new = self.changes.get(from..).unwrap_or_default();
+            self.index.extend(new.iter().map(Vetted::hash).zip(from as u32..));
         }
         self.fold.apply(&self.changes, at);
         if change.texts().len() > 0 {

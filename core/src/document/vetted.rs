@@ -354,9 +354,9 @@ impl Vetted {
         Self::read(raw, None, bridge::decode)
     }
 
-    /// A change from our own log.
-    pub(super) fn own(raw: Vec<u8>) -> Result<Self, Refusal> {
-        Self::read(raw, None, bridge::decode_own)
+    /// A change from our own log; its hash, if it has just been computed from these bytes.
+    pub(super) fn own(raw: Vec<u8>, hash: Option<ChangeHash>) -> Result<Self, Refusal> {
+        Self::read(raw, hash, bridge::decode_own)
     }
 
     /// A change that was just written here.

@@ -18,6 +18,7 @@ use crate::sync::position::{GrantMark, Pass, Position, Rolling};
 
 use super::kept_rows::{self, Fate, KeptRow, Queue};
 use super::link_rows::WORKSPACE;
+use super::pack::{CELLS, Logged, Packs};
 use super::writer::roll;
 use super::{flag, record};
 use crate::wire::message::{Outcome, Reset, Retracted, ReturnedChange, Verdict};
@@ -90,7 +91,7 @@ impl Fed {
 pub(crate) fn feed(conn: &Connection, viewer: &Viewer, from: &Position, budget: usize) -> Result<Fed> {
     let mut fed = Fed { position: from.clone(), ..Fed::default() };
     fed.position.grant = Some(viewer.grant);
-    let mut feed = Feeder { conn, viewer, fed, budget, retracted: OnceCell::new() };
+    let mut feed = Feeder { conn, packs: Packs::of(conn), viewer, fed, budget, retracted: OnceCell::new() };
     // Small work before bulk: what happened since goes before the walk goes on.
     let end = log_end(conn)?;
     // What was refused above and settled goes with the position that lies behind it; the rest waits for the next batch.
@@ -194,6 +195,7 @@ fn count(conn: &Connection, scopes: &[u64]) -> Result<u64> {
 
 struct Feeder<'a> {
     conn: &'a Connection,
+    packs: Packs<'a>,
     viewer: &'a Viewer,
     fed: Fed,
     budget: usize,
@@ -330,7 +332,7 @@ impl Feeder<'_> {
         }
         let own = seq > self.viewer.copied_at && origin_at(self.conn, seq)?.as_ref() == Some(&self.viewer.device);
         if happened.change && !own && !canary!("feed_nothing_new") {
-            self.push_log(&row, "SELECT flags, hash, raw FROM log WHERE record = ?1 AND seq = ?2", seq)?;
+            self.push_log(&row, "l.seq = ?2", seq)?;
         }
         Ok(())
     }
@@ -497,26 +499,22 @@ impl Feeder<'_> {
     }
 
     fn whole(&mut self, row: &RecordRow) -> Result<()> {
-        self.push_log(row, "SELECT flags, hash, raw FROM log WHERE record = ?1 AND seq > ?2 ORDER BY seq", 0)?;
+        self.push_log(row, "l.seq > ?2 ORDER BY l.seq", 0)?;
         if let Some(change) = self.fed.changes.last_mut() {
             change.tx_end = true;
         }
         Ok(())
     }
 
-    fn push_log(&mut self, row: &RecordRow, sql: &str, seq: u64) -> Result<()> {
-        let mut log = self.conn.prepare_cached(sql)?;
+    fn push_log(&mut self, row: &RecordRow, which: &str, seq: u64) -> Result<()> {
+        let sql = format!("SELECT {CELLS} FROM log l WHERE l.record = ?1 AND {which}");
+        let mut log = self.conn.prepare_cached(&sql)?;
         let mut rows = log.query(params![row.n as i64, seq as i64])?;
         while let Some(found) = rows.next()? {
-            let raw: Vec<u8> = found.get(2)?;
+            let Logged { hash, tx_end, raw, .. } = self.packs.change(found, 0)?;
             self.fed.bytes += raw.len();
-            self.fed.changes.push(FeedChange {
-                record: row.id,
-                collection: row.collection,
-                hash: ChangeHash(found.get(1)?),
-                raw,
-                tx_end: found.get::<_, i64>(0)? & 1 == 1,
-            });
+            let (record, collection) = (row.id, row.collection);
+            self.fed.changes.push(FeedChange { record, collection, hash, raw, tx_end });
         }
         Ok(())
     }
@@ -525,7 +523,7 @@ impl Feeder<'_> {
 /// Whole records for a downstream that asked for them, as far as it may hold them; others are not mentioned.
 pub(crate) fn whole(conn: &Connection, viewer: &Viewer, held: &Position, ids: &[RecordId]) -> Result<Fed> {
     let fed = Fed { position: held.clone(), ..Fed::default() };
-    let mut feed = Feeder { conn, viewer, fed, budget: usize::MAX, retracted: OnceCell::new() };
+    let mut feed = Feeder { conn, packs: Packs::of(conn), viewer, fed, budget: usize::MAX, retracted: OnceCell::new() };
     let mut by_id = conn.prepare_cached("SELECT n FROM record WHERE id = ?")?;
     for id in ids {
         let n: Option<i64> = by_id.query_row([id.as_bytes()], |r| r.get(0)).optional()?;

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::cache::{Cache, RecordRow};
 use super::custom::SCHEMA_COLLECTIONS;
+use super::pack::{self, Grown};
 use super::projection::layout::Table;
 use super::projection::row::{self, Mark, Projected};
 use super::projection::{ddl, layout};
@@ -106,7 +107,13 @@ impl Writer<'_> {
             Pen { conn: &store.conn, model: &store.model, serves: store.duties.serves, held: Held::default() };
         let mut last: Option<&Arc<Collection>> = None;
         for record in touched.iter_mut().filter(|record| !record.seqs.is_empty()) {
+            let new = record.seqs.len();
             pen.project(&mut store.cache, record)?;
+            if let Body::Folded(state) = &record.body {
+                let (n, changes) = (record.row.n, state.changes().len());
+                let collection = &*record.collection.name;
+                pack::pack(&store.conn, &Grown { n, id: record.id, collection, changes, new })?;
+            }
             if !last.is_some_and(|last| Arc::ptr_eq(last, &record.collection)) {
                 self.collections.insert(record.collection.name.clone());
                 last = Some(&record.collection);
@@ -330,7 +337,11 @@ fn stale_records(conn: &Connection, collection: i64, fields: Option<&[Name]>) ->
         let tests: Vec<String> =
             (0..fields.len()).map(|at| format!("instr(raw, CAST(?{} AS BLOB)) > 0", at + 2)).collect();
         let any = if tests.is_empty() { "0".to_owned() } else { tests.join(" OR ") };
-        sql.push_str(&format!(" AND EXISTS (SELECT 1 FROM log WHERE log.record = record.n AND ({any}))"));
+        // What a packed history holds does not show.
+        sql.push_str(&format!(
+            " AND (EXISTS (SELECT 1 FROM log WHERE log.record = record.n AND ({any}))
+             OR EXISTS (SELECT 1 FROM pack WHERE pack.record = record.n))"
+        ));
     }
     let mut statement = conn.prepare(&sql)?;
     statement.raw_bind_parameter(1, collection)?;

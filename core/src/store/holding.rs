@@ -5,19 +5,20 @@ use rusqlite::{Connection, params};
 
 use super::feed::{FeedChange, Viewer, transaction_ends_within};
 use super::link_rows::WORKSPACE;
+use super::pack::{CELLS, Logged, Packs};
 use super::{flag, record};
-use crate::error::Result;
-use crate::id::{ChangeHash, DeviceId, RecordId};
+use crate::error::{Error, Result};
+use crate::id::{DeviceId, RecordId};
 use crate::limits::BATCH_CHANGES_MAX;
 use crate::sync::compare::{Holding, key_of};
 use crate::time::Millis;
 use crate::wire::chunk;
 
-const ROWS: &str = "SELECT l.seq, r.id, l.hash, l.raw FROM log l JOIN record r ON r.n = l.record";
+const CHANGES: &str = "SELECT r.id, l.record, l.seq, l.flags, l.hash, l.raw FROM";
 
 /// Everything that is held here, records that only wait for their purge left out.
 pub(crate) fn all(conn: &Connection) -> Result<Holding> {
-    collect(conn, &format!("{ROWS} WHERE r.flags & {} = 0", flag::HIDDEN))
+    collect(conn, &format!("r.flags & {} = 0", flag::HIDDEN))
 }
 
 /// What is held here of a viewer's scopes.
@@ -26,7 +27,7 @@ pub(crate) fn of_viewer(conn: &Connection, viewer: &Viewer) -> Result<Holding> {
         return all(conn);
     }
     let scopes = viewer.scopes.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-    collect(conn, &format!("{ROWS} WHERE r.n IN (SELECT record FROM record_scope WHERE scope IN ({scopes}))"))
+    collect(conn, &format!("r.n IN (SELECT record FROM record_scope WHERE scope IN ({scopes}))"))
 }
 
 /// Whether anything came from this other replica.
@@ -34,16 +35,28 @@ pub(crate) fn is_any_from(conn: &Connection, origin: &DeviceId) -> Result<bool> 
     Ok(conn.prepare_cached("SELECT 1 FROM log_commit WHERE origin = ? LIMIT 1")?.exists([origin.as_bytes()])?)
 }
 
-fn collect(conn: &Connection, sql: &str) -> Result<Holding> {
-    let mut statement = conn.prepare(sql)?;
-    let mut rows = statement.query([])?;
+fn collect(conn: &Connection, which: &str) -> Result<Holding> {
+    let plain = format!("{CHANGES} log l JOIN record r ON r.n = l.record WHERE length(l.raw) > 0 AND {which}");
+    // Record by record, so that each pack is read once.
+    let packed = format!(
+        "{CHANGES} (SELECT DISTINCT record FROM pack) p CROSS JOIN record r ON r.n = p.record
+         CROSS JOIN log l ON l.record = p.record WHERE length(l.raw) = 0 AND {which} ORDER BY l.record, l.seq"
+    );
+    let mut packs = Packs::of(conn);
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (id, hash) = (RecordId(row.get(1)?), ChangeHash(row.get(2)?));
-        let raw = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
-        // A damaged row is not held: the other end then brings it, or lets it be fetched.
-        let Ok(chunk) = chunk::parse_hashed(raw, hash) else { continue };
-        found.push((Millis(chunk.time), key_of(&id, &hash), row.get::<_, i64>(0)?.unsigned_abs()));
+    for sql in [plain, packed] {
+        let mut statement = conn.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            // A damaged row is not held: the other end then brings it, or lets it be fetched.
+            let change = match packs.change(row, 1) {
+                Err(Error::Corrupt(_)) => continue,
+                change => change?,
+            };
+            let Ok(chunk) = chunk::parse_hashed(&change.raw, change.hash) else { continue };
+            let id = RecordId(row.get(0)?);
+            found.push((Millis(chunk.time), key_of(&id, &change.hash), change.seq));
+        }
     }
     Ok(found.into_iter().collect())
 }
@@ -74,9 +87,10 @@ pub(crate) fn wanted(
     seqs: &[u64],
     budget: usize,
 ) -> Result<(Vec<FeedChange>, usize)> {
-    let mut at_seq = conn.prepare_cached(
-        "SELECT r.id, r.collection, l.hash, l.raw, r.n FROM log l JOIN record r ON r.n = l.record WHERE l.seq = ?",
-    )?;
+    let mut at_seq = conn.prepare_cached(&format!(
+        "SELECT r.id, r.collection, {CELLS} FROM log l JOIN record r ON r.n = l.record WHERE l.seq = ?"
+    ))?;
+    let mut packs = Packs::of(conn);
     let (mut changes, mut bytes, mut taken) = (Vec::<FeedChange>::new(), 0, 0);
     for (at, seq) in seqs.iter().enumerate() {
         let full = bytes >= budget || changes.len() >= BATCH_CHANGES_MAX / 2;
@@ -86,19 +100,15 @@ pub(crate) fn wanted(
         taken = at + 1;
         let mut rows = at_seq.query([*seq as i64])?;
         let Some(row) = rows.next()? else { continue };
-        if !covers(conn, viewer, row.get(4)?)? {
+        if !covers(conn, viewer, row.get(2)?)? {
             continue;
         }
         let next = seqs.get(at + 1).copied().unwrap_or(u64::MAX >> 1);
-        let raw: Vec<u8> = row.get(3)?;
+        let Logged { hash, raw, .. } = packs.change(row, 2)?;
         bytes += raw.len();
-        changes.push(FeedChange {
-            record: RecordId(row.get(0)?),
-            collection: row.get(1)?,
-            hash: ChangeHash(row.get(2)?),
-            raw,
-            tx_end: transaction_ends_within(conn, *seq, next)?,
-        });
+        let tx_end = transaction_ends_within(conn, *seq, next)?;
+        let (record, collection) = (RecordId(row.get(0)?), row.get(1)?);
+        changes.push(FeedChange { record, collection, hash, raw, tx_end });
     }
     Ok((changes, taken))
 }

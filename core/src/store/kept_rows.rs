@@ -160,10 +160,13 @@ pub(crate) fn keep(conn: &Connection, queue: Queue, row: &KeptRow) -> Result<()>
     Ok(())
 }
 
-/// How many bytes of changes wait in review that this downstream brought.
+/// What a row costs beside the bytes of its change.
+pub(crate) const ROW_BYTES: usize = 256;
+
+/// How many bytes wait in review that this downstream brought. Reads all of them: once for a push is enough.
 pub(crate) fn waiting_bytes(conn: &Connection, device: &DeviceId) -> Result<usize> {
-    let sql = "SELECT coalesce(sum(length(raw)), 0) FROM review WHERE device = ? AND fate = 'waiting'";
-    let bytes: i64 = conn.prepare_cached(sql)?.query_row([device.as_bytes()], |r| r.get(0))?;
+    let sql = "SELECT coalesce(sum(length(raw) + ?), 0) FROM review WHERE device = ? AND fate = 'waiting'";
+    let bytes: i64 = conn.prepare_cached(sql)?.query_row(params![ROW_BYTES as i64, device.as_bytes()], |r| r.get(0))?;
     Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 

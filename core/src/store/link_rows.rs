@@ -198,15 +198,16 @@ pub(crate) struct Waiting {
 /// The next changes of the outbox behind a sequence, whole transactions, about `budget` raw bytes. A batch ends with an
 /// enrolment, so that the upstream knows a device before it judges what the device wrote.
 pub(crate) fn outbox(conn: &Connection, after: u64, budget: usize) -> Result<Vec<Waiting>> {
-    let mut next = conn.prepare_cached(
-        "SELECT o.seq, r.id, r.collection, l.hash, l.raw, l.flags FROM outbox o
+    let mut next = conn.prepare_cached(&format!(
+        "SELECT r.id, r.collection, {CELLS} FROM outbox o
          JOIN log l ON l.seq = o.seq JOIN record r ON r.n = l.record WHERE o.seq > ? ORDER BY o.seq",
-    )?;
+    ))?;
+    let mut packs = Packs::of(conn);
     let enrolments = collection_number(conn, "device")?;
     let mut rows = next.query([after as i64])?;
     let (mut waiting, mut bytes): (Vec<Waiting>, usize) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let seq = row.get::<_, i64>(0)?.unsigned_abs();
+        let seq = row.get::<_, i64>(3)?.unsigned_abs();
         // What is offered once more may be a part of its transaction, without the last change.
         if let Some(last) = waiting.last_mut().filter(|last| !last.tx_end && last.seq + 1 < seq) {
             last.tx_end = transaction_ends_within(conn, last.seq, seq)?;
@@ -216,16 +217,9 @@ pub(crate) fn outbox(conn: &Connection, after: u64, budget: usize) -> Result<Vec
         if full && waiting.last().is_some_and(|w| w.tx_end) {
             break;
         }
-        let raw: Vec<u8> = row.get(4)?;
+        let Logged { seq, hash, tx_end, raw, .. } = packs.change(row, 2)?;
         bytes += raw.len();
-        waiting.push(Waiting {
-            seq,
-            record: RecordId(row.get(1)?),
-            collection: row.get(2)?,
-            hash: ChangeHash(row.get(3)?),
-            raw,
-            tx_end: row.get::<_, i64>(5)? & 1 == 1,
-        });
+        waiting.push(Waiting { seq, record: RecordId(row.get(0)?), collection: row.get(1)?, hash, raw, tx_end });
     }
     Ok(waiting)
 }
@@ -356,24 +350,59 @@ pub(crate) fn person_active(conn: &Connection, person: &RecordId) -> Result<bool
     Ok(active.flatten().unwrap_or(true))
 }
 
+/// Changes of a record that are looked through for one of them; in a longer history, the newest ones of so many actors come
+/// first.
+const GLANCE_MAX: i64 = 64;
+
 /// Who wrote a change: its actor and the actor's sequence.
 pub(crate) fn author_of(conn: &Connection, record: &RecordId, hash: &ChangeHash) -> Result<Option<(ActorId, u64)>> {
-    let mut row = conn.prepare_cached(
-        "SELECT a.actor, l.aseq FROM log l JOIN actor a ON a.n = l.actor
-         WHERE l.record = (SELECT n FROM record WHERE id = ?) AND l.hash = ?",
+    let mut n = conn.prepare_cached("SELECT n FROM record WHERE id = ?")?;
+    let Some(n) = n.query_row([record.as_bytes()], |r| r.get::<_, i64>(0)).optional()? else { return Ok(None) };
+    let author = |r: &rusqlite::Row<'_>| Ok((ActorId(r.get(0)?), r.get::<_, i64>(1)? as u64));
+    let mut some = conn.prepare_cached(
+        "SELECT a.actor, l.aseq, l.hash FROM log l JOIN actor a ON a.n = l.actor WHERE l.record = ? LIMIT ?",
     )?;
-    Ok(row
-        .query_row(params![record.as_bytes(), hash.as_bytes()], |r| {
-            Ok((ActorId(r.get(0)?), r.get::<_, i64>(1)? as u64))
-        })
-        .optional()?)
+    let mut rows = some.query(params![n, GLANCE_MAX])?;
+    let mut seen = 0;
+    while let Some(row) = rows.next()? {
+        if row.get_ref(2)?.as_blob().is_ok_and(|found| found == hash.as_bytes()) {
+            return Ok(Some(author(row)?));
+        }
+        seen += 1;
+    }
+    if seen < GLANCE_MAX {
+        return Ok(None);
+    }
+    // What is asked for is mostly the newest change of somebody: then a long history is not read for it.
+    const NEWEST: &str = "
+        WITH RECURSIVE newest (actor) AS (
+            SELECT max(actor) FROM log WHERE record = ?1
+            UNION ALL
+            SELECT (SELECT max(l.actor) FROM log l WHERE l.record = ?1 AND l.actor < newest.actor)
+            FROM newest WHERE newest.actor IS NOT NULL LIMIT ?3)
+        SELECT a.actor, l.aseq FROM newest CROSS JOIN log l ON l.record = ?1 AND l.actor = newest.actor
+            AND l.aseq = (SELECT max(aseq) FROM log WHERE record = ?1 AND actor = newest.actor)
+        CROSS JOIN actor a ON a.n = l.actor WHERE l.hash = ?2 LIMIT 1";
+    const ALL: &str = "
+        SELECT a.actor, l.aseq FROM log l JOIN actor a ON a.n = l.actor WHERE l.record = ?1 AND l.hash = ?2 LIMIT ?3";
+    for sql in [NEWEST, ALL] {
+        let mut one = conn.prepare_cached(sql)?;
+        let found = one.query_row(params![n, hash.as_bytes(), GLANCE_MAX], author).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// The bytes of a change of the log.
 pub(crate) fn raw_of(conn: &Connection, record: &RecordId, hash: &ChangeHash) -> Result<Option<Vec<u8>>> {
-    let mut row =
-        conn.prepare_cached("SELECT raw FROM log WHERE record = (SELECT n FROM record WHERE id = ?) AND hash = ?")?;
-    Ok(row.query_row(params![record.as_bytes(), hash.as_bytes()], |r| r.get(0)).optional()?)
+    let mut rows = conn.prepare_cached(&format!(
+        "SELECT {CELLS} FROM log l WHERE l.record = (SELECT n FROM record WHERE id = ?) AND l.hash = ?"
+    ))?;
+    let mut rows = rows.query(params![record.as_bytes(), hash.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Packs::of(conn).change(row, 0)?.raw))
 }
 
 /// The number of a scope by its name; none while no record is in it.
@@ -399,3 +428,4 @@ pub(crate) fn collection_name(conn: &Connection, n: i64) -> Result<String> {
 pub(crate) use super::actor::{binding, bindings};
 pub(crate) use super::feed::log_end;
 use super::feed::transaction_ends_within;
+use super::pack::{CELLS, Logged, Packs};

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::meta;
+use super::pack::{CELLS, Packs};
 use super::writer::Writer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{ChangeHash, RecordId};
 use crate::wire::chunk;
 
@@ -47,18 +48,25 @@ impl Writer<'_> {
         if chunk::hash(raw) != Some(*hash) {
             return Ok(false);
         }
-        let held: Option<(i64, bool)> = self
-            .connection()
-            .prepare_cached("SELECT seq, raw FROM log WHERE record = (SELECT n FROM record WHERE id = ?) AND hash = ?")?
-            .query_row(params![id.as_bytes(), hash.as_bytes()], |row| {
-                Ok((row.get(0)?, chunk::parse(row.get_ref(1)?.as_blob().unwrap_or_default()).is_err()))
-            })
-            .optional()?;
-        let Some((seq, true)) = held else { return Ok(false) };
+        let Some(seq) = lost(self.connection(), id, hash)? else { return Ok(false) };
         self.connection().prepare_cached("UPDATE log SET raw = ? WHERE seq = ?")?.execute(params![raw, seq])?;
         mark!("change_mended");
         self.mark_dirty();
         self.forget(id);
         Ok(true)
     }
+}
+
+// The log row of a change whose bytes cannot be read any more.
+fn lost(conn: &Connection, id: &RecordId, hash: &ChangeHash) -> Result<Option<i64>> {
+    let mut rows = conn.prepare_cached(&format!(
+        "SELECT {CELLS} FROM log l WHERE l.record = (SELECT n FROM record WHERE id = ?) AND l.hash = ?"
+    ))?;
+    let mut rows = rows.query(params![id.as_bytes(), hash.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let is_lost = match Packs::of(conn).change(row, 0) {
+        Err(Error::Corrupt(_)) => true,
+        change => chunk::parse(&change?.raw).is_err(),
+    };
+    Ok(is_lost.then_some(row.get(1)?))
 }

@@ -34,6 +34,7 @@ mod misnamed;
 mod node;
 mod open;
 mod order;
+mod pack;
 mod page;
 pub(crate) mod projection;
 mod query;

@@ -8,14 +8,14 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{budget, files, function};
+use super::{budget, files, function, pack};
 use crate::error::{Error, Result};
 
 /// The database's name in a replica's folder.
 pub const DATABASE: &str = "branchline.db";
 
 /// The format that this program writes; older ones are migrated, newer ones refused.
-pub const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 3;
 
 /// "BrLn" in the header of the file, so that `file` and other tools tell whose it is.
 const APPLICATION_ID: i64 = 0x4272_4c6e;
@@ -26,7 +26,7 @@ const BUSY_WAIT: Duration = Duration::from_secs(20);
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Statement `at` brings format `at + 1` to format `at + 2`.
-const MIGRATIONS: &[&str] = &[include_str!("format_2.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("format_2.sql"), include_str!("format_3.sql")];
 
 /// How a connection is going to be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,21 @@ pub(crate) fn open(dir: &Path, access: Access) -> Result<Connection> {
     }
     let conn = connect(&path, access, false)?;
     check_format(&conn, dir, access)?;
+    if access == Access::Write && pack::is_space_due(&conn)? {
+        reclaim(&conn)?;
+    }
     Ok(conn)
+}
+
+// Whoever else works on the folder comes first; where it cannot be now, it can be another time. The temporary copy of a large
+// database does not belong into memory.
+fn reclaim(conn: &Connection) -> Result<()> {
+    conn.pragma_update(None, "temp_store", "FILE")?;
+    conn.busy_timeout(Duration::ZERO)?;
+    let is_done = conn.execute_batch("VACUUM").is_ok();
+    conn.busy_timeout(BUSY_WAIT)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    if is_done { pack::space_was_reclaimed(conn) } else { Ok(()) }
 }
 
 /// Whether `dir` holds a replica.
@@ -117,6 +131,11 @@ pub(super) fn check_format(conn: &Connection, dir: &Path, access: Access) -> Res
 }
 
 fn migrate(conn: &Connection, from: i64) -> Result<()> {
+    if canary!("migrate_in_pieces") {
+        MIGRATIONS.iter().skip(usize::try_from(from - 1).unwrap_or(0)).try_for_each(|step| conn.execute_batch(step))?;
+        return Ok(conn.pragma_update(None, "user_version", FORMAT)?);
+    }
+    mark!("store_migrated");
     conn.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have done it while this one waited.
     let from = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap_or(from);

@@ -1,9 +1,10 @@
 //! Rows of records and their folded states.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::cache::{Cache, RecordRow};
 use super::fault::damaged;
+use super::pack;
 use crate::document::State;
 use crate::error::Result;
 use crate::id::{ChangeHash, RecordId};
@@ -77,9 +78,7 @@ pub(crate) fn collection_name(conn: &Connection, n: i64) -> Result<Name> {
 
 /// The changes of a record in log order.
 pub(crate) fn changes(conn: &Connection, n: i64) -> Result<Vec<Vec<u8>>> {
-    let mut statement = conn.prepare_cached("SELECT raw FROM log WHERE record = ? ORDER BY seq")?;
-    let changes = statement.query_map(params![n], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    Ok(changes)
+    Ok(pack::changes(conn, n)?.into_iter().map(|(raw, _)| raw).collect())
 }
 
 /// The record folded from its changes.
@@ -87,7 +86,7 @@ pub(crate) fn changes(conn: &Connection, n: i64) -> Result<Vec<Vec<u8>>> {
 /// # Errors
 /// `store_corrupt` where the changes do not fold, or fold to other heads than `heads`.
 pub(crate) fn fold(conn: &Connection, id: RecordId, n: i64, heads: &[ChangeHash]) -> Result<State> {
-    let state = State::rebuild(id, changes(conn, n)?)?;
+    let state = State::rebuild_hashed(id, pack::changes(conn, n)?)?;
     if state.heads() != heads {
         return Err(damaged(format!("the changes of record {id}")));
     }

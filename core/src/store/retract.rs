@@ -13,7 +13,7 @@ use rusqlite::{OptionalExtension, params};
 use super::cache::RecordRow;
 use super::link_rows::{self, WORKSPACE};
 use super::writer::{Body, Changed, Writer};
-use super::{Origin, flag, meta, record, scope};
+use super::{Origin, flag, meta, pack, record, scope};
 use crate::document::{State, Vetted};
 use crate::error::{Error, Result};
 use crate::id::{ChangeHash, DeviceId, RecordId};
@@ -276,6 +276,7 @@ impl Writer<'_> {
     fn blank(&self, n: i64) -> Result<()> {
         let conn = self.connection();
         conn.prepare_cached("DELETE FROM outbox WHERE seq IN (SELECT seq FROM log WHERE record = ?)")?.execute([n])?;
+        conn.prepare_cached("DELETE FROM pack WHERE record = ?")?.execute([n])?;
         conn.prepare_cached("UPDATE log SET record = 0, actor = 0, aseq = seq, raw = x'' WHERE record = ?")?
             .execute([n])?;
         Ok(())
@@ -307,6 +308,7 @@ impl Writer<'_> {
                 .execute([row.n])?;
             return self.hide(id, &row);
         }
+        pack::unpack(self.connection(), row.n)?;
         for change in gone {
             let Some(seq) = self.seq_of(id, &change.hash())? else { continue };
             let conn = self.connection();

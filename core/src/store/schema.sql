@@ -1,4 +1,4 @@
--- Store format 2. The log is the truth; everything else can be rebuilt from it, but for what only this replica knows
+-- Store format 3. The log is the truth; everything else can be rebuilt from it, but for what only this replica knows
 -- (outbox, quarantine, review, links, invitations).
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -29,7 +29,8 @@ CREATE TABLE record (
 );
 CREATE INDEX record_flagged ON record (flags) WHERE flags <> 0;
 
--- The log, in the order in which changes became durable here. flags: 1 last change of its transaction.
+-- The log, in the order in which changes became durable here. flags: 1 last change of its transaction. raw is empty where
+-- the bytes are in a pack.
 CREATE TABLE log (
     seq INTEGER PRIMARY KEY,
     record INTEGER NOT NULL,
@@ -40,6 +41,10 @@ CREATE TABLE log (
     raw BLOB NOT NULL
 );
 CREATE UNIQUE INDEX log_change ON log (record, actor, aseq);
+
+-- The bytes of older changes of records with long histories, each pack one batch of the codec; last: the log row of its
+-- last change.
+CREATE TABLE pack (record INTEGER NOT NULL, last INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (record, last));
 
 -- One row per durable commit: where the log then ended, its rolling hash (first 8 bytes of SHA-256(previous || hash),
 -- folded over the changes), when it happened here and from whom it came (NULL: written here; else a device id).

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::flush::{self, flags_of, projected_of};
 use super::misnamed::{self, Misnamed};
+use super::pack::{self, Packs};
 use super::projection::layout::{Column, Placed, Table, quoted};
 use super::projection::row::{self, Projected};
 use super::writer::{Writer, roll};
@@ -147,6 +148,8 @@ fn check_log(conn: &Connection, findings: &mut Findings) -> Result<()> {
             let named = match chunk::parse(raw) {
                 // What was taken out again leaves its hash behind, under no record.
                 _ if record == 0 => hash,
+                // Its bytes are looked at with its record.
+                _ if raw.is_empty() => hash,
                 Ok(change) => {
                     if hash != Some(change.hash) || !stands_in_place(row, &change)? {
                         findings.places.insert(seq);
@@ -224,6 +227,7 @@ impl Look<'_> {
             // Also where the changes are damaged: what its row still shows may be all there is.
             self.shown.entry(table.name.clone()).or_default().insert(n);
         }
+        self.packed(n, findings)?;
         let state = State::rebuild(id, record::changes(self.conn, n)?)?;
         let heads = found.get_ref(3)?.as_blob().unwrap_or_default();
         let now = known.map_or(flags & !flag::HIDDEN, |known| flags_of(&state, known));
@@ -238,6 +242,36 @@ impl Look<'_> {
             findings.rows.insert(n);
         }
         Ok(())
+    }
+
+    // Every packed change is what its row says it is.
+    fn packed(&self, n: i64, findings: &mut Findings) -> Result<()> {
+        let mut rows = self.conn.prepare_cached(
+            "SELECT l.seq, l.hash, l.raw, l.record, a.actor, l.aseq FROM log l LEFT JOIN actor a ON a.n = l.actor
+             WHERE l.record = ? AND length(l.raw) = 0 ORDER BY l.seq",
+        )?;
+        let mut rows = rows.query([n])?;
+        let mut packs = Packs::of(self.conn);
+        let mut lost = Vec::new();
+        while let Some(row) = rows.next()? {
+            let seq: i64 = row.get(0)?;
+            match packs.bytes(n, seq, &pack::hash_of(row, 1)?) {
+                Ok(raw) => {
+                    let fits = chunk::parse(&raw).is_ok_and(|change| stands_in_place(row, &change).unwrap_or(false));
+                    findings.places.extend((!fits).then_some(seq));
+                }
+                Err(Error::Corrupt(_)) => lost.push(seq),
+                Err(error) => return Err(error),
+            }
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        // Where every pack can be read, it is the rows that name others than they have.
+        if pack::all_readable(self.conn, n)? {
+            findings.places.extend(lost);
+        }
+        Err(damaged("its packed history"))
     }
 }
 
@@ -409,8 +443,13 @@ impl Writer<'_> {
     // Names a log row by what its change says.
     fn put_in_place(&mut self, seq: i64) -> Result<()> {
         let (conn, cache) = self.parts();
-        let raw: Vec<u8> = conn.query_row("SELECT raw FROM log WHERE seq = ?", [seq], |row| row.get(0))?;
-        let Ok(change) = chunk::parse(&raw) else { return Ok(()) };
+        let raw = "SELECT raw FROM log WHERE seq = ?";
+        let mut bytes: Vec<u8> = conn.query_row(raw, [seq], |row| row.get(0))?;
+        if bytes.is_empty() {
+            pack::unpack(conn, conn.query_row("SELECT record FROM log WHERE seq = ?", [seq], |row| row.get(0))?)?;
+            bytes = conn.query_row(raw, [seq], |row| row.get(0))?;
+        }
+        let Ok(change) = chunk::parse(&bytes) else { return Ok(()) };
         let Some(actor) = ActorId::from_slice(change.actor) else { return Ok(()) };
         let n = actor::ensure(conn, cache, actor)?.n;
         conn.execute(

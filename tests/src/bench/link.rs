@@ -13,14 +13,14 @@ const SMALL: usize = 10_000;
 const LARGE: usize = 100_000;
 
 /// A hub with accounts, serving, and a folder that has joined it and synced nothing yet.
-struct Pair {
-    hub: Node,
-    device: Node,
+pub(super) struct Pair {
+    pub(super) hub: Node,
+    pub(super) device: Node,
     _home: tempfile::TempDir,
 }
 
 impl Pair {
-    fn new(accounts: usize) -> Self {
+    pub(super) fn new(accounts: usize) -> Self {
         let home = home();
         let mut serving = Node::new(home.path(), "hub");
         drop(hub(serving.dir(), accounts));
@@ -38,7 +38,7 @@ impl Pair {
 }
 
 /// What one `sync` did and took.
-struct Synced {
+pub(super) struct Synced {
     answer: Value,
     wall: f64,
     cpu: f64,
@@ -46,7 +46,7 @@ struct Synced {
 }
 
 impl Synced {
-    fn of(device: &Node) -> Self {
+    pub(super) fn of(device: &Node) -> Self {
         let start = Instant::now();
         let running = device.start(["sync"]);
         let (cpu, peak) = Peak::watch(running.pid());
@@ -56,7 +56,7 @@ impl Synced {
         Self { answer: outcome.json(), wall, cpu, peak_mb: peak as f64 / 1e6 }
     }
 
-    fn number(&self, key: &str) -> f64 {
+    pub(super) fn number(&self, key: &str) -> f64 {
         self.answer[key].as_f64().unwrap_or_else(|| panic!("no {key} in {}", self.answer))
     }
 }
@@ -116,18 +116,19 @@ pub(super) fn upload() -> Vec<Figure> {
     let pair = Pair::new(0);
     Synced::of(&pair.device);
     create(&open(pair.device.dir()), 0, SMALL);
-    let created = up(&pair);
+    let created = up(&pair, SMALL);
     edit_each(&open(pair.device.dir()));
-    let edited = up(&pair);
+    let edited = up(&pair, SMALL);
     vec![
         Figure::at_least("created records per CPU second of the hub", created, 20_000.0, 60_000.0),
         Figure::at_least("one-field edits per CPU second of the hub", edited, 5_000.0, 15_000.0),
     ]
 }
 
-fn up(pair: &Pair) -> f64 {
+/// Pushes what waits, so many changes: those of a CPU second of the hub.
+pub(super) fn up(pair: &Pair, changes: usize) -> f64 {
     let before = pair.hub_seconds();
     let synced = Synced::of(&pair.device);
-    assert!(synced.number("pushed") >= SMALL as f64 && synced.number("refused") == 0.0, "{}", synced.answer);
-    SMALL as f64 / (pair.hub_seconds() - before)
+    assert!(synced.number("pushed") >= changes as f64 && synced.number("refused") == 0.0, "{}", synced.answer);
+    changes as f64 / (pair.hub_seconds() - before)
 }

@@ -6,11 +6,13 @@
 mod codec;
 mod company;
 mod cpu;
+mod door;
 mod duplicates;
 mod flood;
 mod idle;
 mod link;
 mod local;
+mod long_history;
 mod reading;
 mod seed;
 mod set_back;
@@ -88,6 +90,7 @@ pub fn rows() -> Vec<Row> {
         Row { name: "first-sync-large", about: "100,000 records down to a new device", run: link::first_sync_large },
         Row { name: "seed", about: "a new replica of 100,000 records from a seed", run: seed::opened },
         Row { name: "upload", about: "10,000 records and as many edits up to a hub", run: link::upload },
+        Row { name: "door", about: "judging foreign changes, against all that a hub does for them", run: door::door },
         Row { name: "reconnect", about: "connecting again with nothing new, 10,000 records", run: link::reconnect },
         Row {
             name: "set-back",
@@ -99,6 +102,11 @@ pub fn rows() -> Vec<Row> {
         Row { name: "write", about: "an edit of one field, durable", run: local::write },
         Row { name: "read", about: "reading at 100,000 records", run: reading::reads },
         Row { name: "size", about: "the folder of 10,000 records", run: local::size },
+        Row {
+            name: "long-history",
+            about: "one record with 2,000 edits by 50 people",
+            run: long_history::long_history,
+        },
         Row { name: "import", about: "the 8,800 real deals", run: local::import },
         Row { name: "duplicates", about: "precision and recall of duplicates on Febrl's data", run: duplicates::febrl },
     ]

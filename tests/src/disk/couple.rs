@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use branchline_core::Error;
+use branchline_core::document::Edit;
+use branchline_core::limits::{PACK_CHANGES, PLAIN_CHANGES_MIN};
 use branchline_core::replica::link::Invitation;
 use branchline_core::replica::{Query, Replica};
 use branchline_core::schema::Value;
@@ -48,6 +50,19 @@ impl Couple {
             set(&phone, &id, "notes", Value::Text(format!("notes {n}")));
         }
         exchange(&phone, &hub).expect("an exchange");
+        // One deal has so long a history that both ends have packed it.
+        let long = deal(&phone, "long", vec![]);
+        for numbers in [0..PACK_CHANGES, PACK_CHANGES..PACK_CHANGES + 2 * PLAIN_CHANGES_MIN] {
+            let edit = |n: usize| vec![Edit::Set("lost_reason".into(), Value::Text(format!("reason {n}")))];
+            let edited = phone.transact(|tx| {
+                for n in numbers {
+                    tx.edit("opportunity", &long, edit(n))?;
+                }
+                Ok(())
+            });
+            edited.expect("many edits");
+            exchange(&phone, &hub).expect("an exchange");
+        }
         deal(&phone, "not delivered", vec![]);
         deal(&hub, "not fetched", vec![("owner".into(), Value::Reference(phone.me().expect("a person").id))]);
         Self { base }

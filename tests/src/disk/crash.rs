@@ -54,6 +54,18 @@ impl Report {
 
 /// Looks at the images of everything that was played, in folders below `root`. `progress` hears of each image.
 pub fn judge(played: &Played, plan: Plan, root: &Path, progress: &(dyn Fn() + Sync)) -> Report {
+    on_threads(plan, &|worker, failed, report| {
+        for (at, machine) in played.machines.iter().enumerate() {
+            let (name, journal) = (machine.name, &machine.journal[..]);
+            let sweep = Sweep { name, journal, from: 0, plan, worker, failed, progress };
+            let looker = Looker { played, at };
+            sweep.look(&root.join(format!("image-{worker}")), report, &|dir, next| looker.check(dir, next));
+        }
+    })
+}
+
+/// Lets each thread of a plan look at its part, and adds up what they saw.
+pub(super) fn on_threads(plan: Plan, look: &(dyn Fn(usize, &AtomicUsize, &mut Report) + Sync)) -> Report {
     let failed = AtomicUsize::new(0);
     let mut report = Report::default();
     std::thread::scope(|scope| {
@@ -62,10 +74,7 @@ pub fn judge(played: &Played, plan: Plan, root: &Path, progress: &(dyn Fn() + Sy
                 let failed = &failed;
                 scope.spawn(move || {
                     let mut report = Report::default();
-                    for at in 0..played.machines.len() {
-                        let looker = Looker { played, at, plan, worker, failed, progress };
-                        looker.look(&root.join(format!("image-{worker}")), &mut report);
-                    }
+                    look(worker, failed, &mut report);
                     report
                 })
             })
@@ -80,27 +89,34 @@ pub fn judge(played: &Played, plan: Plan, root: &Path, progress: &(dyn Fn() + Sy
 struct Looker<'l> {
     played: &'l Played,
     at: usize,
-    plan: Plan,
-    worker: usize,
-    failed: &'l AtomicUsize,
-    progress: &'l (dyn Fn() + Sync),
 }
 
-impl Looker<'_> {
-    fn machine(&self) -> &Machine {
-        &self.played.machines[self.at]
-    }
+/// The part of a worker in looking at every image of one journal.
+pub(super) struct Sweep<'s> {
+    /// Whose disk it is.
+    pub(super) name: &'s str,
+    /// Its steps.
+    pub(super) journal: &'s [(u64, Op)],
+    /// The first step that may be the last one before a power cut.
+    pub(super) from: usize,
+    pub(super) plan: Plan,
+    pub(super) worker: usize,
+    pub(super) failed: &'s AtomicUsize,
+    pub(super) progress: &'s (dyn Fn() + Sync),
+}
 
-    fn look(&self, root: &Path, report: &mut Report) {
+impl Sweep<'_> {
+    /// Writes each image below `root` and has it checked: that gets the folder and the first step that did not happen,
+    /// and tells whether it was a replica.
+    pub(super) fn look(&self, root: &Path, report: &mut Report, check: &dyn Fn(&Path, u64) -> Result<bool, String>) {
         let mut image = Image::default();
-        let journal = &self.machine().journal;
-        for (n, (_, op)) in journal.iter().enumerate() {
+        for (n, (_, op)) in self.journal.iter().enumerate() {
             let settled = image.step(op);
-            if n % (self.plan.stride * self.plan.threads) != self.worker * self.plan.stride {
+            if n < self.from || n % (self.plan.stride * self.plan.threads) != self.worker * self.plan.stride {
                 continue;
             }
             report.points += 1;
-            let next = journal.get(n + 1).map_or(u64::MAX, |(tick, _)| *tick);
+            let next = self.journal.get(n + 1).map_or(u64::MAX, |(tick, _)| *tick);
             let again = (1..self.plan.throws).map(|throw| (Loss::Mixed, throw));
             for (loss, throw) in Loss::ALL.into_iter().map(|loss| (loss, 0)).chain(again) {
                 let same_as_before = match loss {
@@ -111,16 +127,16 @@ impl Looker<'_> {
                 if same_as_before || self.failed.load(Ordering::Relaxed) >= self.plan.failures_max {
                     continue;
                 }
-                let mut random = Random::new(self.plan.seed ^ (n as u64) << 8 ^ throw << 40, self.machine().name);
+                let mut random = Random::new(self.plan.seed ^ (n as u64) << 8 ^ throw << 40, self.name);
                 let _ = std::fs::remove_dir_all(root);
                 std::fs::create_dir_all(root).expect("a folder for images");
                 image.write(root, loss, &mut random);
                 report.images += 1;
-                match guarded(|| self.check(&root.join("folder"), next)) {
+                match guarded(|| check(&root.join("folder"), next)) {
                     Ok(made) => report.unmade += u64::from(!made),
                     Err(what) => {
                         self.failed.fetch_add(1, Ordering::Relaxed);
-                        let (name, seed) = (self.machine().name, self.plan.seed);
+                        let (name, seed) = (self.name, self.plan.seed);
                         report
                             .failures
                             .push(format!("{name}, step {n} ({}), {loss:?} {throw}, seed {seed}: {what}", brief(op)));
@@ -130,6 +146,12 @@ impl Looker<'_> {
             }
         }
         let _ = std::fs::remove_dir_all(root);
+    }
+}
+
+impl Looker<'_> {
+    fn machine(&self) -> &Machine {
+        &self.played.machines[self.at]
     }
 
     // Opens an image. `next` is the first step that did not happen. False: it was no replica yet, and could be made one.
@@ -186,7 +208,7 @@ fn hashes(promise: &Promise) -> &[Hash] {
     }
 }
 
-fn hex(hash: &Hash) -> String {
+pub(super) fn hex(hash: &Hash) -> String {
     data_encoding::HEXLOWER.encode(&hash[..6])
 }
 

@@ -109,6 +109,29 @@ impl Disk {
         disk
     }
 
+    /// Notes what lies there already as durable.
+    ///
+    /// # Panics
+    /// Where it cannot be read.
+    pub fn found(&self) {
+        let mut folders = vec![self.root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("a folder of the disk") {
+                let path = entry.expect("an entry of a folder").path();
+                if path.is_dir() {
+                    self.note(|at| Op::Folder(at(&path)));
+                    folders.push(path);
+                } else {
+                    let bytes = std::fs::read(&path).expect("a file of the disk");
+                    self.note(|at| Op::Create(at(&path)));
+                    self.note(|at| Op::Write(at(&path), 0, bytes));
+                    self.note(|at| Op::Sync(at(&path)));
+                }
+            }
+            self.folder_synced(&folder);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

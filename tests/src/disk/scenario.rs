@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use branchline_core::crm::import::{Import, ImportMap};
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
+use branchline_core::limits::{PACK_CHANGES, PLAIN_CHANGES_MIN};
 use branchline_core::replica::link::{Downstream, Invitation, InvitationCode, Joiner, Upstream};
 use branchline_core::replica::{Identity, Replica};
 use branchline_core::schema::{Name, Value};
@@ -159,9 +160,28 @@ impl Play {
             self.exchange(BRANCH);
             self.exchange(PHONE);
         }
+        self.grow();
         // Closing moves what the journal holds into the database.
         self.reopen(PHONE);
         self.reopen(HUB);
+    }
+
+    // A deal of the branch becomes so long that both ends pack its history.
+    fn grow(&mut self) {
+        let long = self.deals(BRANCH)[0];
+        for numbers in [0..PACK_CHANGES, PACK_CHANGES..PACK_CHANGES + 2 * PLAIN_CHANGES_MIN] {
+            self.act(BRANCH, |branch| {
+                let edit = |n: usize| vec![Edit::Set(Name::from("lost_reason"), Value::Text(format!("reason {n}")))];
+                let edited = branch.transact(|tx| {
+                    for n in numbers {
+                        tx.edit("opportunity", &long, edit(n))?;
+                    }
+                    Ok(())
+                });
+                edited.expect("many edits");
+            });
+            self.exchange(BRANCH);
+        }
     }
 
     // Refused, retracted, written again; a deal that leaves; an import that is undone.

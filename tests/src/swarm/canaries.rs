@@ -8,7 +8,7 @@ use branchline_core::probe;
 use super::base::Base;
 use super::search::{Search, play, search};
 use crate::disk::couple::{Couple, guarded};
-use crate::disk::{crash, failing, rot, scenario};
+use crate::disk::{crash, failing, rot, scenario, upgrade};
 use crate::network;
 
 /// Where a mutant is looked for.
@@ -73,9 +73,11 @@ pub const CANARIES: &[(&str, &str, Rung)] = &[
     ("keep_actor_after_a_failure", "an actor goes on after its change was not kept", Rung::Failing),
     ("keep_what_left", "a record that left a scope is not purged below", Rung::Sim),
     ("key_by_chance", "a record with a key gets a random id", Rung::Sim),
+    ("migrate_in_pieces", "each statement of a migration commits by itself", Rung::Crash),
     ("name_without_sync", "a folder is not synced after a rename", Rung::Crash),
     ("order_by_wall_clock", "an edit may be older than what it edits", Rung::Sim),
     ("overlook_a_rollback", "an upstream that was set back takes every downstream for one that begins", Rung::Sim),
+    ("pack_one_too_few", "a history is packed without one of its changes", Rung::Crash),
     ("project_nothing", "an edit does not reach the projection", Rung::Sim),
     ("purge_before_delivery", "a record leaves with what was typed on it and not delivered", Rung::Sim),
     ("reuse_actor_after_restart", "a new process writes under the old one's actor", Rung::Sim),
@@ -168,13 +170,20 @@ fn by_seeds(name: &str, base: &Base, threads: usize, root: &Path) -> Option<(Str
 }
 
 fn by_crashes(threads: usize, root: &Path) -> Option<(String, u64)> {
+    let plan = crash::Plan { seed: 0, stride: 5, throws: 1, threads, failures_max: 1 };
+    let _ = std::fs::remove_dir_all(root.join("upgrades"));
+    let upgrades = guarded(|| Ok(upgrade::play(&root.join("upgrades"))));
+    let Ok(upgrades) = upgrades else { return Some(("an upgrade itself".to_owned(), 1)) };
+    let upgraded = upgrade::judge(&upgrades, plan, root, &|| {});
+    if let Some(failure) = upgraded.failures.first() {
+        return Some((oracle(failure), upgraded.images));
+    }
     let _ = std::fs::remove_dir_all(root.join("scenario"));
     let played = guarded(|| Ok(scenario::play(&root.join("scenario"))));
     let Ok(played) = played else { return Some(("the scenario itself".to_owned(), 1)) };
-    let plan = crash::Plan { seed: 0, stride: 5, throws: 1, threads, failures_max: 1 };
     let report = crash::judge(&played, plan, root, &|| {});
     let failure = report.failures.into_iter().next()?;
-    Some((oracle(&failure), report.images))
+    Some((oracle(&failure), upgraded.images + report.images))
 }
 
 // The promise that a report names.

@@ -4,29 +4,15 @@
 //! that was refused and waits for review at both ends, and on each side an edit that the other has not seen. A new format
 //! needs a pair of its own, written by the program that introduces it and never changed again.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-use branchline_tests::checkout;
+use branchline_tests::golden;
 use branchline_tests::process::{Node, home};
 use rusqlite::Connection;
 
 use crate::company::column;
 
-/// The oldest format of which a program was left to write a pair; `keeping` goes back to those before it.
-const OLDEST: i64 = 2;
-
 fn format_of(node: &Node) -> i64 {
     let db = Connection::open(node.dir().join("branchline.db")).unwrap();
     db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
-}
-
-fn unpack(file: &Path, to: &Path) {
-    let tar = zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap();
-    let mut child = Command::new("tar").args(["-x", "-C"]).arg(to).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(&tar).unwrap();
-    assert!(child.wait().unwrap().success());
 }
 
 fn names(node: &Node) -> Vec<String> {
@@ -38,11 +24,9 @@ fn folders_of_every_format_are_opened_and_synced_by_the_newest() {
     let fresh = home();
     let newest = Node::new(fresh.path(), "hub");
     newest.json(["init", "--name", "Acme", "--owner", "owner@acme.example"]);
-    for format in OLDEST..=format_of(&newest) {
-        let file = checkout().join(format!("tests/golden/format_{format}.tar.zst"));
-        assert!(file.is_file(), "format {format} has no pair of folders at {}", file.display());
+    for format in golden::OLDEST..=format_of(&newest) {
         let home = home();
-        unpack(&file, home.path());
+        golden::unpack(format, home.path());
         let (mut hub, phone) = (Node::new(home.path(), "hub"), Node::new(home.path(), "phone"));
         for node in [&hub, &phone] {
             assert_eq!(format_of(node), format);
@@ -50,6 +34,9 @@ fn folders_of_every_format_are_opened_and_synced_by_the_newest() {
         }
         assert_eq!(names(&phone), ["Client 1", "Client 2", "Client 3, renamed offline"]);
         assert_eq!(names(&hub), ["Client 1 of head office", "Client 2", "Client 3"]);
+        let visit = phone.json(["show", "activity", "external_id=V1", "--history"]);
+        let history = visit["history"].as_array().map_or(0, Vec::len);
+        assert!(if format < 3 { history < 20 } else { history > 400 }, "{history} entries");
         let (below, above) = (phone.json(["status"]), hub.json(["status"]));
         assert_eq!((&below["outbox"], &below["quarantine"], &above["review"]), (&2.into(), &1.into(), &1.into()));
         let url = hub.serve();

@@ -7,8 +7,11 @@ use super::fixture::*;
 use super::script::*;
 use crate::document::{Edit, Foreign, Refusal, State, Vetted, bridge, create, derived_id, vet};
 use crate::id::{ActorId, ChangeHash, RecordId};
+use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, OP_COUNTER_MAX};
 use crate::schema::{Collection, Value};
-use crate::wire::chunk::{Action, NewChange, Pred, RootOp, Scalar, build, genesis_actor, hash};
+use crate::wire::chunk::{
+    Action, GenesisKind, InitialText, NewChange, Pred, RootOp, Scalar, build, build_genesis, genesis_actor, hash,
+};
 
 fn judge(raw: &[u8], state: Option<&State>) -> Result<Vetted, Refusal> {
     judge_in(&deals(), record(), raw, state)
@@ -192,6 +195,24 @@ fn counters_and_texts_must_stand_on_their_genesis() {
     assert_eq!(judge(&huge.build(), Some(&state)).map(|_| ()), Err(Refusal::Limit { part: "counter" }));
     let mark = RawEdit { ops: vec![op("~text/notes", Scalar::Bool(true))], ..raw_edit(&state, &person(2)) };
     assert!(matches!(judge(&mark.build(), Some(&state)), Err(Refusal::Predecessors { .. })));
+}
+
+#[test]
+fn what_is_beyond_a_bound_of_size_counter_or_operations_is_refused_before_anything_is_made_of_it() {
+    let state = created(&[("name", text("a"))], person(2), 0);
+    let first = person(2);
+    let far = RawEdit { start_op: OP_COUNTER_MAX + 1, ..raw_edit(&state, &first) };
+    let many = RawEdit { seq: OP_COUNTER_MAX + 1, ..raw_edit(&state, &first) };
+    let long = "x".repeat(CHANGE_BYTES_MAX);
+    for raw in [far.build(), many.build(), raw_create(&[op("name", Scalar::Str(&long))])] {
+        assert_eq!(judge(&raw, Some(&state)).map(|_| ()).unwrap_err().code(), "change_limit");
+    }
+    let (genesis, typed) = (genesis_actor(&record(), "notes"), "y".repeat(CHANGE_OPS_MAX + 1));
+    let texts = [InitialText { genesis: &genesis, text: &typed }];
+    let (deps, actor) = ([build_genesis(GenesisKind::Text, &genesis, "notes").1], person(2));
+    let change =
+        NewChange { deps: &deps, actor: actor.as_bytes(), seq: 1, start_op: 2, time: NOW, ops: &[], texts: &texts };
+    assert!(judge(&build(&change).0, None).is_err());
 }
 
 #[test]

@@ -130,12 +130,12 @@ impl Upstream {
                 role_of: &|person| unread.note(replica.role_of_person(person)),
                 branch_of: &|scope| unread.note(replica.branch_of(scope)),
             };
-            let keeps = kept_rows::is_any(writer.connection())?;
+            let kept = Kept { any: kept_rows::is_any(writer.connection())?, waiting: None };
             let before = push.new;
             let (authors, refused) = (std::mem::take(&mut push.authors), std::mem::take(&mut push.refused));
             let (new, carried) = (push.new, push.carried);
             let intake =
-                Intake { writer, bench: &bench, authors, refused, new, now, revoked, carries, own, carried, keeps };
+                Intake { writer, bench: &bench, authors, refused, new, now, revoked, carries, own, carried, kept };
             let writer = push.take_in(intake, &unread, &|changes| {
                 replica.inner.note_handled(changes);
                 replica.inner.writers_wait()
@@ -357,8 +357,15 @@ struct Intake<'i, 'w> {
     own: (DeviceId, [u8; 32]),
     // The number under which what was carried back is kept for review, all of a push together.
     carried: Option<u64>,
-    // Whether anything was ever refused: mostly not, and then nothing is looked up.
-    keeps: bool,
+    kept: Kept,
+}
+
+/// What is kept of what was refused.
+struct Kept {
+    // Whether there is anything: mostly not, and then nothing is looked up.
+    any: bool,
+    // Bytes of the peer that wait for review, once they were asked for.
+    waiting: Option<usize>,
 }
 
 /// A change that may be appended.
@@ -512,7 +519,7 @@ impl Intake<'_, '_> {
 
     // What was refused once stays so: the downstream may not have heard of it.
     fn refused_before(&self, record: &RecordId, hash: &ChangeHash) -> Result<Option<Refused>> {
-        if !self.keeps {
+        if !self.kept.any {
             return Ok(None);
         }
         let conn = self.writer.connection();
@@ -601,9 +608,14 @@ impl Intake<'_, '_> {
 
     fn refuse(&mut self, decoded: &Decoded, changes: &[DecodedChange], refused: &Refused) -> Result<()> {
         let tx = kept_rows::next_transaction(self.writer.connection())?;
-        let raw: usize = changes.iter().map(|change| decoded.raw(change).len()).sum();
-        let full = kept_rows::waiting_bytes(self.writer.connection(), &self.bench.peer.id)?.saturating_add(raw)
-            > REVIEW_BYTES_MAX;
+        let bytes: usize = changes.iter().map(|change| decoded.raw(change).len() + kept_rows::ROW_BYTES).sum();
+        let waiting = match self.kept.waiting {
+            Some(waiting) => waiting,
+            None => kept_rows::waiting_bytes(self.writer.connection(), &self.bench.peer.id)?,
+        };
+        let full = waiting.saturating_add(bytes) > REVIEW_BYTES_MAX;
+        // Never too little: what is kept already counts once more.
+        self.kept.waiting = Some(if full { waiting } else { waiting + bytes });
         let beyond = Refused::new(REVIEW_FULL, &*refused.code);
         let refused = if full { &beyond } else { refused };
         for change in changes {
@@ -625,7 +637,7 @@ impl Intake<'_, '_> {
                 closed_at: None,
                 closed_by: None,
             };
-            self.keeps = true;
+            self.kept.any = true;
             mark!("reviewed");
             if refused.code != BROUGHT_ALREADY && !full && !canary!("review_nothing") {
                 kept_rows::keep(self.writer.connection(), Queue::Review, &row)?;

@@ -21,6 +21,7 @@ use crate::store::kept_rows::{self, KeptRow, Queue};
 use crate::sync::pace::Budget;
 use crate::sync::{Executor, downstream, upstream};
 use crate::wire::chunk::{Action, GenesisKind, NewChange, Pred, RootOp, Scalar, build, build_genesis, genesis_actor};
+use crate::wire::codec;
 
 const NONCE: [u8; 16] = [7; 16];
 const BUDGET: Budget = Budget { bytes: 64 * 1024, level: 3 };
@@ -459,4 +460,68 @@ fn a_batch_may_bring_changes_of_a_record_and_take_it_away() {
         assert_eq!(shown.ok(), serves.then(|| "wanted".to_owned()));
         assert!(phone.verify(false).unwrap().is_sound(), "serves: {serves}");
     }
+}
+
+/// An edit of a lead that follows `dep`, written by somebody whom nobody here knows.
+fn following(dep: ChangeHash, name: &str) -> Vec<u8> {
+    let actor = ActorId([8; 8]);
+    let ops = [RootOp { key: "name", action: Action::Set, value: Scalar::Str(name), preds: Vec::new() }];
+    build(&NewChange { deps: &[dep], actor: actor.as_bytes(), seq: 2, start_op: 2, time: 1, ops: &ops, texts: &[] }).0
+}
+
+/// The bytes of a push of these leads.
+fn sent(leads: &[(RecordId, Vec<u8>)]) -> Vec<u8> {
+    struct Nothing;
+    impl codec::Origin for Nothing {
+        fn binding(&mut self, _: &ActorId) -> Option<codec::Binding> {
+            None
+        }
+        fn locate(&mut self, _: &RecordId, _: &ChangeHash) -> Option<(ActorId, u64)> {
+            None
+        }
+        fn genesis_fields(&mut self, _: &str) -> Vec<(String, GenesisKind)> {
+            Vec::new()
+        }
+    }
+    let mut encoder = codec::Encoder::new(3);
+    for (record, raw) in leads {
+        let hash = crate::wire::chunk::hash(raw).unwrap();
+        let change = codec::Outgoing { record: *record, collection: "lead", raw, hash, tx_end: true };
+        encoder.push(&change, &mut Nothing).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_device_whose_changes_follow_what_nobody_has_keeps_them_and_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let good = lead(&phone, "good");
+    {
+        let (mut down, mut up) = (Downstream::new(phone.clone()).unwrap(), Upstream::new(hub.clone(), None));
+        let downstream::Reply::Hello(hello) = down.execute(downstream::Request::Greet(NONCE)) else {
+            panic!("no hello")
+        };
+        up.execute(upstream::Request::Admit(hello, NONCE));
+        let orphans: Vec<(RecordId, Vec<u8>)> = (0..500_u32)
+            .map(|n| {
+                let id = RecordId(std::array::from_fn(|at| n.to_be_bytes().get(at).copied().unwrap_or(4)));
+                (id, following(ChangeHash([n as u8; 32]), "orphan"))
+            })
+            .collect();
+        for round in 0..3 {
+            let upstream::Reply::Ack(ack, new) = up.execute(upstream::Request::Ingest(round, sent(&orphans))) else {
+                panic!("no answer")
+            };
+            assert_eq!((ack.refused.len(), new), (orphans.len(), 0));
+            assert!(ack.refused.iter().all(|refused| refused.code == "change_missing"), "{:?}", ack.refused[0]);
+        }
+        let rows = hub.sql("SELECT count(*) AS n FROM review").unwrap()[0]["n"].as_i64().unwrap();
+        assert_eq!(rows, orphans.len() as i64, "kept once, however often they come");
+    }
+    exchange(&phone, &hub);
+    assert_eq!(hub.record("lead", &good).unwrap().text("name"), "good");
+    assert_eq!(phone.outbox_len().unwrap(), 0);
 }

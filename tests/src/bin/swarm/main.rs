@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use branchline_tests::disk::couple::{Couple, hush_guarded_panics};
-use branchline_tests::disk::{crash, failing, rot, scenario};
+use branchline_tests::disk::{crash, failing, rot, scenario, upgrade};
 use branchline_tests::network;
 use branchline_tests::swarm::base::{Base, NODES};
 use branchline_tests::swarm::search::{Failure, Search, play, search, shrink};
@@ -36,7 +36,7 @@ struct Cli {
 enum Rung {
     /// A tree of replicas in virtual time, one seed after the other.
     Sim(Sim),
-    /// Every write and sync of a fixed scenario as the last one before a power cut.
+    /// Every write and sync of a fixed scenario, and of upgrades of old folders, as the last one before a power cut.
     Crash {
         /// Of so many steps one is a crash point.
         #[arg(long, default_value_t = 1)]
@@ -235,6 +235,10 @@ fn chosen(sim: &Sim, seed: u64) -> Plan {
 
 fn crashes(plan: crash::Plan, root: &Path) -> Vec<String> {
     let progress = Progress::new("images");
+    let upgrades = upgrade::play(&root.join("upgrades"));
+    let upgraded = upgrade::judge(&upgrades, plan, root, &|| progress.tick());
+    println!("crash: {} of {} points of upgrades", progress.end(upgraded.images), upgraded.points);
+    let progress = Progress::new("images");
     let played = scenario::play(&root.join("scenario"));
     let report = crash::judge(&played, plan, root, &|| progress.tick());
     println!(
@@ -244,7 +248,7 @@ fn crashes(plan: crash::Plan, root: &Path) -> Vec<String> {
         plan.seed,
         report.unmade
     );
-    report.failures
+    upgraded.failures.into_iter().chain(report.failures).collect()
 }
 
 fn rotten(runs: u64, seed: u64, threads: usize, root: &Path) -> Vec<String> {
