@@ -24,3 +24,4 @@ pub mod output;
 pub mod runtime;
 pub mod server;
 pub mod state;
+pub mod web;

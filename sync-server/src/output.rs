@@ -173,6 +173,22 @@ pub fn labelled<'a>(rows: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> S
     text
 }
 
+/// A number with its thousands apart by thin spaces, as all three languages read it; what follows it stays.
+pub fn grouped(text: &str) -> String {
+    let start = text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len());
+    let length = text.chars().skip(start).take_while(char::is_ascii_digit).count();
+    let (before, rest) = text.split_at(start);
+    let (digits, after) = rest.split_at(length);
+    let mut grouped = before.to_owned();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (length - at).is_multiple_of(3) {
+            grouped.push('\u{202f}');
+        }
+        grouped.push(digit);
+    }
+    grouped + after
+}
+
 /// A progress bar on stderr where that is a terminal, else one that draws nothing.
 pub fn progress(context: &Context, message: &'static str) -> indicatif::ProgressBar {
     if !io::stderr().is_terminal() {
@@ -199,6 +215,14 @@ mod tests {
         let text = table.text();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn digits_stand_in_groups() {
+        assert_eq!(grouped("1100040000.00 USD"), "1\u{202f}100\u{202f}040\u{202f}000.00 USD");
+        assert_eq!(grouped("-1234"), "-1\u{202f}234");
+        assert_eq!(grouped("999"), "999");
+        assert_eq!(grouped(""), "");
     }
 
     #[test]

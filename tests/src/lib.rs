@@ -22,6 +22,7 @@ pub mod sim;
 pub mod source;
 #[cfg(feature = "canary")]
 pub mod swarm;
+pub mod visitor;
 
 use std::path::{Path, PathBuf};
 

@@ -487,6 +487,27 @@ fn a_device_joins_syncs_and_waits_while_the_hub_is_away() {
     assert_eq!(hub.run(["sync"]).code, 2, "a hub has no upstream");
 }
 
+/// A line that is kept by a server and quiet already says nothing more by itself: a `sync` beside it waited for news that
+/// did not come.
+#[test]
+fn a_sync_beside_a_server_whose_line_is_quiet_ends_at_once() {
+    let (home, mut hub) = hub();
+    hub.serve();
+    let mut branch = Node::new(home.path(), "kyiv");
+    let invited = hub.json(["invite", "--as", "branch", "--name", "kyiv"]);
+    branch.json(["join", invited["code"].as_str().unwrap()]);
+    branch.serve();
+    while branch.json(["status"])["online"] != true {}
+    for round in 0..3 {
+        create(&hub, "account", &[&format!("name=From above {round}")]);
+        branch.json(["sync", "--deadline", "30s"]);
+        branch.json(["show", "account", &format!("name=From above {round}")]);
+        branch.json(["sync", "--deadline", "30s"]);
+    }
+    hub.kill();
+    assert_eq!(branch.run(["sync", "--deadline", "10s"]).code, 4);
+}
+
 #[test]
 fn invitations_name_people_branches_and_devices() {
     let (_home, mut hub) = hub();

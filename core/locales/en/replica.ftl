@@ -112,3 +112,5 @@ seed-too-large = The database of this seed would have { $bytes } bytes; the limi
     .do = Name fewer scopes.
 seed-scopes = A seed takes at most { $limit } scopes.
     .do = Name fewer, or a wider one.
+person-disabled = { $name } has no access any more.
+    .do = Ask the owner, if that is a mistake.

@@ -62,6 +62,11 @@ impl Scope {
         resolve(kind, name.trim()).map(make)
     }
 
+    /// Whether it is what one person owns.
+    pub fn is_person(&self) -> bool {
+        matches!(self, Scope::User(_))
+    }
+
     /// The record that the scope is about: a branch, a team, a person.
     pub fn subject(&self) -> Option<RecordId> {
         match self {

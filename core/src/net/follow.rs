@@ -1,7 +1,8 @@
 //! The upstream link of a device or branch: enrolling, one exchange, and following for ever.
 //!
-//! One process of a folder holds the link at a time (a lock on `link.lock`); another process that wants an exchange waits
-//! until the first has gone quiet, so that both cannot present one link epoch.
+//! One process of a folder holds the link at a time (a lock on `link.lock`), so that two cannot present one link epoch.
+//! Another process that wants an exchange asks the first to begin anew, and waits until that has gone quiet: a line that is
+//! quiet already would say nothing more.
 
 use std::fs::File;
 use std::path::Path;
@@ -102,9 +103,12 @@ pub async fn sync_once(replica: &Replica, deadline: Duration, mut on_event: impl
         return Err(Error::unreachable("link-paused"));
     }
     let work = async {
-        match Lock::try_hold(replica)? {
-            Some(_lock) => exchange(replica, &address, &mut on_event).await,
-            None => wait_for_other(replica).await,
+        if let Some(_lock) = Lock::try_hold(replica)? {
+            return exchange(replica, &address, &mut on_event).await;
+        }
+        match wait_for_other(replica).await? {
+            Waited::Done(done) => Ok(done),
+            Waited::Ours(_lock) => exchange(replica, &address, &mut on_event).await,
         }
     };
     match tokio::time::timeout(deadline, work).await {
@@ -146,20 +150,30 @@ async fn exchange(replica: &Replica, address: &Address, on_event: &mut impl FnMu
     Ok(done)
 }
 
-// Another process of this folder keeps the link: its next moment of quiet, with nothing left to send, is ours.
-async fn wait_for_other(replica: &Replica) -> Result<Exchange> {
-    let began = replica.environment().now();
+enum Waited {
+    /// The other process made an exchange.
+    Done(Exchange),
+    /// It let go of the link.
+    Ours(Lock),
+}
+
+// Another process of this folder keeps the link: the exchange that it makes for us, with nothing left to send, is ours.
+async fn wait_for_other(replica: &Replica) -> Result<Waited> {
     let before = replica.link_counters()?;
+    let asked = replica.ask_exchange()?;
     loop {
         tokio::time::sleep(LOCAL_POLL).await;
-        if replica.last_quiet()?.is_some_and(|at| at > began) && replica.outbox_len()? == 0 {
+        if let Some(lock) = Lock::try_hold(replica)? {
+            return Ok(Waited::Ours(lock));
+        }
+        if replica.exchanges_made()? >= asked && replica.outbox_len()? == 0 {
             let after = replica.link_counters()?;
-            return Ok(Exchange {
+            return Ok(Waited::Done(Exchange {
                 pushed: after.pushed.saturating_sub(before.pushed),
                 pulled: after.pulled.saturating_sub(before.pulled),
                 refused: after.refused.saturating_sub(before.refused),
                 traffic: Traffic::default(),
-            });
+            }));
         }
     }
 }
@@ -210,9 +224,23 @@ pub async fn follow(
             return Err(ended);
         }
         report(Following::Offline { error: ended, retry_ms });
-        pause(&mut stop, Duration::from_millis(retry_ms as u64)).await;
+        rest(&replica, &mut stop, Duration::from_millis(retry_ms as u64)).await;
     }
     Ok(())
+}
+
+// The wait after a failure, until somebody asks for an exchange.
+async fn rest(replica: &Replica, stop: &mut watch::Receiver<bool>, how_long: Duration) {
+    let asked = replica.exchanges_asked().ok();
+    let wanted = async {
+        while replica.exchanges_asked().ok() == asked {
+            tokio::time::sleep(PAUSE_POLL).await;
+        }
+    };
+    tokio::select! {
+        () = pause(stop, how_long) => {}
+        () = wanted => {}
+    }
 }
 
 // Only the upstream's own word ends a follower: whatever else answers, a hotel's login page or a proxy, may be gone
@@ -234,13 +262,15 @@ async fn follow_one(
     let env = replica.environment();
     let session = downstream::Session::new(env.now());
     let noted = replica.clone();
+    let asked = replica.exchanges_asked()?;
     let mut noted_traffic = Traffic::default();
     let stopped = async {
         loop {
             tokio::select! {
                 () = pause(stop, PAUSE_POLL) => {}
             }
-            if *stop.borrow() || replica.is_paused().unwrap_or(false) {
+            let anew = replica.exchanges_asked().is_ok_and(|now| now != asked);
+            if *stop.borrow() || anew || replica.is_paused().unwrap_or(false) {
                 return Input::Stop;
             }
         }
@@ -260,6 +290,7 @@ async fn follow_one(
                 }
                 Event::Quiet => {
                     let _ = noted.note_quiet();
+                    let _ = noted.note_exchanges(asked);
                     let _ = note_traffic(&noted, traffic.since(noted_traffic));
                     noted_traffic = traffic;
                 }

@@ -1,6 +1,7 @@
 //! Conflicts and history: what happened to a record, and settling what happened twice.
 
 use super::reading::{conflicts_of, whole};
+use super::tx::By;
 use super::{Conflict, HistoryEntry, Replica};
 use crate::document::Edit;
 use crate::error::{Error, Result};
@@ -65,6 +66,11 @@ impl Replica {
     /// # Errors
     /// `no_conflict` where the field has none; `not_among_values` with those it has; `denied_…`.
     pub fn resolve(&self, collection: &str, id: &RecordId, field: &str, keep: &str) -> Result<()> {
+        self.resolve_by(By::default(), collection, id, field, keep)
+    }
+
+    /// As [`Replica::resolve`], in somebody's name.
+    pub(super) fn resolve_by(&self, by: By, collection: &str, id: &RecordId, field: &str, keep: &str) -> Result<()> {
         let record = self.record(collection, id)?;
         let (name, cell) = match field.split_once('/') {
             Some((name, cell)) => (name, cell.split_once('/')),
@@ -86,7 +92,7 @@ impl Replica {
             None => Edit::Set(name.into(), value),
             Some((line, sub)) => Edit::SetLine { field: name.into(), line: line.to_owned(), sub: sub.into(), value },
         };
-        self.transact(|tx| tx.settle(collection, id, edit))
+        self.transact_by(by, |tx| tx.settle(collection, id, edit))
     }
 
     fn chosen(&self, field: &Field, conflict: &Conflict, keep: &str) -> Result<Value> {

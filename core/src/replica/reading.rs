@@ -80,12 +80,7 @@ impl Replica {
     /// # Errors
     /// As [`Replica::list`]; the first error of `visit` ends it.
     pub fn each(&self, query: &Query, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
-        self.inner.read(|view| {
-            view.each(query, &mut |row| {
-                visit(listed(query, row))?;
-                Ok(true)
-            })
-        })
+        self.inner.read(|view| each_of(view, query, visit))
     }
 
     /// How many records a query asks for; its limit does not count.
@@ -156,6 +151,13 @@ pub(super) fn whole(view: &View<'_>, collection: &str, id: &RecordId) -> Result<
             .with("collection", &*collection.name)
             .with("record", id.to_string())),
     }
+}
+
+pub(super) fn each_of(view: &View<'_>, query: &Query, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
+    view.each(query, &mut |row| {
+        visit(listed(query, row))?;
+        Ok(true)
+    })
 }
 
 pub(super) fn page_of(view: &View<'_>, query: &Query) -> Result<Page> {

@@ -1,7 +1,7 @@
 //! Who acts here, and what that person may do, as the person's record and the invitation say.
 
 use super::Person;
-use crate::access::{Grants, Place, Role, Scope};
+use crate::access::{Grants, Place, Role, Scope, covers};
 use crate::document::{Edit, State};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
@@ -11,25 +11,72 @@ use crate::store::{Query, View};
 /// The person that a replica acts for.
 pub(super) fn person(view: &View<'_>) -> Result<Person> {
     let assigned = view.assigned()?;
-    let Some(row) = view.one("user", &assigned.person)? else {
-        // The person's record has not arrived yet: the invitation said enough to begin with.
-        let name = assigned.person.to_string();
-        return Ok(Person { id: assigned.person, name, role: assigned.role, home_branch: assigned.branch });
-    };
-    let text = |field: &str| match row.values.iter().find(|(name, _)| &**name == field) {
+    // Until the person's record has arrived, the invitation says enough to begin with.
+    let row = view.one("user", &assigned.person)?;
+    Ok(described(assigned.person, &row.map(|row| row.values).unwrap_or_default(), assigned.role, assigned.branch))
+}
+
+/// A person whose record is here and who has not been disabled.
+///
+/// # Errors
+/// `record_not_found`, `person_disabled`.
+pub(super) fn known_person(view: &View<'_>, id: &RecordId) -> Result<Person> {
+    let missing = || Error::not_found("record-not-found").with("collection", "user").with("record", id.to_string());
+    let row = view.one("user", id)?.filter(|row| !row.archived).ok_or_else(missing)?;
+    let person = described(*id, &row.values, String::new(), None);
+    if row.values.iter().any(|(name, value)| &**name == "active" && *value == Value::Boolean(false)) {
+        return Err(Error::denied("person-disabled").with("name", person.name));
+    }
+    Ok(person)
+}
+
+fn described(id: RecordId, values: &[(Name, Value)], role: String, branch: Option<RecordId>) -> Person {
+    let text = |field: &str| match values.iter().find(|(name, _)| &**name == field) {
         Some((_, Value::Text(text))) => Some(text.clone()),
         _ => None,
     };
-    let home = row.values.iter().find_map(|(name, value)| match value {
+    let home = values.iter().find_map(|(name, value)| match value {
         Value::Reference(id) if &**name == "home_branch" => Some(*id),
         _ => None,
     });
-    Ok(Person {
-        id: assigned.person,
-        name: text("name").unwrap_or_else(|| assigned.person.to_string()),
-        role: text("role").unwrap_or(assigned.role),
-        home_branch: home.or(assigned.branch),
-    })
+    Person {
+        id,
+        name: text("name").unwrap_or_else(|| id.to_string()),
+        role: text("role").unwrap_or(role),
+        home_branch: home.or(branch),
+    }
+}
+
+/// What a person who signed in may do here: what the person's record and the grant of this replica both allow.
+///
+/// # Errors
+/// As [`grants`].
+pub(super) fn grants_here(view: &View<'_>, person: &Person) -> Result<Grants> {
+    let Grants { role: ours, scopes: held } = replica_grants(view)?;
+    let role = role(view, if person.role.is_empty() { "reader" } else { &person.role })?.meet(&ours);
+    let asked = own_scopes(person);
+    let scopes = match asked.contains(&Scope::Workspace) {
+        true => held,
+        false => asked.into_iter().filter(|scope| scope.is_person() || covers(&held, &[*scope])).collect(),
+    };
+    Ok(Grants { role, scopes })
+}
+
+// Owners see everything, the people of a branch the branch, everybody what is their own.
+fn own_scopes(person: &Person) -> Vec<Scope> {
+    if person.role == "owner" {
+        return vec![Scope::Workspace];
+    }
+    let home = person.home_branch.map(Scope::Branch);
+    home.into_iter().chain([Scope::User(person.id)]).collect()
+}
+
+// What this replica itself was granted: head office everything.
+fn replica_grants(view: &View<'_>) -> Result<Grants> {
+    let assigned = view.assigned()?;
+    let own = if assigned.role.is_empty() { Role::owner() } else { role(view, &assigned.role)? };
+    let all = assigned.scopes.is_empty() && own == Role::owner();
+    Ok(Grants { role: own, scopes: if all { vec![Scope::Workspace] } else { assigned.scopes } })
 }
 
 /// What that person may do here, and with which records: what the person's record and the grant of this replica both

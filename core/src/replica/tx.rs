@@ -22,6 +22,17 @@ pub struct Keyed {
     pub created: bool,
 }
 
+/// In whose name a transaction writes.
+#[derive(Default)]
+pub(super) struct By {
+    /// A person who signed in; `None`: the one that this replica acts for.
+    pub(super) person: Option<RecordId>,
+    /// The import that writes, if one does.
+    pub(super) batch: Option<BatchId>,
+    /// Other rights than the person's own.
+    pub(super) grants: Option<Grants>,
+}
+
 /// A transaction: what is read in it includes what it wrote.
 ///
 /// A transaction holds at most [`TX_CHANGES_MAX`](crate::limits::TX_CHANGES_MAX) changes. Inside it, write through it
@@ -57,14 +68,14 @@ impl Replica {
     /// What `work` answers; `denied_…` where the acting person may not do it; `transaction_too_large`; whatever SQLite
     /// says. Nothing of the transaction stays then.
     pub fn transact<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        self.transact_by(None, None, work)
+        self.transact_by(By::default(), work)
     }
 
     /// Like [`Replica::transact`], for what a replica does as an upstream, whoever it acts for: enrolments, which are
     /// judged by `access::may_enrol` before.
     pub(super) fn transact_as_upstream<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let everything = Grants { role: Role::owner(), scopes: vec![Scope::Workspace] };
-        self.transact_by(None, Some(everything), work)
+        self.transact_by(By { grants: Some(everything), ..By::default() }, work)
     }
 
     /// Like [`Replica::transact`], but the import `batch` is the author: its values lose to concurrent edits by hand,
@@ -73,19 +84,18 @@ impl Replica {
     /// # Errors
     /// As [`Replica::transact`].
     pub fn transact_as_import<T>(&self, batch: BatchId, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        self.transact_by(Some(batch), None, work)
+        self.transact_by(By { batch: Some(batch), ..By::default() }, work)
     }
 
-    pub(super) fn transact_by<T>(
-        &self,
-        batch: Option<BatchId>,
-        grants: Option<Grants>,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
-    ) -> Result<T> {
+    pub(super) fn transact_by<T>(&self, by: By, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let By { person, batch, grants } = by;
         let (value, _) = self.inner.write_owned(Origin::Local, |mut writer| {
             let (person, grants) = writer.view(|view| {
-                let person = rights::person(view)?;
-                let grants = grants.map_or_else(|| rights::grants(view, &person), Ok)?;
+                let (person, own) = match person {
+                    None => (rights::person(view)?, rights::grants as fn(&_, &_) -> _),
+                    Some(person) => (rights::known_person(view, &person)?, rights::grants_here as fn(&_, &_) -> _),
+                };
+                let grants = grants.map_or_else(|| own(view, &person), Ok)?;
                 Ok((person, grants))
             })?;
             let mut tx = Tx { inner: self.inner.clone(), writer, person, grants, batch, actor: None };

@@ -40,7 +40,8 @@ demo-edit-hub = Головной офис поднимает «{ $deal }» до 
 demo-all-back = { $name } снова на связи, и линия филиала { $office } тоже.
 demo-conflict = Конфликт в «{ $deal }», { $field }: { $values }
 demo-settled = Головной офис решает: «{ $deal }» выиграна.
-demo-look = Откройте страницы выше; Ctrl-C закончит показ.
+demo-look = Откройте страницы выше. Рабочее место головного офиса, для владельца, в течение десяти минут: { $link }
+    Ctrl-C завершит показ.
 col-replica = Реплика
 col-heads-equal = Вершины равны
 col-page = Страница

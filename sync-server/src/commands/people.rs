@@ -1,4 +1,4 @@
-//! People: `users list`, `users add`, `users disable`.
+//! People: `users list`, `users add`, `users sign-in`, `users disable`.
 
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
@@ -13,10 +13,11 @@ use super::assignments;
 use super::shape::Shaper;
 use crate::context::Context;
 use crate::output::{Answer, Table};
+use crate::web::{LINK_MS, Sessions};
 
 const USER: &str = "user";
 
-/// People: list, add, disable.
+/// People: list, add, sign in, disable.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  branchline users add \"Anna Petrova\" --email anna@acme.example --role manager \
                         --branch central")]
@@ -47,6 +48,12 @@ enum Command {
         #[arg(long)]
         branch: Option<String>,
     },
+    /// Make a one-time link to the web workplace, good for ten minutes.
+    #[command(name = "sign-in", after_help = "Example:\n  branchline users sign-in anna@acme.example")]
+    SignIn {
+        /// The e-mail address.
+        email: String,
+    },
     /// End a person's access; what the person wrote stays.
     #[command(after_help = "Example:\n  branchline users disable oleh@acme.example")]
     Disable {
@@ -56,7 +63,7 @@ enum Command {
 }
 
 impl Users {
-    /// Lists, adds or disables.
+    /// Lists, adds, signs in or disables.
     ///
     /// # Errors
     /// An unknown branch or person, an unknown role, rights, and those of the store.
@@ -67,6 +74,7 @@ impl Users {
             Command::Add { name, email, role, branch } => {
                 add(context, &replica, name, email.as_deref(), role, branch.as_deref())
             }
+            Command::SignIn { email } => sign_in(context, &replica, email),
             Command::Disable { name } => disable(context, &replica, name),
         }
     }
@@ -131,6 +139,19 @@ fn disable(context: &Context, replica: &Replica, name: &str) -> Result<Answer> {
     replica.transact(|tx| tx.edit(USER, &id, vec![Edit::Set("active".into(), Value::Boolean(false))]))?;
     let label = replica.label(&id).unwrap_or_else(|| name.to_owned());
     Ok(answer(context, replica, "user-disabled", &id, &label))
+}
+
+fn sign_in(context: &Context, replica: &Replica, email: &str) -> Result<Answer> {
+    let person = replica.find(USER, email)?;
+    let name = replica.principal(&person)?.me()?.name;
+    if replica.record(USER, &person)?.text("email").is_empty() {
+        return Err(Error::invalid("user-without-email").with("name", name));
+    }
+    let (address, _) = replica.public_address()?.ok_or_else(|| Error::usage("no-public-address"))?;
+    let token = Sessions::of(replica.dir()).link(replica.environment(), &person)?;
+    let link = format!("{}/sign-in?link={token}", address.trim_end_matches('/'));
+    let said = Message::new("user-sign-in").with("name", name).with("minutes", LINK_MS / 60_000).with("link", &link);
+    Ok(Answer::of(context, || json!({"link": link}), || said.render(context.language())))
 }
 
 fn answer(context: &Context, replica: &Replica, said: &'static str, id: &RecordId, name: &str) -> Answer {

@@ -3,18 +3,16 @@
 use branchline_core::Result;
 use branchline_core::message::Message;
 use branchline_core::replica::{Direction, Hit, Query, Record, Replica};
-use branchline_core::schema::{Collection, FieldType, Filter, Name, parse_filter, system_field};
+use branchline_core::schema::{Collection, Filter, Name, parse_filter, system_field};
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
-use super::shape::{Shaper, collection_label};
+use super::shape::{Shaper, collection_label, is_number, telling_fields};
 use crate::context::Context;
 use crate::output::{Answer, Table};
 
 /// Records that a search shows unless told otherwise.
 const SEARCH_HITS_DEFAULT: usize = 50;
-/// Columns of a list for people that names none.
-const LIST_COLUMNS_MAX: usize = 7;
 
 /// List the records of a collection.
 #[derive(Debug, Args)]
@@ -142,20 +140,6 @@ pub fn known_field(collection: &Collection, name: &str) -> Result<Name> {
     collection.require_field(name).map(|f| f.name.clone())
 }
 
-// The title, then what is indexed: those are the fields that people look for.
-fn telling_fields(collection: &Collection) -> Vec<String> {
-    let mut names: Vec<String> = collection.title.iter().map(ToString::to_string).collect();
-    let short = |ty: &FieldType| !matches!(ty, FieldType::LongText | FieldType::Lines(_) | FieldType::Attachment);
-    let rest = collection.fields.iter().filter(|f| short(&f.ty) && (f.indexed || f.required));
-    let other = collection.fields.iter().filter(|f| short(&f.ty));
-    for field in rest.chain(other) {
-        if names.len() < LIST_COLUMNS_MAX && !names.iter().any(|n| **n == *field.name) {
-            names.push(field.name.to_string());
-        }
-    }
-    names
-}
-
 fn heading(context: &Context, collection: &Collection, name: &str) -> String {
     match collection.field(name) {
         Some(field) => field.labels.text(context.language()).to_owned(),
@@ -166,10 +150,6 @@ fn heading(context: &Context, collection: &Collection, name: &str) -> String {
             other => other.to_owned(),
         },
     }
-}
-
-fn is_number(ty: &FieldType) -> bool {
-    matches!(ty, FieldType::Integer | FieldType::Decimal | FieldType::Money | FieldType::Counter)
 }
 
 /// Search the texts of everything one may see.

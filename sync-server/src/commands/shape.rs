@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use branchline_core::id::RecordId;
 use branchline_core::message::Language;
 use branchline_core::replica::{Record, Replica, Stamp};
-use branchline_core::schema::{Collection, Field, Schema, Value, format_value, json_value};
+use branchline_core::schema::{Collection, Field, FieldType, Schema, Value, format_value, json_value};
 use serde_json::{Map, Value as Json, json};
+
+/// Columns of a list for people that names none.
+const LIST_COLUMNS_MAX: usize = 7;
 
 /// Shapes records of one replica; remembers labels, since thousands of rows refer to a few records.
 pub struct Shaper<'a> {
@@ -118,6 +121,25 @@ impl<'a> Shaper<'a> {
     pub fn person_name(&self, stamp: &Stamp) -> String {
         stamp.by.as_ref().and_then(|id| self.label(id)).unwrap_or_default()
     }
+}
+
+/// The fields that people look for, for a list that names none: the title, then what is indexed.
+pub fn telling_fields(collection: &Collection) -> Vec<String> {
+    let mut names: Vec<String> = collection.title.iter().map(ToString::to_string).collect();
+    let short = |ty: &FieldType| !matches!(ty, FieldType::LongText | FieldType::Lines(_) | FieldType::Attachment);
+    let rest = collection.fields.iter().filter(|f| short(&f.ty) && (f.indexed || f.required));
+    let other = collection.fields.iter().filter(|f| short(&f.ty));
+    for field in rest.chain(other) {
+        if names.len() < LIST_COLUMNS_MAX && !names.iter().any(|n| **n == *field.name) {
+            names.push(field.name.to_string());
+        }
+    }
+    names
+}
+
+/// Whether values of this type stand at the right of a column.
+pub fn is_number(ty: &FieldType) -> bool {
+    matches!(ty, FieldType::Integer | FieldType::Decimal | FieldType::Money | FieldType::Counter)
 }
 
 /// The label of a collection; its name where the schema lacks it.

@@ -60,6 +60,9 @@ pub(super) struct Standing {
     pub page: String,
 }
 
+/// The owner's e-mail address.
+const OWNER: &str = "anna@meridian.example";
+
 impl Cast {
     /// A cast without any process yet; `port` 0 takes free ones throughout.
     ///
@@ -74,7 +77,7 @@ impl Cast {
     /// # Errors
     /// `demo_process`.
     pub(super) async fn open_hub(&mut self) -> Result<()> {
-        let company = ["init", "--name", "Meridian Express", "--owner", "anna@meridian.example", "--currency", "EUR"];
+        let company = ["init", "--name", "Meridian Express", "--owner", OWNER, "--currency", "EUR"];
         self.hub.run(&company).await?;
         self.hub.serve(self.port).await
     }
@@ -153,6 +156,15 @@ impl Cast {
             all.push(standing(&place.node, agrees(above, &place.node)?)?);
         }
         Ok(all)
+    }
+
+    /// A link with which the owner signs in at head office.
+    ///
+    /// # Errors
+    /// `demo_process`.
+    pub(super) async fn sign_in(&self) -> Result<String> {
+        let link = self.hub.run(&["users", "sign-in", OWNER]).await?;
+        Ok(link["link"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Ends all processes, the lowest first.

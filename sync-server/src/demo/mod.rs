@@ -74,7 +74,7 @@ impl Demo {
             };
             match &played {
                 Ok(_) if !self.headless => {
-                    teller.say(&Message::new("demo-look"));
+                    teller.say(&Message::new("demo-look").with("link", cast.sign_in().await?));
                     stop_signal().await;
                 }
                 Ok(_) => {}

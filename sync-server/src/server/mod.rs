@@ -1,7 +1,7 @@
 //! A hub or branch as a process: the HTTP side of a replica.
 //!
-//! `/` is the status page, `/events` its live feed, `/health` the health document, `/link` where downstreams connect. A
-//! branch keeps its own upstream link in the same process. The store works in blocking threads, never on the async workers. On a stop signal
+//! `/` is the status page, `/events` its live feed, `/health` the health document, `/link` where downstreams connect; the
+//! other pages are the web workplace (`web`). A branch keeps its own upstream link in the same process. The store works in blocking threads, never on the async workers. On a stop signal
 //! streams end first, so that the listener can close without cutting an answer short.
 
 pub mod accept;
@@ -29,6 +29,7 @@ use serde_json::json;
 use tokio::sync::{broadcast, watch};
 
 use crate::state::State;
+use crate::web;
 
 /// What every request of one server shares.
 #[derive(Clone)]
@@ -53,6 +54,11 @@ impl Node {
     /// Becomes true when the process is asked to stop: long answers and sockets should end then.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.clone()
+    }
+
+    /// Says whenever the store has something new, whoever wrote it.
+    pub fn commits(&self) -> broadcast::Receiver<u64> {
+        self.local.resubscribe()
     }
 
     /// Runs store work beside the sockets.
@@ -87,6 +93,7 @@ pub fn router(node: Node) -> Router {
         .route("/events", get(events::stream))
         .route("/health", get(health))
         .route("/link", get(link::link))
+        .merge(web::router())
         .with_state(node)
 }
 
@@ -133,7 +140,7 @@ fn with_headers(mut response: Response, language: Language) -> Response {
 }
 
 // The best of our languages by Accept-Language; English where none is wanted.
-fn language_of(headers: &HeaderMap) -> Language {
+pub(crate) fn language_of(headers: &HeaderMap) -> Language {
     let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     best_language(wanted)
 }

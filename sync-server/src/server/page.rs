@@ -10,6 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use crate::commands::shape::collection_label;
+use crate::output::grouped;
 use crate::state::State;
 
 const STYLE: &str = include_str!("page.css");
@@ -165,17 +166,8 @@ fn moment(at: Option<Millis>) -> Markup {
     }
 }
 
-// Thousands apart by a thin space, as all three languages read it.
 fn number(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(&count.to_string())
 }
 
 /// Bytes in the largest unit that keeps at least one whole.

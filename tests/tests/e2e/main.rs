@@ -20,3 +20,4 @@ mod organisations;
 mod pages;
 mod refused;
 mod tls;
+mod workplace;

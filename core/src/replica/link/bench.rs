@@ -3,7 +3,7 @@
 //! A device's change is judged by its own role or its person's, whichever allows less, within the device's scopes, and
 //! its values by the schema as it is here: the device may have had an older one. A branch has judged its devices itself:
 //! its change is judged by the branch's scopes alone, but for what administers the company, where the author's own role
-//! counts, and enrolments, where the certificate does.
+//! counts as far as the branch's reaches (a branch names its authors itself), and enrolments, where the certificate does.
 //!
 //! What is carried back after this log was set back has been judged when it first came. Who carries it could have made it
 //! up, so nothing of it may give rights: enrolments count by their certificates, revocations because they only take.
@@ -98,7 +98,7 @@ impl Bench<'_> {
         change: &Vetted,
     ) -> Result<(), Refused> {
         let role = (self.role_of)(&author.person).ok_or_else(|| Refused::new("unknown_person", ""))?;
-        let grants = Grants { role, scopes: self.grants.scopes.clone() };
+        let grants = Grants { role: role.meet(&self.grants.role), scopes: self.grants.scopes.clone() };
         may_all(&grants, author, collection, before, after, change)
     }
 

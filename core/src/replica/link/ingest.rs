@@ -28,7 +28,7 @@ use crate::store::link_rows::{self, DeviceRow, LinkRow, OwnWork};
 use crate::store::{Appended, Committed, Fate, Opened, Origin, Writer, feed, meta};
 use crate::sync::position::Position;
 use crate::wire::chunk;
-use crate::wire::codec::{Decoded, DecodedChange};
+use crate::wire::codec::{Binding, Decoded, DecodedChange};
 use crate::wire::message::{Ack, RefusedChange};
 
 /// It follows a change that was refused.
@@ -278,7 +278,7 @@ struct Carrier<'a> {
 
 // The author of each actor of the push that may be believed: bound by a signature of a device that we know, which is
 // the peer itself or, where the peer is a branch, any device beneath it; one that carries back what stood here may bring
-// anybody's. A device speaks for its own person alone.
+// anybody's. A device speaks for its own person alone, a branch for everybody who signs in there.
 fn bind(
     writer: &mut Writer<'_>,
     replica: &Replica,
@@ -297,13 +297,13 @@ fn bind(
         let (key, person) = if binding.device == replica.device() {
             (replica.identity().public_key(), binding.person)
         } else if binding.device == carrier.peer.id {
-            (carrier.peer.public_key, carrier.peer.person)
+            (carrier.peer.public_key, speaks_for(carrier.peer, binding))
         } else if let Some(key) = above() {
             (key, binding.person)
         } else {
             // Enrolments precede the first batch of their device, so its record is here.
             let Some(device) = link_rows::device(writer.connection(), &binding.device)? else { continue };
-            (device.public_key, device.person)
+            (device.public_key, speaks_for(&device, binding))
         };
         if binding.person == person && is_binding_genuine(&carrier.workspace, binding, &key) {
             if !canary!("forget_a_binding") {
@@ -313,6 +313,10 @@ fn bind(
         }
     }
     Ok(authors)
+}
+
+fn speaks_for(device: &DeviceRow, binding: &Binding) -> RecordId {
+    if device.branch { binding.person } else { device.person }
 }
 
 /// Who wrote a change.

@@ -29,6 +29,8 @@ pub(super) mod key {
     pub(in crate::replica::link) const PUBLIC_PIN: &str = "public_tls_pin";
     pub(in crate::replica::link) const CERTIFICATE: &str = "certificate";
     pub(in crate::replica::link) const AUDITED_AT: &str = "link_audited_at";
+    pub(in crate::replica::link) const EXCHANGES_ASKED: &str = "link_exchanges_asked";
+    pub(in crate::replica::link) const EXCHANGES_MADE: &str = "link_exchanges_made";
     pub(in crate::replica::link) const AUDIT_ASKED: &str = "link_audit_asked";
 }
 
@@ -145,6 +147,45 @@ impl Replica {
     pub fn note_quiet(&self) -> Result<()> {
         let now = self.environment().now();
         self.note(|conn| meta::set_integer(conn, key::QUIET_AT, now.0))
+    }
+
+    /// Asks the process that keeps the link for an exchange from the beginning; gives the number of the wish.
+    ///
+    /// # Errors
+    /// Whatever writing the store can fail with.
+    pub fn ask_exchange(&self) -> Result<i64> {
+        self.note(|conn| {
+            let number = meta::integer(conn, key::EXCHANGES_ASKED)?.unwrap_or(0) + 1;
+            meta::set_integer(conn, key::EXCHANGES_ASKED, number)?;
+            Ok(number)
+        })
+    }
+
+    /// The number of the last wish for an exchange.
+    ///
+    /// # Errors
+    /// Whatever reading the store can fail with.
+    pub fn exchanges_asked(&self) -> Result<i64> {
+        self.read(|conn| Ok(meta::integer(conn, key::EXCHANGES_ASKED)?.unwrap_or(0)))
+    }
+
+    /// Up to which wish for an exchange one has come to its end.
+    ///
+    /// # Errors
+    /// Whatever reading the store can fail with.
+    pub fn exchanges_made(&self) -> Result<i64> {
+        self.read(|conn| Ok(meta::integer(conn, key::EXCHANGES_MADE)?.unwrap_or(0)))
+    }
+
+    /// Notes that an exchange which began after these wishes has gone quiet.
+    ///
+    /// # Errors
+    /// Whatever writing the store can fail with.
+    pub fn note_exchanges(&self, asked: i64) -> Result<()> {
+        if self.exchanges_made()? >= asked {
+            return Ok(());
+        }
+        self.note(|conn| meta::set_integer(conn, key::EXCHANGES_MADE, asked))
     }
 
     /// Whether the process that keeps the link last said that the line is up.

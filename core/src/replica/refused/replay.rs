@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::id::{BatchId, RecordId};
 use crate::limits::CITES_MAX;
 use crate::replica::Replica;
+use crate::replica::tx::By;
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
 use crate::store::{Fate, Opened};
 
@@ -37,7 +38,7 @@ impl Replica {
 
     fn replay(&self, group: &[KeptRow]) -> Result<()> {
         let batch = self.read(|conn| batch_of(conn, group))?;
-        self.transact_by(batch, None, |tx| {
+        self.transact_by(By { batch, ..By::default() }, |tx| {
             mark!("written_again");
             let now = tx.now();
             // Another process may have been faster.

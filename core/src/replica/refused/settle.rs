@@ -5,6 +5,7 @@ use super::replay::batch_of;
 use crate::access::{Act, Action, may};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
+use crate::replica::tx::By;
 use crate::replica::{Replica, Tx, rights};
 use crate::store::Fate;
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
@@ -54,7 +55,7 @@ impl Replica {
 
     fn retry_one(&self, n: u64) -> Result<()> {
         let batch = self.read(|conn| batch_of(conn, &kept_rows::transaction_of(conn, Queue::Quarantine, n)?))?;
-        self.transact_by(batch, None, |tx| {
+        self.transact_by(By { batch, ..By::default() }, |tx| {
             let rows = kept_rows::transaction_of(tx.writer.connection(), Queue::Quarantine, n)?;
             tx.write_again(&rows)?;
             tx.close(Queue::Quarantine, &rows, Fate::Retried)

@@ -1,0 +1,77 @@
+# Тексты рабочего места в браузере.
+web-skip = К содержанию
+web-search = Поиск
+web-search-hint = Имена, номера, адреса, заметки: всё, что начинается с этих слов, в любом регистре.
+web-navigation = Разделы
+web-sign-in = Войти
+web-sign-out = Выйти
+web-welcome = Здравствуйте, { $name }.
+web-ask-for-link = Попросите ссылку для входа у того, кто ведёт этот сервер. Там её создают командой:
+web-today = Сегодня
+web-board = Доска
+web-no-stage = Без этапа
+web-more = Ещё
+web-failed = Не получилось
+web-back = Назад, к делам на сегодня
+web-new = Создать
+web-new-record = новая запись
+web-edit = Изменить
+web-save = Сохранить
+web-cancel = Отмена
+web-archive = В архив
+web-restore = Вернуть
+web-required = Нужно заполнить
+web-yes = Да
+web-no = Нет
+web-set-hint = несколько, через «;»
+web-words = Слова
+web-any = все
+web-filter = Фильтр
+web-archived-too = и архивные
+web-show = Показать
+web-nothing = Ничего не найдено. Смягчите условия или создайте запись.
+web-no-more = Больше ничего нет.
+web-first-page = Первая страница
+web-next-page = Следующая страница
+web-untitled = Без названия
+web-conflict = Несколько значений
+web-conflict-what = Это одновременно записали несколько человек. Все значения хранятся, пока кто-нибудь не решит.
+web-conflicts-open = Полей с несколькими значениями:
+web-conflicts = Конфликты
+web-no-conflicts = Никто не записал другого одновременно: решать нечего.
+web-more-conflicts = Есть ещё; они появятся, когда эти будут решены.
+web-shown-now = показано сейчас
+web-keep = Оставить это
+web-facts = Сведения
+web-history = История
+web-undo = Отменить
+web-import = импорт
+web-was-archived = В архиве
+web-was-restored = Возвращена из архива
+web-was-merged = Объединена с дублем
+web-not-here = здесь нет
+web-all = Все
+web-move = Перенести
+web-plan = Запланировать
+web-overdue = Просрочено
+web-due-today = Сегодня
+web-later = Позже
+web-free = Дел для вас нет.
+web-my-deals = Мои открытые сделки
+link-spent = Эта ссылка для входа неизвестна, устарела или уже использована.
+    .do = Попросите новую: «branchline users sign-in EMAIL». Она действует десять минут и один раз.
+title-ambiguous = Записей «{ $collection }» с названием «{ $record }» несколько.
+    .do = Введите номер нужной: это конец адреса её страницы.
+foreign-page = Запрос пришёл со страницы другого сайта; ничего не сделано.
+    .do = Откройте страницу здесь и сделайте это на ней.
+sessions-full = Вошло больше { $limit } человек.
+    .do = Выйдите в другом месте или подождите, пока старые сеансы закончатся.
+session-file = Сеанс не удалось записать: { $detail }
+    .do = Проверьте, что папку реплики можно менять и место есть.
+user-without-email = У «{ $name }» нет адреса почты, поэтому и входа нет.
+    .do = Укажите адрес: branchline edit user ID email=ИМЯ@КОМПАНИЯ
+user-sign-in = { $name } входит один раз, в течение { $minutes } { $minutes ->
+        [one] минуты
+       *[other] минут
+    }, по ссылке:
+    { $link }

@@ -1,0 +1,77 @@
+# Тексти робочого місця в браузері.
+web-skip = До змісту
+web-search = Пошук
+web-search-hint = Імена, номери, адреси, нотатки: усе, що починається з цих слів, у будь-якому регістрі.
+web-navigation = Розділи
+web-sign-in = Увійти
+web-sign-out = Вийти
+web-welcome = Вітаємо, { $name }.
+web-ask-for-link = Попросіть посилання для входу в того, хто доглядає цей сервер. Там його створюють командою:
+web-today = Сьогодні
+web-board = Дошка
+web-no-stage = Без етапу
+web-more = Ще
+web-failed = Не вийшло
+web-back = Назад, до справ на сьогодні
+web-new = Створити
+web-new-record = новий запис
+web-edit = Змінити
+web-save = Зберегти
+web-cancel = Скасувати
+web-archive = До архіву
+web-restore = Повернути
+web-required = Треба заповнити
+web-yes = Так
+web-no = Ні
+web-set-hint = кілька, через «;»
+web-words = Слова
+web-any = усі
+web-filter = Фільтр
+web-archived-too = і архівні
+web-show = Показати
+web-nothing = Нічого не знайдено. Послабте умови або створіть запис.
+web-no-more = Більше нічого немає.
+web-first-page = Перша сторінка
+web-next-page = Наступна сторінка
+web-untitled = Без назви
+web-conflict = Кілька значень
+web-conflict-what = Це водночас записали кілька людей. Усі значення зберігаються, доки хтось не вирішить.
+web-conflicts-open = Полів із кількома значеннями:
+web-conflicts = Конфлікти
+web-no-conflicts = Ніхто не записав іншого водночас: вирішувати нічого.
+web-more-conflicts = Є ще; вони з’являться, коли ці буде вирішено.
+web-shown-now = показано зараз
+web-keep = Залишити це
+web-facts = Відомості
+web-history = Історія
+web-undo = Скасувати зміну
+web-import = імпорт
+web-was-archived = В архіві
+web-was-restored = Повернуто з архіву
+web-was-merged = Об’єднано з дублем
+web-not-here = тут немає
+web-all = Усі
+web-move = Перенести
+web-plan = Запланувати
+web-overdue = Прострочено
+web-due-today = Сьогодні
+web-later = Пізніше
+web-free = Справ для вас немає.
+web-my-deals = Мої відкриті угоди
+link-spent = Це посилання для входу невідоме, застаріле або вже використане.
+    .do = Попросіть нове: «branchline users sign-in EMAIL». Воно діє десять хвилин і один раз.
+title-ambiguous = Записів «{ $collection }» з назвою «{ $record }» кілька.
+    .do = Введіть номер потрібного: це кінець адреси його сторінки.
+foreign-page = Запит надійшов зі сторінки іншого сайту; нічого не зроблено.
+    .do = Відкрийте сторінку тут і зробіть це на ній.
+sessions-full = Увійшло понад { $limit } людей.
+    .do = Вийдіть в іншому місці або зачекайте, доки старі сеанси закінчаться.
+session-file = Сеанс не вдалося записати: { $detail }
+    .do = Перевірте, що теку репліки можна змінювати й місце є.
+user-without-email = «{ $name }» не має адреси пошти, тому й входу немає.
+    .do = Вкажіть адресу: branchline edit user ID email=ІМ’Я@КОМПАНІЯ
+user-sign-in = { $name } входить один раз, протягом { $minutes } { $minutes ->
+        [one] хвилини
+       *[other] хвилин
+    }, за посиланням:
+    { $link }

@@ -1,0 +1,253 @@
+//! One request of somebody who signed in: who it is, in which language, and how an answer leaves.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use branchline_core::access::{Act, Action, Place, may};
+use branchline_core::id::RecordId;
+use branchline_core::message::{Language, Message};
+use branchline_core::replica::{Person, Principal};
+use branchline_core::schema::{Collection, Field, FieldType, Schema, SetOf, Value, format_value};
+use branchline_core::{Error, Result};
+use maud::Markup;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use super::sessions::Sessions;
+use super::{assets, frame, sign_in};
+use crate::output::grouped;
+use crate::server::{Node, language_of};
+
+/// The cookie of a session.
+pub(super) const SESSION_COOKIE: &str = "branchline_session";
+/// The cookie of a chosen language.
+pub(super) const LANGUAGE_COOKIE: &str = "branchline_language";
+
+/// What a request says of who sent it.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    pub(super) session: Option<String>,
+    pub(super) language: Language,
+    /// Where it goes, to come back to after signing in.
+    target: String,
+    /// Whether a page of this server sent it; asked of everything that writes.
+    own_page: bool,
+}
+
+impl FromRequestParts<Node> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Node) -> std::result::Result<Self, Infallible> {
+        let headers = &parts.headers;
+        let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(|code| Language::parse(&code));
+        Ok(Self {
+            session: cookie(headers, SESSION_COOKIE),
+            language: chosen.unwrap_or_else(|| language_of(headers)),
+            target: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            own_page: is_own_page(headers),
+        })
+    }
+}
+
+/// What a page answers with.
+pub(super) enum Reply {
+    /// A page under this title.
+    Page(String, Markup),
+    /// The same, for input that was not taken: what was typed is in it.
+    Again(String, Markup),
+    /// Go on there.
+    Go(String),
+    /// What went wrong.
+    Failed(StatusCode, Markup),
+}
+
+/// A signed-in person's view of the replica during one request.
+pub(super) struct Desk {
+    pub(super) principal: Principal,
+    pub(super) me: Person,
+    pub(super) language: Language,
+    pub(super) schema: Arc<Schema>,
+    pub(super) workspace: String,
+    labels: RefCell<HashMap<RecordId, Option<String>>>,
+}
+
+impl Visitor {
+    /// Runs a page that only reads.
+    pub(super) async fn read(self, node: Node, page: impl FnOnce(&Desk) -> Result<Reply> + Send + 'static) -> Response {
+        let visitor = self.clone();
+        let done = node
+            .blocking(move |replica| {
+                let now = replica.environment().now();
+                let sessions = Sessions::of(replica.dir());
+                let person = self.session.as_deref().and_then(|token| sessions.signed_in(now, token));
+                let Some(person) = person else { return Ok(None) };
+                let desk = Desk::open(replica.principal(&person)?, self.language)?;
+                let reply = page(&desk).unwrap_or_else(|error| desk.failure(&error));
+                Ok(Some(desk.finish(reply)))
+            })
+            .await;
+        match done {
+            Ok(Some(response)) => secured(response, visitor.language),
+            Ok(None) => Redirect::to(&sign_in::address(&visitor.target)).into_response(),
+            Err(error) => sign_in::refused(visitor.language, &error),
+        }
+    }
+
+    /// Runs something that writes, if a page of this server asks for it.
+    pub(super) async fn write(self, node: Node, act: impl FnOnce(&Desk) -> Result<Reply> + Send + 'static) -> Response {
+        match self.own_page {
+            true => self.read(node, act).await,
+            false => sign_in::refused(self.language, &Error::denied("foreign-page")),
+        }
+    }
+
+    pub(super) fn is_own_page(&self) -> bool {
+        self.own_page
+    }
+}
+
+impl Desk {
+    fn open(principal: Principal, language: Language) -> Result<Self> {
+        let me = principal.me()?;
+        let (schema, workspace) = (principal.replica().schema(), principal.replica().settings()?.name);
+        Ok(Self { principal, me, language, schema, workspace, labels: RefCell::default() })
+    }
+
+    /// A text of the catalogue.
+    pub(super) fn say(&self, id: &'static str) -> String {
+        Message::new(id).render(self.language)
+    }
+
+    /// The title of a record that a field refers to, if the person may see it.
+    pub(super) fn label(&self, collection: &str, id: &RecordId) -> Option<String> {
+        if let Some(known) = self.labels.borrow().get(id) {
+            return known.clone();
+        }
+        let label = self.principal.label(collection, id);
+        self.labels.borrow_mut().insert(*id, label.clone());
+        label
+    }
+
+    /// A person's name.
+    pub(super) fn person(&self, id: Option<&RecordId>) -> String {
+        id.and_then(|id| self.label("user", id)).unwrap_or_default()
+    }
+
+    /// A value as people read it: choices by their labels, digits in groups.
+    pub(super) fn text(&self, field: &Field, value: &Value) -> String {
+        let label = |item: &str| {
+            let choice = field.ty.choices().iter().find(|choice| choice.value == item);
+            choice.map_or_else(|| item.to_owned(), |choice| choice.labels.text(self.language).to_owned())
+        };
+        match (value, &field.ty) {
+            (Value::Text(text), FieldType::Choice(_)) => label(text),
+            (Value::Set(items), FieldType::Set(SetOf::Choice(_))) => {
+                items.iter().map(|item| label(item)).collect::<Vec<_>>().join(", ")
+            }
+            (Value::Money(_) | Value::Decimal(_), _) => grouped(&self.written(field, value)),
+            (Value::Boolean(flag), _) => self.say(if *flag { "web-yes" } else { "web-no" }),
+            _ => self.written(field, value),
+        }
+    }
+
+    /// A value as it is typed; references by their titles.
+    pub(super) fn written(&self, field: &Field, value: &Value) -> String {
+        let target = field.ty.target().map(ToString::to_string);
+        format_value(field, value, &|id| target.as_deref().and_then(|collection| self.label(collection, id)))
+    }
+
+    /// Whether the person's role has this action in a collection at all.
+    pub(super) fn may(&self, action: Action, collection: &Collection) -> bool {
+        let Ok(grants) = self.principal.grants() else { return false };
+        let here = Place { owners: vec![self.me.id], ..Place::default() };
+        let after = (action == Action::Create).then_some(&here);
+        let act = Act { person: self.me.id, action, collection, before: None, after };
+        may(&grants, &act).is_ok()
+    }
+
+    fn failure(&self, error: &Error) -> Reply {
+        let status = match error {
+            Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::Denied(_) => StatusCode::FORBIDDEN,
+            Error::Invalid(_) | Error::Ambiguous(_) | Error::Usage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Reply::Failed(status, frame::failure(self, error))
+    }
+
+    fn finish(&self, reply: Reply) -> Response {
+        match reply {
+            Reply::Page(title, body) => frame::whole(self, &title, &body).into_response(),
+            Reply::Again(title, body) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, frame::whole(self, &title, &body)).into_response()
+            }
+            Reply::Go(address) => Redirect::to(&address).into_response(),
+            Reply::Failed(status, body) => (status, frame::whole(self, &self.say("web-failed"), &body)).into_response(),
+        }
+    }
+}
+
+/// The headers of every page.
+pub(super) fn secured(mut response: Response, language: Language) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, assets::POLICY),
+        (header::CONTENT_LANGUAGE, language.code()),
+        (header::VARY, "Cookie, Accept-Language"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A cookie of the request.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let all = headers.get_all(header::COOKIE);
+    let mut pairs = all.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(';'));
+    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+}
+
+// Browsers say from where a form was sent. Whoever says nothing is no browser with a session of somebody else.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(header::HOST).unwrap_or_default();
+    match text(header::ORIGIN) {
+        Some(origin) => origin.split_once("://").is_some_and(|(_, from)| from == host),
+        None => matches!(headers.get("sec-fetch-site").and_then(|v| v.to_str().ok()), None | Some("same-origin")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).parse().unwrap_or(header::HOST), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn only_a_page_of_this_server_may_write() {
+        let own = |pairs| is_own_page(&headers(pairs));
+        assert!(own(&[("host", "hub:8787"), ("origin", "http://hub:8787")]));
+        assert!(!own(&[("host", "hub:8787"), ("origin", "http://evil.example")]));
+        assert!(!own(&[("host", "hub:8787"), ("origin", "null")]));
+        assert!(!own(&[("host", "hub:8787"), ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let map = headers(&[("cookie", "a=1; branchline_session=xyz; branchline_session_old=q")]);
+        assert_eq!(cookie(&map, SESSION_COOKIE).as_deref(), Some("xyz"));
+        assert_eq!(cookie(&map, "b"), None);
+    }
+}

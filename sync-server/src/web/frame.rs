@@ -1,0 +1,125 @@
+//! What is around every page: navigation, search, who is signed in, what went wrong.
+
+use branchline_core::Error;
+use branchline_core::message::{Language, Message};
+use branchline_core::schema::Kind;
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets;
+use super::desk::Desk;
+use crate::commands::shape::collection_label;
+
+/// Collections that the navigation shows first; a workspace's own ones and the others are below.
+const FIRST: [&str; 6] = ["account", "contact", "lead", "opportunity", "activity", "case"];
+/// A person's own name for each language.
+const LANGUAGES: [(Language, &str); 3] =
+    [(Language::En, "English"), (Language::Ru, "Русский"), (Language::Uk, "Українська")];
+
+/// A whole page for somebody who signed in.
+pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
+    let inner = html! {
+        a.skip href="#main" { (desk.say("web-skip")) }
+        header.top {
+            a.brand href="/today" { (desk.workspace) }
+            form.find action="/search" role="search" {
+                input type="search" name="q" aria-label=(desk.say("web-search")) placeholder=(desk.say("web-search"))
+                    accesskey="k" autocomplete="off";
+            }
+            span.who { (desk.me.name) }
+            form method="post" action="/sign-out" { button.plain { (desk.say("web-sign-out")) } }
+        }
+        div.sides {
+            (navigation(desk))
+            main #main tabindex="-1" { (body) }
+        }
+        (languages(desk.language))
+    };
+    document(desk.language, &format!("{title} · {}", desk.workspace), &inner)
+}
+
+/// A page for somebody who has not signed in.
+pub(super) fn outside(language: Language, title: &str, body: &Markup) -> Markup {
+    let inner = html! {
+        main #main.alone { (body) }
+        (languages(language))
+    };
+    document(language, title, &inner)
+}
+
+fn document(language: Language, title: &str, inner: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(language.code()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cg fill='none' stroke='%230a7d5a' stroke-width='2'%3E%3Cpath d='M4 3v10M4 9c0-3 8-1 8-5'/%3E%3C/g%3E%3C/svg%3E";
+                link rel="stylesheet" href=(assets::style());
+                script type="module" src=(assets::script()) {}
+            }
+            body { (inner) }
+        }
+    }
+}
+
+fn navigation(desk: &Desk) -> Markup {
+    let entry = |name: &str| {
+        html! { li { a href={ "/c/" (name) } { (collection_label(&desk.schema, name, desk.language)) } } }
+    };
+    let rest = desk.schema.collections().iter().filter(|collection| !FIRST.contains(&&*collection.name));
+    let (own, other): (Vec<_>, Vec<_>) = rest.partition(|collection| collection.custom);
+    html! {
+        nav aria-label=(desk.say("web-navigation")) {
+            ul {
+                li { a href="/today" { (desk.say("web-today")) } }
+                li { a href="/board/opportunity" { (desk.say("web-board")) } }
+                li { a href="/conflicts" { (desk.say("web-conflicts")) } }
+            }
+            ul { @for name in FIRST { (entry(name)) } }
+            @if !own.is_empty() { ul { @for collection in own { (entry(&collection.name)) } } }
+            details {
+                summary { (desk.say("web-more")) }
+                ul { @for collection in other.iter().filter(|c| c.kind == Kind::Branch || &*c.name != "device") { (entry(&collection.name)) } }
+            }
+        }
+    }
+}
+
+fn languages(language: Language) -> Markup {
+    html! {
+        footer.languages {
+            form method="post" action="/language" {
+                @for (other, name) in LANGUAGES {
+                    button.plain name="language" value=(other.code()) lang=(other.code()) aria-pressed=(other == language) { (name) }
+                }
+            }
+        }
+    }
+}
+
+/// What went wrong, and what to do.
+pub(super) fn failure(desk: &Desk, error: &Error) -> Markup {
+    html! {
+        h1 { (desk.say("web-failed")) }
+        (problem(desk.language, error))
+        p { a href="/today" { (desk.say("web-back")) } }
+    }
+}
+
+/// An error inside a page that keeps what was typed.
+pub(super) fn problem(language: Language, error: &Error) -> Markup {
+    html! {
+        div.problem role="alert" {
+            p { strong { (error.what(language)) } }
+            @let advice = error.advice(language);
+            @if !advice.is_empty() { p { (advice) } }
+        }
+    }
+}
+
+/// “3 records”, in the language's plural.
+pub(super) fn count(desk: &Desk, count: u64) -> String {
+    Message::new("count-records").with("count", count).render(desk.language)
+}

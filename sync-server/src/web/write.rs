@@ -1,0 +1,158 @@
+//! What forms send: records made, changed, archived, taken back, settled. Each leads back to the record.
+
+use axum::extract::{Form, Path, State as Shared};
+use axum::response::Response;
+use branchline_core::id::ChangeHash;
+use branchline_core::{Error, Result};
+use maud::html;
+use serde::Deserialize;
+
+use super::desk::{Desk, Reply, Visitor};
+use super::form::{self, Typed};
+use super::record::{new_title, titled};
+use crate::server::Node;
+
+/// `POST /c/{collection}`: a new record.
+pub(super) async fn create(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Form(typed): Form<Typed>,
+) -> Response {
+    visitor.write(node, move |desk| made(desk, &name, &typed)).await
+}
+
+fn made(desk: &Desk, name: &str, typed: &Typed) -> Result<Reply> {
+    let collection = desk.schema.require(name)?.clone();
+    let values = form::values(desk, &collection, typed);
+    match values.and_then(|values| desk.principal.transact(|tx| tx.create(name, values))) {
+        Ok(id) => Ok(Reply::Go(format!("/c/{name}/{id}"))),
+        Err(error) if is_answerable(&error) => {
+            let title = new_title(desk, &collection);
+            let inner = form::whole(desk, &collection, None, typed, Some(&error))?;
+            Ok(Reply::Again(title.clone(), html! { h1 { (title) } (inner) }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `POST /c/{collection}/{id}`: the fields that were changed in the form.
+pub(super) async fn edit(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Path((name, id)): Path<(String, String)>,
+    Form(typed): Form<Typed>,
+) -> Response {
+    visitor.write(node, move |desk| edited(desk, &name, &id, &typed)).await
+}
+
+fn edited(desk: &Desk, name: &str, id: &str, typed: &Typed) -> Result<Reply> {
+    let collection = desk.schema.require(name)?.clone();
+    let id = desk.principal.find(name, id)?;
+    let edits = form::edits(desk, &collection, typed);
+    let done = edits.and_then(|edits| match edits.is_empty() {
+        true => Ok(false),
+        false => desk.principal.transact(|tx| tx.edit(name, &id, edits)),
+    });
+    match done {
+        Ok(_) => Ok(Reply::Go(back(typed, name, &id.to_string()))),
+        Err(error) if is_answerable(&error) => {
+            let record = desk.principal.record(name, &id)?;
+            let title = titled(desk, &collection, &id);
+            let inner = form::whole(desk, &collection, Some(&record), typed, Some(&error))?;
+            Ok(Reply::Again(title.clone(), html! { h1 { (title) } (inner) }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+// The board sends its cards here too, and wants to be shown again.
+fn back(typed: &Typed, name: &str, id: &str) -> String {
+    match typed.get("back").map(String::as_str) {
+        Some("board") => "/board/opportunity".to_owned(),
+        Some("today") => "/today".to_owned(),
+        _ => format!("/c/{name}/{id}"),
+    }
+}
+
+// What somebody can put right in the form.
+fn is_answerable(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Invalid(_)
+            | Error::NotFound(_)
+            | Error::Ambiguous(_)
+            | Error::Denied(_)
+            | Error::Limit(_)
+            | Error::Busy(_)
+    )
+}
+
+/// What archives a record or brings it back.
+#[derive(Debug, Deserialize)]
+pub(super) struct Archived {
+    archived: String,
+}
+
+/// `POST /c/{collection}/{id}/archive`.
+pub(super) async fn archive(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Path((name, id)): Path<(String, String)>,
+    Form(asked): Form<Archived>,
+) -> Response {
+    visitor
+        .write(node, move |desk| {
+            let id = desk.principal.find(&name, &id)?;
+            desk.principal.transact(|tx| tx.archive(&name, &id, asked.archived == "yes"))?;
+            Ok(Reply::Go(format!("/c/{name}/{id}")))
+        })
+        .await
+}
+
+/// Which change is taken back.
+#[derive(Debug, Deserialize)]
+pub(super) struct Undone {
+    change: String,
+}
+
+/// `POST /c/{collection}/{id}/undo`.
+pub(super) async fn undo(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Path((name, id)): Path<(String, String)>,
+    Form(asked): Form<Undone>,
+) -> Response {
+    visitor
+        .write(node, move |desk| {
+            let id = desk.principal.find(&name, &id)?;
+            let unknown = || Error::not_found("unknown-change").with("change", &asked.change);
+            let change = ChangeHash::parse(&asked.change).ok_or_else(unknown)?;
+            desk.principal.transact(|tx| tx.undo(&name, &id, change))?;
+            Ok(Reply::Go(format!("/c/{name}/{id}")))
+        })
+        .await
+}
+
+/// Which value of a conflict is kept.
+#[derive(Debug, Deserialize)]
+pub(super) struct Settled {
+    field: String,
+    keep: String,
+}
+
+/// `POST /c/{collection}/{id}/settle`.
+pub(super) async fn settle(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Path((name, id)): Path<(String, String)>,
+    Form(asked): Form<Settled>,
+) -> Response {
+    visitor
+        .write(node, move |desk| {
+            let id = desk.principal.find(&name, &id)?;
+            desk.principal.resolve(&name, &id, &asked.field, &asked.keep)?;
+            Ok(Reply::Go(format!("/c/{name}/{id}")))
+        })
+        .await
+}

@@ -1,0 +1,139 @@
+//! Somebody at a page of the web workplace, as plain HTTP: cookies are kept, forms are sent as a browser sends them.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+/// A browser without pictures and scripts.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// Host and port.
+    address: String,
+    cookies: BTreeMap<String, String>,
+    language: String,
+    /// The page that forms say they come from.
+    origin: String,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The header lines in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as text.
+    pub body: String,
+}
+
+impl Answer {
+    /// A header's value; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// The text between the first `before` and the next `after` in the body.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn between(&self, before: &str, after: &str) -> String {
+        let found = self.body.split_once(before).and_then(|(_, rest)| rest.split_once(after));
+        found.map(|(text, _)| text.to_owned()).unwrap_or_else(|| panic!("no {before}…{after} in {}", self.body))
+    }
+}
+
+impl Visitor {
+    /// Somebody who reads English at the server of this address, `http://127.0.0.1:8787`, and has not signed in.
+    pub fn new(url: &str) -> Self {
+        let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let origin = format!("http://{address}");
+        Self { address, cookies: BTreeMap::new(), language: "en".to_owned(), origin }
+    }
+
+    /// Reads another language.
+    #[must_use]
+    pub fn reading(mut self, language: &str) -> Self {
+        language.clone_into(&mut self.language);
+        self
+    }
+
+    /// Forms come from a page of this origin instead of the server's own.
+    #[must_use]
+    pub fn from_origin(mut self, origin: &str) -> Self {
+        origin.clone_into(&mut self.origin);
+        self
+    }
+
+    /// Asks for a page.
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.ask("GET", path, None)
+    }
+
+    /// Sends a form.
+    pub fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let coded: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}={}", coded(name), coded(value))).collect();
+        self.ask("POST", path, Some(&coded.join("&")))
+    }
+
+    /// Signs in by a link of `users sign-in`.
+    ///
+    /// # Panics
+    /// Where the link does not let in.
+    pub fn sign_in(&mut self, link: &str) {
+        let (_, token) = link.split_once("link=").unwrap_or_else(|| panic!("no link: {link}"));
+        let answer = self.post("/sign-in", &[("link", token)]);
+        assert_eq!(answer.status, 303, "{answer:?}");
+    }
+
+    fn ask(&mut self, method: &str, path: &str, form: Option<&str>) -> Answer {
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAccept-Language: {}\r\nConnection: close\r\n",
+            self.address, self.language
+        );
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            head.push_str(&format!("Cookie: {}\r\n", cookies.join("; ")));
+        }
+        let body = form.unwrap_or_default();
+        if form.is_some() {
+            let (origin, length) = (&self.origin, body.len());
+            head.push_str(&format!(
+                "Origin: {origin}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n"
+            ));
+        }
+        let mut socket = TcpStream::connect(&self.address).expect("the server listens");
+        socket.write_all(format!("{head}\r\n{body}").as_bytes()).expect("the request can be sent");
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).expect("the answer can be read");
+        let answer = parsed(&String::from_utf8_lossy(&answer));
+        for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
+            let pair = cookie.split(';').next().and_then(|pair| pair.split_once('='));
+            if let Some((name, value)) = pair {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        answer
+    }
+}
+
+fn parsed(text: &str) -> Answer {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text}"));
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+    let header = |line: &str| line.split_once(':').map(|(n, v)| (n.to_lowercase(), v.trim().to_owned()));
+    Answer {
+        status: status.unwrap_or_else(|| panic!("no status: {head}")),
+        headers: lines.filter_map(header).collect(),
+        body: body.to_owned(),
+    }
+}
+
+// As forms are coded: every byte but letters and digits as `%XX`.
+fn coded(text: &str) -> String {
+    let byte = |b: u8| match b {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
+        _ => format!("%{b:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
