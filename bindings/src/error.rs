@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use branchline_core::Error;
 use branchline_core::message::Language;
 
+use crate::log::{self, LogLevel};
+
 macro_rules! flat {
     ($($(#[$doc:meta])* $kind:ident),* $(,)?) => {
         /// What went wrong, by kind; each kind with the same fields.
@@ -92,20 +94,88 @@ pub(crate) fn spell(error: &Error, language: Language) -> ReplicaError {
     )
 }
 
+/// A callback of the app failed: what it threw, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+pub enum CallbackError {
+    /// It said why, or threw something.
+    #[error("{reason}")]
+    Failed {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
+    fn from(thrown: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed { reason: thrown.reason }
+    }
+}
+
+/// An error in words, where it is told and not thrown.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Problem {
+    /// What happened.
+    pub what: String,
+    /// Where; empty where `what` says it.
+    pub place: String,
+    /// What to do next.
+    pub to_do: String,
+    /// Whether it can go away by itself.
+    pub retryable: bool,
+    /// For programs; never changes.
+    pub code: String,
+}
+
+impl Problem {
+    pub(crate) fn of(error: &Error, language: Language) -> Self {
+        Self {
+            what: error.what(language),
+            place: error.place().to_owned(),
+            to_do: error.advice(language),
+            retryable: error.retryable(),
+            code: error.code(),
+        }
+    }
+}
+
 /// Runs a call from outside: its error is spelt out, its panic becomes an error.
 pub(crate) fn guarded<T>(
     language: Language,
     call: impl FnOnce() -> branchline_core::Result<T>,
 ) -> Result<T, ReplicaError> {
+    unwound(call).map_err(|error| match error {
+        Some(error) => spell(&error, language),
+        None => {
+            let Problem { what, place, to_do, retryable, code } = Problem::of(&fault(), language);
+            ReplicaError::Fault { what, place, to_do, retryable, code }
+        }
+    })
+}
+
+/// What a panic becomes.
+pub(crate) fn fault() -> Error {
+    Error::usage("engine-fault")
+}
+
+/// The result of a call; no error where it panicked.
+pub(crate) fn unwound<T>(call: impl FnOnce() -> branchline_core::Result<T>) -> Result<T, Option<Error>> {
+    log::remember_panics();
     // The replica commits whole or not at all, so an unwound call leaves nothing half-done behind.
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|error| spell(&error, language)),
-        Err(_) => match spell(&Error::usage("engine-fault"), language) {
-            ReplicaError::Usage { what, place, to_do, retryable, code } => {
-                Err(ReplicaError::Fault { what, place, to_do, retryable, code })
-            }
-            other => Err(other),
-        },
+        Ok(result) => result.map_err(Some),
+        Err(_) => {
+            log::log(LogLevel::Error, "engine", || log::take_panic().unwrap_or_else(|| "a panic".to_owned()));
+            Err(None)
+        }
+    }
+}
+
+/// Runs a callback of the app: whatever it does, the engine goes on, and the log says so.
+pub(crate) fn told(part: &str, callback: impl FnOnce() -> Result<(), CallbackError>) {
+    match catch_unwind(AssertUnwindSafe(callback)) {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => log::log(LogLevel::Warning, part, || format!("the callback failed: {failure}")),
+        Err(_) => log::log(LogLevel::Warning, part, || "the callback failed".to_owned()),
     }
 }
 

@@ -1,15 +1,35 @@
-//! The replica for other languages, through UniFFI: Python today; Kotlin and Swift are generated from the same facade.
+//! The replica for other languages, through UniFFI: Kotlin, Swift and Python are generated from this facade.
 //!
-//! Values cross the border as text, in the forms of the command line (`"1054.00 USD"`, `2017-03-01`, `yes`), so that an
-//! app needs no types of its own for fields that a workspace added. Every call may come from any thread. Every failure
-//! is one [`ReplicaError`]; a panic inside becomes one, too.
+//! Every call blocks until it is done and may come from any thread; each language's package adds what is usual there
+//! (suspending functions, streams). Every failure is one [`ReplicaError`]; a panic inside becomes one, too. Callbacks come
+//! from threads of the engine and may throw: the engine goes on.
 //!
-//! What is absent: sync logic and SQL. This crate calls the replica's facade and the link's driver, nothing below.
+//! What is absent: sync logic and SQL. This crate calls the replica's facade, the CRM and the link's driver, nothing below.
 
 uniffi::setup_scaffolding!("branchline");
 
 mod error;
+mod files;
+mod log;
+mod record;
+mod records;
+mod refused;
 mod replica;
+mod report;
+mod schema;
+mod sync;
+mod value;
+mod watch;
 
-pub use error::ReplicaError;
-pub use replica::{Field, Me, Node, Record, Replica, State, Synced, version};
+pub use error::{CallbackError, Problem, ReplicaError};
+pub use files::{AttachmentState, ProgressListener};
+pub use log::{LogLevel, LogListener, set_log};
+pub use record::{Change, Conflict, ConflictValue, Field, FieldChange, Hit, Page, Record, RecordState, Stamp};
+pub use records::{Query, Sort, Write};
+pub use refused::{RefusedChange, Retried};
+pub use replica::{BlockingReplica, Config, Counts, Health, KeyProvider, NodeKind, Person, Scope, Workspace, version};
+pub use report::{Agenda, AgendaClient, AgendaEntry, Converted, Report, ReportColumn, ReportRequest, Through};
+pub use schema::{Choice, CollectionSchema, FieldKind, FieldSchema, Labels};
+pub use sync::{Exchange, Hints, SyncHandle, SyncListener, SyncPhase, SyncStatus};
+pub use value::{Attachment, Edit, Item, Line, Value};
+pub use watch::{PageListener, Watch};

@@ -1,21 +1,22 @@
-//! The replica as other languages see it.
+//! A replica: opening, making, enrolling, closing, and what it is.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
-use branchline_core::id::RecordId;
+use branchline_core::access;
 use branchline_core::message::Language;
 use branchline_core::net;
 use branchline_core::replica::link::InvitationCode;
-use branchline_core::replica::{self, Direction, NodeRole, Query, SystemEnvironment};
-use branchline_core::schema::{self, Collection, Currency, Name, ParseContext, Value};
+use branchline_core::replica::{self, NodeRole, SystemEnvironment};
+use branchline_core::schema::Currency;
 use branchline_core::{Error, Result as CoreResult, crm};
+use tokio::sync::watch;
 
-use crate::error::{ReplicaError, guarded};
+use crate::error::{CallbackError, ReplicaError, guarded};
+use crate::schema::CollectionSchema;
 
-type Result<T> = std::result::Result<T, ReplicaError>;
+pub(crate) type Result<T> = std::result::Result<T, ReplicaError>;
 
 /// The version of Branchline inside this package.
 #[uniffi::export]
@@ -23,9 +24,24 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
+/// How a replica is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default, uniffi::Record)]
+pub struct Config {
+    /// The language of labels and errors, `en`, `ru` or `uk`; without it, the workspace's.
+    #[uniffi(default = None)]
+    pub language: Option<String>,
+}
+
+/// Gives the key that a replica's folder is encrypted with, from wherever the platform keeps such things.
+#[uniffi::export(with_foreign)]
+pub trait KeyProvider: Send + Sync {
+    /// The key: 32 bytes, always the same. Called once while the folder is opened.
+    fn key(&self) -> std::result::Result<Vec<u8>, CallbackError>;
+}
+
 /// The place of a replica among the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum Node {
+pub enum NodeKind {
     /// Head office: no upstream.
     Hub,
     /// A branch: an upstream, and downstreams of its own.
@@ -34,316 +50,308 @@ pub enum Node {
     Device,
 }
 
-/// A field and its value as text.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct Field {
-    /// The field's name.
-    pub name: String,
-    /// What people read as its name.
-    pub label: String,
-    /// The value in the form of the command line; a reference is shown by its title.
-    pub text: String,
-}
-
-/// A record as it stands here.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct Record {
-    /// Its id.
-    pub id: String,
-    /// Its collection.
-    pub collection: String,
-    /// Its fields in the schema's order, without empty ones.
-    pub fields: Vec<Field>,
-    /// Whether it is archived.
-    pub archived: bool,
-    /// Whether some field has several concurrent values.
-    pub conflicted: bool,
-    /// When it was last changed, RFC 3339 in UTC.
-    pub updated_at: String,
-}
-
 /// Whom the replica acts for.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct Me {
+pub struct Person {
     /// The id of the person's record.
     pub id: String,
-    /// The name.
+    /// The name; the id until the person's record has arrived.
     pub name: String,
     /// The role: `owner`, `manager`, `seller`, `reader`, or one of the workspace's own.
     pub role: String,
+    /// The branch whose records the person makes.
+    pub home_branch: Option<String>,
+}
+
+/// A part of the workspace that the replica was granted.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Scope {
+    /// `workspace`, `branch:ID`, `team:ID` or `user:ID`.
+    pub text: String,
+    /// The title of the branch, team or person, where there is one and it is held here.
+    pub label: Option<String>,
+}
+
+/// The workspace and the replica's place in it.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Workspace {
+    /// The company's name.
+    pub name: String,
+    /// The currency of a bare number.
+    pub currency: String,
+    /// The workspace's language.
+    pub language: String,
+    /// The replica's name among the others.
+    pub device_name: String,
+    /// The replica's id.
+    pub device: String,
+    /// Its place.
+    pub kind: NodeKind,
+    /// The upstream's address; none at a hub.
+    pub upstream: Option<String>,
 }
 
 /// A replica in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct State {
-    /// Its place.
-    pub node: Node,
-    /// Its name among the others.
-    pub name: String,
+pub struct Counts {
     /// Changes that the upstream has not acknowledged yet.
     pub outbox: u64,
-    /// Own changes that the upstream refused.
+    /// Own changes that the upstream refused and that wait for a person.
     pub quarantine: u64,
     /// Records with an open conflict.
     pub conflicts: u64,
+    /// Of these, records with a conflict that only a person may settle.
+    pub conflicts_asking: u64,
+    /// Attachments that wait to go up.
+    pub attachments_waiting: u64,
     /// Records by collection, without archived ones.
     pub records: HashMap<String, u64>,
     /// Equal on replicas that hold the same records in the same state.
     pub digest: String,
 }
 
-/// What an exchange with the upstream moved.
+/// What a check of the folder has found.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct Synced {
-    /// Changes that the upstream acknowledged.
-    pub pushed: u64,
-    /// Changes that became durable here.
-    pub pulled: u64,
-    /// Changes that the upstream refused; they stay here, in quarantine.
-    pub refused: u64,
-    /// Changes that still wait.
-    pub outbox: u64,
-    /// Bytes sent.
-    pub bytes_up: u64,
-    /// Bytes received.
-    pub bytes_down: u64,
+pub struct Health {
+    /// Whether nothing is wrong now.
+    pub sound: bool,
+    /// Changes that were checked.
+    pub changes: u64,
+    /// Damage that only the upstream, a backup or another replica can mend, in words.
+    pub damage: Vec<String>,
+    /// Damaged records and attachments that the next exchange fetches anew.
+    pub fetching: u64,
+    /// Whether what differed was written anew.
+    pub repaired: bool,
 }
 
-/// A replica: one folder. Close it when done; a call afterwards is a `Usage` error.
+/// A replica: one folder. Every call blocks, so none belongs on a thread that draws. Close it when done; a call afterwards
+/// is a `Usage` error with the code `replica_closed`.
 #[derive(uniffi::Object)]
-pub struct Replica {
+pub struct BlockingReplica {
     open: RwLock<Option<replica::Replica>>,
-    language: Language,
+    pub(crate) language: Language,
+    /// Changes when exchanges that run now are to end.
+    pub(crate) interrupts: watch::Sender<u64>,
+    /// Becomes true when it is closed.
+    pub(crate) closed: watch::Sender<bool>,
 }
 
 #[uniffi::export]
-impl Replica {
-    /// Opens the replica in a folder.
+impl BlockingReplica {
+    /// Opens the replica in a folder. With a key provider the folder must be encrypted, without one it must not.
     ///
     /// # Errors
-    /// `Usage` where the folder holds none, `Version` where a newer Branchline wrote it, `Corrupt` where it is damaged.
+    /// `Usage` where the folder holds none, `Version` where a newer Branchline wrote it, `Corrupt` where it is damaged,
+    /// `Denied` where the key is not the folder's.
     #[uniffi::constructor]
-    pub fn open(path: String) -> Result<Arc<Self>> {
-        guarded(Language::En, || {
-            replica::Replica::open(&PathBuf::from(&path), crm::builtin().clone(), Arc::new(SystemEnvironment))
-                .and_then(Self::around)
+    pub fn open(path: String, config: Config, keys: Option<Arc<dyn KeyProvider>>) -> Result<Arc<Self>> {
+        opening(&config, |language| {
+            no_keys_yet(keys.as_ref())?;
+            let env = Arc::new(SystemEnvironment);
+            replica::Replica::open(&PathBuf::from(&path), crm::builtin().clone(), env)
+                .and_then(|replica| Self::around(replica, language))
         })
     }
 
-    /// Makes a folder a hub: a new workspace with its owner. `currency` is that of bare numbers, `language` one of `en`,
-    /// `ru`, `uk`.
+    /// Makes a folder the hub of a new workspace with its owner. `currency` is that of bare numbers, `language` that of
+    /// the workspace: `en`, `ru` or `uk`.
     ///
     /// # Errors
     /// `Usage` where the folder holds a replica already, `Invalid` for an unknown currency or language.
     #[uniffi::constructor]
-    pub fn init(
+    pub fn found(
         path: String,
         name: String,
         owner_email: Option<String>,
         currency: String,
         language: String,
+        config: Config,
+        keys: Option<Arc<dyn KeyProvider>>,
     ) -> Result<Arc<Self>> {
-        guarded(Language::En, || {
+        opening(&config, |shown| {
+            no_keys_yet(keys.as_ref())?;
+            let unknown = || Error::invalid("unknown-currency").with("value", &currency);
             let init = replica::Init {
                 name,
                 owner_name: None,
                 owner_email,
-                currency: Currency::parse(&currency)
-                    .ok_or_else(|| Error::invalid("unknown-currency").with("value", currency))?,
-                language: Language::parse(&language)
-                    .ok_or_else(|| Error::invalid("unknown-language").with("value", language))?,
+                currency: Currency::parse(&currency).ok_or_else(unknown)?,
+                language: language_of(&language)?,
             };
             replica::Replica::init(&PathBuf::from(&path), &init, crm::builtin().clone(), Arc::new(SystemEnvironment))
-                .and_then(Self::around)
+                .and_then(|replica| Self::around(replica, shown))
         })
     }
 
-    /// Makes a folder a replica under the upstream that gave this invitation code. It holds nothing until its first
-    /// [`sync`](Self::sync).
+    /// Enrols: makes a folder a replica under the upstream that gave this invitation code. It holds nothing until its
+    /// first exchange.
     ///
     /// # Errors
-    /// `Invalid` for a text that is no code, `Refused` for a code that was used or has expired, `Unreachable` where the
-    /// upstream does not answer; the folder is no replica then, and the same code can be tried again.
+    /// `Invalid` for a text that is no code, `Usage` where the folder holds a replica already, `Refused` for a code that
+    /// was used or has expired, `Unreachable` where the upstream does not answer; the folder is no replica then, and the
+    /// same code can be tried again.
     #[uniffi::constructor]
-    pub fn join(path: String, code: String) -> Result<Arc<Self>> {
-        guarded(Language::En, || {
+    pub fn join(path: String, code: String, config: Config, keys: Option<Arc<dyn KeyProvider>>) -> Result<Arc<Self>> {
+        opening(&config, |language| {
+            no_keys_yet(keys.as_ref())?;
             let code = InvitationCode::parse(&code)?;
             let env = Arc::new(SystemEnvironment);
             let dir = PathBuf::from(&path);
-            runtime()?.block_on(net::join(&dir, &code, crm::builtin().clone(), env)).and_then(Self::around)
-        })
-    }
-
-    /// One exchange with the upstream, until nothing waits at either end. Blocks the calling thread, so call it from a
-    /// worker; local calls go on meanwhile. What the deadline cuts off goes on with the next call.
-    ///
-    /// # Errors
-    /// `Unreachable` where the upstream does not answer or the deadline passes: local work is safe and waits.
-    /// `Refused` where the upstream does not let this replica in.
-    pub fn sync(&self, deadline_seconds: u32) -> Result<Synced> {
-        self.call(|replica| {
-            let deadline = Duration::from_secs(u64::from(deadline_seconds));
-            let done = runtime()?.block_on(net::sync_once(replica, deadline, |_| ()))?;
-            Ok(Synced {
-                pushed: done.pushed,
-                pulled: done.pulled,
-                refused: done.refused,
-                outbox: replica.status()?.outbox,
-                bytes_up: done.traffic.sent_bytes,
-                bytes_down: done.traffic.received_bytes,
-            })
+            runtime()?
+                .block_on(net::join(&dir, &code, crm::builtin().clone(), env))
+                .and_then(|replica| Self::around(replica, language))
         })
     }
 
     /// Whom it acts for.
     ///
     /// # Errors
-    /// `Usage` after `close`, `Storage` where the disk fails.
-    pub fn me(&self) -> Result<Me> {
+    /// `Usage` after it was closed, `Storage` where the disk fails.
+    pub fn who_am_i(&self) -> Result<Person> {
         self.call(|replica| {
             let me = replica.me()?;
-            Ok(Me { id: me.id.to_string(), name: me.name, role: me.role })
+            let home_branch = me.home_branch.map(|id| id.to_string());
+            Ok(Person { id: me.id.to_string(), name: me.name, role: me.role, home_branch })
         })
     }
 
-    /// Makes a record of field name to text, and gives its id. An empty text leaves a field empty.
+    /// What of the workspace it was granted. Besides, it holds what the whole company shares.
     ///
     /// # Errors
-    /// `NotFound` for an unknown collection, field or reference, `Invalid` for a value that breaks a rule, `Denied` where
-    /// the person may not.
-    pub fn create(&self, collection: String, values: HashMap<String, String>) -> Result<String> {
+    /// As `who_am_i`.
+    pub fn scopes(&self) -> Result<Vec<Scope>> {
         self.call(|replica| {
-            let schema = replica.schema();
-            let values = parse(replica, schema.require(&collection)?, &values)?;
-            replica.transact(|tx| tx.create(&collection, values)).map(|id| id.to_string())
+            let scopes = replica.grants()?.scopes;
+            let label = |scope: &access::Scope| scope.subject().and_then(|id| replica.label(&id));
+            Ok(scopes.iter().map(|scope| Scope { text: scope.to_string(), label: label(scope) }).collect())
         })
     }
 
-    /// One record, by id, unique prefix of one, `FIELD=VALUE` or natural key.
+    /// The workspace and the replica's place in it.
     ///
     /// # Errors
-    /// `NotFound` where there is none, `Ambiguous` where several fit.
-    pub fn get(&self, collection: String, record: String) -> Result<Record> {
+    /// As `who_am_i`.
+    pub fn workspace(&self) -> Result<Workspace> {
         self.call(|replica| {
-            let schema = replica.schema();
-            let collection = schema.require(&collection)?;
-            let id = replica.find(&collection.name, &record)?;
-            replica.record(&collection.name, &id).map(|row| self.shown(replica, collection, &row))
+            let settings = replica.settings()?;
+            let upstream = if settings.role.has_upstream() { Some(replica.upstream()?.0) } else { None };
+            Ok(Workspace {
+                name: settings.name,
+                currency: settings.currency.code().to_owned(),
+                language: settings.language.code().to_owned(),
+                device_name: settings.node_name,
+                device: settings.device.to_string(),
+                kind: match settings.role {
+                    NodeRole::Hub => NodeKind::Hub,
+                    NodeRole::Branch => NodeKind::Branch,
+                    NodeRole::Device => NodeKind::Device,
+                },
+                upstream,
+            })
         })
     }
 
-    /// Records of a collection that are not archived. `filter` is an expression as in `stage = "won" and amount > 1000`,
-    /// empty for all; `sort` a field name, with a leading `-` for the greatest first, empty for the order of arrival;
-    /// `after` the id of the record behind which to go on.
+    /// The collections of the workspace, its own ones too, with labels in three languages.
     ///
     /// # Errors
-    /// `Invalid` for an expression that is none, `NotFound` for an unknown collection or field.
-    pub fn list(
-        &self,
-        collection: String,
-        filter: String,
-        sort: String,
-        limit: u32,
-        after: Option<String>,
-    ) -> Result<Vec<Record>> {
+    /// As `who_am_i`.
+    pub fn schema(&self) -> Result<Vec<CollectionSchema>> {
         self.call(|replica| {
-            let schema = replica.schema();
-            let collection = schema.require(&collection)?;
-            let mut query = Query::of(&collection.name).limited(limit as usize);
-            query.after = after.map(|text| replica.find(&collection.name, &text)).transpose()?;
-            if !filter.trim().is_empty() {
-                let today = replica.environment().now().day();
-                query.filter = Some(schema::parse_filter(&filter, collection, today)?);
-            }
-            if let Some(field) = sort.strip_prefix('-') {
-                query = query.sorted(field, Direction::Descending);
-            } else if !sort.is_empty() {
-                query = query.sorted(&sort, Direction::Ascending);
-            }
-            let page = replica.list(&query)?;
-            Ok(page.rows.iter().map(|row| self.shown(replica, collection, row)).collect())
+            Ok(replica.schema().collections().iter().map(|collection| CollectionSchema::of(collection)).collect())
         })
     }
 
-    /// The replica in numbers.
+    /// The replica in numbers. It reads all that is held: `SyncStatus` has what a screen shows all the time.
     ///
     /// # Errors
-    /// `Usage` after `close`, `Storage` where the disk fails.
-    pub fn status(&self) -> Result<State> {
+    /// As `who_am_i`.
+    pub fn counts(&self) -> Result<Counts> {
         self.call(|replica| {
             let status = replica.status()?;
-            let node = match status.role {
-                NodeRole::Hub => Node::Hub,
-                NodeRole::Branch => Node::Branch,
-                NodeRole::Device => Node::Device,
-            };
-            Ok(State {
-                node,
-                name: status.name,
+            Ok(Counts {
                 outbox: status.outbox,
                 quarantine: status.quarantine,
                 conflicts: status.conflicts,
+                conflicts_asking: status.conflicts_asking,
+                attachments_waiting: replica.unsent_blobs()?.count,
                 records: status.records.into_iter().map(|(name, count)| (name.to_string(), count)).collect(),
                 digest: status.digest,
             })
         })
     }
 
-    /// Closes it; calls that run already finish. Closing twice is no error.
-    pub fn close(&self) {
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-impl Replica {
-    fn around(replica: replica::Replica) -> CoreResult<Arc<Self>> {
-        let language = replica.settings()?.language;
-        Ok(Arc::new(Self { open: RwLock::new(Some(replica)), language }))
-    }
-
-    fn call<T>(&self, work: impl FnOnce(&replica::Replica) -> CoreResult<T>) -> Result<T> {
-        guarded(self.language, || {
-            // A clone, so that a long exchange holds up neither `close` nor anybody's writes.
-            let open = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
-            work(&open.ok_or_else(|| Error::usage("replica-closed"))?)
+    /// Checks the folder against itself; with `repair`, writes anew what can be, and has the next exchange fetch the rest.
+    ///
+    /// # Errors
+    /// As `who_am_i`.
+    pub fn verify(&self, repair: bool) -> Result<Health> {
+        self.call(|replica| {
+            let found = replica.verify(repair)?;
+            Ok(Health {
+                sound: found.is_sound(),
+                changes: found.changes,
+                damage: found.damage,
+                fetching: found.fetching,
+                repaired: found.repaired,
+            })
         })
     }
 
-    fn shown(&self, replica: &replica::Replica, collection: &Collection, row: &replica::Record) -> Record {
-        let label = |id: &RecordId| replica.label(id);
-        let field = |(name, value): &(Name, Value)| {
-            let field = collection.field(name)?;
-            let text = schema::format_value(field, value, &label);
-            Some(Field { name: name.to_string(), label: field.labels.text(self.language).to_owned(), text })
+    /// Closes it: exchanges that run are stopped, other calls finish. Closing twice is no error.
+    pub fn shut(&self) {
+        self.closed.send_replace(true);
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether it was closed.
+    pub fn is_shut(&self) -> bool {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+impl BlockingReplica {
+    fn around(replica: replica::Replica, language: Option<Language>) -> CoreResult<Arc<Self>> {
+        let language = match language {
+            Some(language) => language,
+            None => replica.settings()?.language,
         };
-        Record {
-            id: row.id.to_string(),
-            collection: row.collection.to_string(),
-            fields: row.fields.iter().filter_map(field).collect(),
-            archived: row.archived,
-            conflicted: row.conflicted,
-            updated_at: row.updated.at.rfc3339(),
-        }
+        Ok(Arc::new(Self {
+            open: RwLock::new(Some(replica)),
+            language,
+            interrupts: watch::Sender::new(0),
+            closed: watch::Sender::new(false),
+        }))
+    }
+
+    /// The replica, while it is open.
+    pub(crate) fn opened(&self) -> CoreResult<replica::Replica> {
+        // A clone, so that a long call holds up neither `shut` nor anybody's writes.
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
+        open.ok_or_else(|| Error::usage("replica-closed"))
+    }
+
+    pub(crate) fn call<T>(&self, work: impl FnOnce(&replica::Replica) -> CoreResult<T>) -> Result<T> {
+        guarded(self.language, || work(&self.opened()?))
     }
 }
 
 /// What drives one exchange, on the calling thread.
-fn runtime() -> CoreResult<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> CoreResult<tokio::runtime::Runtime> {
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     built.map_err(|failure| Error::storage("no-runtime").with("reason", failure.to_string()))
 }
 
-fn parse(
-    replica: &replica::Replica,
-    collection: &Collection,
-    values: &HashMap<String, String>,
-) -> CoreResult<Vec<(Name, Value)>> {
-    let currency = replica.settings()?.currency;
-    let mut resolve = |collection: &str, text: &str| replica.find(collection, text);
-    let mut ctx = ParseContext { currency, resolve: &mut resolve };
-    let one = |(name, text): (&String, &String)| {
-        let field = collection.require_field(name)?;
-        Ok((field.name.clone(), schema::parse_value(field, text, &mut ctx)?))
-    };
-    values.iter().map(one).collect()
+fn opening<T>(config: &Config, open: impl FnOnce(Option<Language>) -> CoreResult<T>) -> Result<T> {
+    let wanted = config.language.as_deref().map(language_of).transpose();
+    let said = wanted.as_ref().ok().copied().flatten().unwrap_or_default();
+    guarded(said, || open(wanted?))
+}
+
+fn language_of(text: &str) -> CoreResult<Language> {
+    Language::parse(text).ok_or_else(|| Error::invalid("unknown-language").with("value", text))
+}
+
+fn no_keys_yet(keys: Option<&Arc<dyn KeyProvider>>) -> CoreResult<()> {
+    keys.map_or(Ok(()), |_| Err(Error::usage("no-encryption")))
 }

@@ -4,6 +4,7 @@
 
 mod collections;
 mod convert;
+pub mod day;
 pub mod demo;
 mod duplicates;
 pub mod export;

@@ -5,7 +5,9 @@
 //! quiet already would say nothing more.
 
 use std::fs::File;
+use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use super::connect::{Address, Network, Tcp, connect};
 use super::drive::{Around, Outcome, Traffic, drive};
 use super::work::Work;
 use crate::error::{Error, Result};
-use crate::replica::link::{Downstream, InvitationCode, Joiner, Seed};
+use crate::replica::link::{Downstream, InvitationCode, Joiner, LinkCounters, Seed};
 use crate::replica::{Environment, Replica};
 use crate::schema::Schema;
 use crate::sync::pace::Backoff;
@@ -35,6 +37,8 @@ pub struct Exchange {
     pub pulled: u64,
     /// Changes that the upstream refused.
     pub refused: u64,
+    /// Whether both ends had become quiet; what was cut off goes on with the next exchange.
+    pub finished: bool,
     /// What the line carried.
     pub traffic: Traffic,
 }
@@ -97,28 +101,60 @@ async fn enrol(joiner: Joiner, code: &InvitationCode, env: Arc<dyn Environment>)
 ///
 /// # Errors
 /// `no_upstream`, `link_paused`, `sync_deadline` (local work is safe), and whatever connecting can fail with.
-pub async fn sync_once(replica: &Replica, deadline: Duration, mut on_event: impl FnMut(Event)) -> Result<Exchange> {
-    let address = address_of(replica)?;
-    if replica.is_paused()? {
-        return Err(Error::unreachable("link-paused"));
-    }
-    let work = async {
-        if let Some(_lock) = Lock::try_hold(replica)? {
-            return exchange(replica, &address, &mut on_event).await;
-        }
-        match wait_for_other(replica).await? {
-            Waited::Done(done) => Ok(done),
-            Waited::Ours(_lock) => exchange(replica, &address, &mut on_event).await,
-        }
-    };
+pub async fn sync_once(replica: &Replica, deadline: Duration, on_event: impl FnMut(Event)) -> Result<Exchange> {
+    let work = sync_until(replica, std::future::pending(), on_event);
     match tokio::time::timeout(deadline, work).await {
         Ok(done) => done,
         Err(_) => Err(Error::unreachable("sync-deadline").with("seconds", deadline.as_secs())),
     }
 }
 
-async fn exchange(replica: &Replica, address: &Address, on_event: &mut impl FnMut(Event)) -> Result<Exchange> {
-    let (frames, nonce) = connect(&Tcp, address).await?;
+/// As [`sync_once`], but when `until` ends it stops cleanly and says what had moved by then.
+///
+/// # Errors
+/// `no_upstream`, `link_paused`, and whatever connecting can fail with.
+pub async fn sync_until(
+    replica: &Replica,
+    until: impl Future<Output = ()>,
+    mut on_event: impl FnMut(Event),
+) -> Result<Exchange> {
+    let address = address_of(replica)?;
+    if replica.is_paused()? {
+        return Err(Error::unreachable("link-paused"));
+    }
+    tokio::pin!(until);
+    if let Some(_lock) = Lock::try_hold(replica)? {
+        return exchange(replica, &address, until, &mut on_event).await;
+    }
+    // Another process of this folder, or this one, keeps the link: the exchange that it makes for us, with nothing left to
+    // send, is ours. Once it has let go, the link is.
+    let (before, asked) = (replica.link_counters()?, replica.ask_exchange()?);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut until => return moved_since(replica, before, false),
+            () = tokio::time::sleep(LOCAL_POLL) => {}
+        }
+        if let Some(_lock) = Lock::try_hold(replica)? {
+            return exchange(replica, &address, until, &mut on_event).await;
+        }
+        if replica.exchanges_made()? >= asked && replica.outbox_len()? == 0 {
+            return moved_since(replica, before, true);
+        }
+    }
+}
+
+async fn exchange(
+    replica: &Replica,
+    address: &Address,
+    mut until: Pin<&mut impl Future<Output = ()>>,
+    on_event: &mut impl FnMut(Event),
+) -> Result<Exchange> {
+    let (frames, nonce) = tokio::select! {
+        biased;
+        connected = connect(&Tcp, address) => connected?,
+        () = &mut until => return Ok(Exchange::default()),
+    };
     let env = replica.environment();
     let session = downstream::Session::new(env.now());
     let local = local_commits(replica.clone());
@@ -138,44 +174,35 @@ async fn exchange(replica: &Replica, address: &Address, on_event: &mut impl FnMu
             on_event(event);
         },
         async {
-            let _ = is_quiet.wait_for(|quiet| *quiet).await;
+            tokio::select! {
+                biased;
+                _ = is_quiet.wait_for(|quiet| *quiet) => {}
+                () = until => {}
+            }
             Input::Stop
         },
     )
     .await;
     done.traffic = outcome.traffic;
+    done.finished = *quiet.borrow();
     note_traffic(replica, outcome.traffic)?;
     end_of(&outcome)?;
-    replica.note_quiet()?;
+    if done.finished {
+        replica.note_quiet()?;
+    }
     Ok(done)
 }
 
-enum Waited {
-    /// The other process made an exchange.
-    Done(Exchange),
-    /// It let go of the link.
-    Ours(Lock),
-}
-
-// Another process of this folder keeps the link: the exchange that it makes for us, with nothing left to send, is ours.
-async fn wait_for_other(replica: &Replica) -> Result<Waited> {
-    let before = replica.link_counters()?;
-    let asked = replica.ask_exchange()?;
-    loop {
-        tokio::time::sleep(LOCAL_POLL).await;
-        if let Some(lock) = Lock::try_hold(replica)? {
-            return Ok(Waited::Ours(lock));
-        }
-        if replica.exchanges_made()? >= asked && replica.outbox_len()? == 0 {
-            let after = replica.link_counters()?;
-            return Ok(Waited::Done(Exchange {
-                pushed: after.pushed.saturating_sub(before.pushed),
-                pulled: after.pulled.saturating_sub(before.pulled),
-                refused: after.refused.saturating_sub(before.refused),
-                traffic: Traffic::default(),
-            }));
-        }
-    }
+// What the process that keeps the link has moved meanwhile.
+fn moved_since(replica: &Replica, before: LinkCounters, finished: bool) -> Result<Exchange> {
+    let after = replica.link_counters()?;
+    Ok(Exchange {
+        pushed: after.pushed.saturating_sub(before.pushed),
+        pulled: after.pulled.saturating_sub(before.pulled),
+        refused: after.refused.saturating_sub(before.refused),
+        finished,
+        traffic: Traffic::default(),
+    })
 }
 
 /// What a follower reports.
@@ -343,15 +370,16 @@ fn end_of<E>(outcome: &Outcome<E>) -> Result<()> {
     }
 }
 
-/// Says the end of the log whenever any process has committed something new to it.
+/// Says a number that grows whenever any process has committed something new to the replica's log, or something else may
+/// have to be moved.
 pub fn local_commits(replica: Replica) -> broadcast::Receiver<u64> {
-    let mut known = replica.log_end().unwrap_or_default();
+    let mut known = replica.link_news().unwrap_or_default();
     let (sender, receiver) = broadcast::channel(1);
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(LOCAL_POLL).await;
             let asked = replica.clone();
-            let mut asking = Work::start(replica.environment(), move || asked.log_end());
+            let mut asking = Work::start(replica.environment(), move || asked.link_news());
             if let Some(Ok(end)) = asking.finish().await
                 && std::mem::replace(&mut known, end) != end
             {

@@ -13,7 +13,7 @@ mod work;
 
 pub use connect::{Address, Network, Opening, Socket, Tcp, connect};
 pub use drive::{Around, Frames, Outcome, Traffic, drive};
-pub use follow::{Exchange, Following, follow, is_online, join, join_with_seed, local_commits, sync_once};
+pub use follow::{Exchange, Following, follow, is_online, join, join_with_seed, local_commits, sync_once, sync_until};
 pub use frames::{Line, frames, websocket_config};
 pub use patient::Patient;
 pub use work::Work;

@@ -18,19 +18,57 @@ use crate::schema::Attachment;
 use crate::store::{blob_rows, file_fault};
 use crate::sync::blobs::BlobReply;
 
+/// What is known of an attachment at a replica.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BlobState {
+    /// Its file, if all of it is here.
+    pub file: Option<PathBuf>,
+    /// Bytes that have arrived.
+    pub received: u64,
+    /// Whether it was asked for and has not arrived.
+    pub wanted: bool,
+    /// Whether it is here and the upstream may lack it.
+    pub unsent: bool,
+}
+
+/// Attachments that wait to go up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unsent {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 impl Replica {
-    /// Takes a file in as an attachment; its bytes go up when everything smaller has.
+    /// Takes a file in as an attachment under its own name; its bytes go up when everything smaller has.
     ///
     /// # Errors
     /// `file_not_found`, `attachment_too_large`, and whatever writing the folder can fail with.
     pub fn attach_file(&self, file: &Path, media: &str) -> Result<Attachment> {
         let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        self.attach_file_as(file, name, media, &mut |_, _| ())
+    }
+
+    /// As [`Replica::attach_file`], under any name; `progress` hears how many bytes of how many have been taken in.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn attach_file_as(
+        &self,
+        file: &Path,
+        name: String,
+        media: &str,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Attachment> {
         let mut source = File::open(file).map_err(|e| file_fault(&e, file))?;
         let dir = self.blob_dir()?;
         let mut random = [0u8; 8];
         self.environment().fill_random(&mut random);
         let part = dir.join(format!("{}.new", data_encoding::HEXLOWER.encode(&random)));
-        let copied = copy_hashed(&mut source, &part).map_err(|e| file_fault(&e, &part));
+        let total = source.metadata().map_err(|e| file_fault(&e, file))?.len();
+        let copied = copy_hashed(&mut source, &part, &mut |done| progress(done, total.max(done)));
+        let copied = copied.map_err(|e| file_fault(&e, &part));
         let (hash, size) = match copied {
             Ok(copied) if copied.1 <= BLOB_BYTES_MAX => copied,
             other => {
@@ -99,10 +137,56 @@ impl Replica {
     /// # Errors
     /// Whatever writing the store can fail with.
     pub fn want_blob(&self, hash: &BlobHash) -> Result<()> {
-        self.note(|conn| blob_rows::want(conn, hash))
+        self.note(|conn| blob_rows::want(conn, hash))?;
+        self.inner.nudge();
+        Ok(())
+    }
+
+    /// What is known of an attachment here.
+    ///
+    /// # Errors
+    /// Whatever reading the folder can fail with.
+    pub fn blob_state(&self, hash: &BlobHash) -> Result<BlobState> {
+        let file = self.blob_file(hash)?;
+        let received = match &file {
+            Some(path) => path.metadata().map_err(|e| file_fault(&e, path))?.len(),
+            None => self.part_len(hash)?,
+        };
+        let (wanted, sent) =
+            self.read(|conn| Ok((blob_rows::is_wanted(conn, hash)?, blob_rows::is_sent(conn, hash)?)))?;
+        let unsent = file.is_some() && !sent && self.settings()?.role.has_upstream();
+        Ok(BlobState { file, received, wanted, unsent })
+    }
+
+    /// The attachments that wait to go up.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn unsent_blobs(&self) -> Result<Unsent> {
+        if !self.settings()?.role.has_upstream() {
+            return Ok(Unsent::default());
+        }
+        let (count, bytes) = self.read(blob_rows::unsent_sum)?;
+        Ok(Unsent { count, bytes })
+    }
+
+    /// Has attachments wait, in both directions, while everything smaller goes on: for a line that is paid by the byte or a
+    /// battery that is low. It holds for this process until it is taken back.
+    pub fn hold_attachments(&self, held: bool) {
+        if self.inner.hold_attachments(held) {
+            self.inner.nudge();
+        }
+    }
+
+    /// Whether attachments wait now.
+    pub fn holds_attachments(&self) -> bool {
+        self.inner.are_attachments_held()
     }
 
     pub(super) fn blob_next(&self) -> Result<BlobReply> {
+        if self.holds_attachments() {
+            return Ok(BlobReply::Nothing);
+        }
         if let Some((hash, size)) = self.read(blob_rows::next_unsent)? {
             return Ok(BlobReply::Offer { hash, size });
         }
@@ -211,7 +295,7 @@ fn hash_of(file: &mut File) -> std::io::Result<BlobHash> {
     Ok(BlobHash(digest.finalize().into()))
 }
 
-fn copy_hashed(source: &mut impl Read, to: &Path) -> std::io::Result<(BlobHash, u64)> {
+fn copy_hashed(source: &mut impl Read, to: &Path, progress: &mut dyn FnMut(u64)) -> std::io::Result<(BlobHash, u64)> {
     let mut file = File::create(to)?;
     let mut digest = Sha256::new();
     let mut size = 0u64;
@@ -222,6 +306,7 @@ fn copy_hashed(source: &mut impl Read, to: &Path) -> std::io::Result<(BlobHash, 
         digest.update(piece);
         file.write_all(piece)?;
         size += read as u64;
+        progress(size);
         if size > BLOB_BYTES_MAX {
             break;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::identity::Identity;
@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     turns: Turns,
     seen_version: AtomicI64,
     damaged: AtomicBool,
+    attachments_held: AtomicBool,
+    nudges: AtomicU64,
 }
 
 /// For whom an actor writes.
@@ -67,6 +69,8 @@ impl Inner {
             turns: Turns::default(),
             seen_version: AtomicI64::new(-1),
             damaged: AtomicBool::new(false),
+            attachments_held: AtomicBool::new(false),
+            nudges: AtomicU64::new(0),
         }
     }
 
@@ -170,6 +174,24 @@ impl Inner {
         let version = store.foreign_commits()?;
         let before = self.seen_version.swap(version, Ordering::Relaxed);
         Ok(before != version && before != -1)
+    }
+
+    /// Whether attachments wait, and whether that has changed.
+    pub(super) fn hold_attachments(&self, held: bool) -> bool {
+        self.attachments_held.swap(held, Ordering::Relaxed) != held
+    }
+
+    pub(super) fn are_attachments_held(&self) -> bool {
+        self.attachments_held.load(Ordering::Relaxed)
+    }
+
+    /// Has the link look again for what waits, though no change was written.
+    pub(super) fn nudge(&self) {
+        self.nudges.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn nudges(&self) -> u64 {
+        self.nudges.load(Ordering::Relaxed)
     }
 
     /// Nothing is written from now on.

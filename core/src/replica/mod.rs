@@ -12,6 +12,7 @@
 
 mod blobs;
 mod deciding;
+mod delivery;
 mod environment;
 pub mod identity;
 mod inner;
@@ -33,6 +34,8 @@ mod watch;
 pub use crate::document::Edit;
 pub use crate::store::Fate;
 pub use crate::store::{Direction, Query};
+pub use blobs::{BlobState, Unsent};
+pub use delivery::{Delivery, Reason};
 pub use environment::{Environment, SystemEnvironment};
 pub use identity::Identity;
 pub use principal::Principal;
@@ -43,7 +46,7 @@ pub use tx::{Keyed, Tx};
 pub use watch::WatchHandle;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 pub(crate) use inner::Inner;
 
@@ -53,7 +56,25 @@ pub struct Replica {
     inner: Arc<Inner>,
 }
 
+/// A replica that is not kept open by it.
+#[derive(Clone)]
+pub struct WeakReplica {
+    inner: Weak<Inner>,
+}
+
+impl WeakReplica {
+    /// The replica, while somebody has it open.
+    pub fn upgrade(&self) -> Option<Replica> {
+        self.inner.upgrade().map(|inner| Replica { inner })
+    }
+}
+
 impl Replica {
+    /// The same replica for whoever should not keep it open, such as what it calls itself.
+    pub fn downgrade(&self) -> WeakReplica {
+        WeakReplica { inner: Arc::downgrade(&self.inner) }
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.inner.dir

@@ -1,8 +1,9 @@
 //! Reading: one record, lists, names, search, SQL.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Conflict, ConflictValue, Hit, Page, Person, Query, Record, Replica, Settings, Stamp, rights};
+use super::{Conflict, ConflictValue, Delivery, Hit, Page, Person, Query, Record, Replica, Settings, Stamp, rights};
 use crate::document::{self, State};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
@@ -46,7 +47,8 @@ impl Replica {
     pub fn record(&self, collection: &str, id: &RecordId) -> Result<Record> {
         self.inner.read(|view| {
             let (collection, state) = whole(view, collection, id)?;
-            record_of(view, &collection, &state)
+            let delivery = Some(Delivery::of(view, id)?);
+            Ok(Record { delivery, ..record_of(view, &collection, &state)? })
         })
     }
 
@@ -103,6 +105,24 @@ impl Replica {
     /// The title of a record, of the one that it was merged into if it was; none where it is not held.
     pub fn label(&self, id: &RecordId) -> Option<String> {
         self.inner.read(|view| Ok(label_of(view, id))).ok().flatten()
+    }
+
+    /// The titles of records, as [`Replica::label`] gives them; those that are not held are left out.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn labels<'i>(&self, ids: impl IntoIterator<Item = &'i RecordId>) -> Result<HashMap<RecordId, String>> {
+        self.inner.read(|view| {
+            let mut labels = HashMap::new();
+            for id in ids {
+                if !labels.contains_key(id)
+                    && let Some(label) = label_of(view, id)
+                {
+                    labels.insert(*id, label);
+                }
+            }
+            Ok(labels)
+        })
     }
 
     /// The record that stands for this one: the end of its merges, or itself.
@@ -169,6 +189,9 @@ pub(super) fn page_of(view: &View<'_>, query: &Query) -> Result<Page> {
         rows.push(listed(query, row));
         Ok(true)
     })?;
+    if query.delivery {
+        Delivery::note(view, &mut rows)?;
+    }
     let mut next = None;
     if let Some(limit) = query.limit
         && rows.len() > limit
@@ -196,6 +219,7 @@ fn listed(query: &Query, row: Row) -> Record {
         created: stamp(row.created),
         updated: stamp(row.updated),
         conflicts: Vec::new(),
+        delivery: None,
     }
 }
 
@@ -217,6 +241,7 @@ pub(super) fn record_of(view: &View<'_>, collection: &Collection, state: &State)
         created: stamp(state.created())?,
         updated: stamp(state.updated())?,
         conflicts,
+        delivery: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What queries give back: records, pages, conflicts, history, search hits.
 
+use super::Delivery;
 use crate::id::{BatchId, ChangeHash, DeviceId, RecordId};
 use crate::schema::{LineId, Name, Value, Winner};
 use crate::time::Millis;
@@ -38,6 +39,8 @@ pub struct Record {
     pub updated: Stamp,
     /// Its open conflicts; filled where one record was read, empty in lists.
     pub conflicts: Vec<Conflict>,
+    /// Whether it has arrived above; known where one record was read, and in lists that ask for it.
+    pub delivery: Option<Delivery>,
 }
 
 impl Record {

@@ -46,6 +46,8 @@ struct State {
     /// Collections touched since the last round; none of them named: all.
     touched: BTreeSet<Name>,
     all_touched: bool,
+    /// What waited has gone up or was refused since the last round.
+    delivered: bool,
     running: bool,
 }
 
@@ -72,6 +74,12 @@ impl Watchers {
         for notice in notices {
             lock(&notice)();
         }
+    }
+
+    /// Says that changes have gone up or were refused.
+    pub(super) fn delivered(&self) {
+        lock(&self.shared.state).delivered = true;
+        self.shared.wake.notify_all();
     }
 
     pub(super) fn notify(&self, notice: Notice) -> WatchHandle {
@@ -130,7 +138,9 @@ fn run(shared: &Shared, inner: &Weak<Inner>) {
 /// Waits for a commit or the next look; false when nothing is watched any more.
 fn wait(shared: &Shared) -> bool {
     let mut state = lock(&shared.state);
-    let idle = |state: &State| state.touched.is_empty() && !state.all_touched && !state.watches.iter().any(|w| w.due);
+    let idle = |state: &State| {
+        state.touched.is_empty() && !state.all_touched && !state.delivered && !state.watches.iter().any(|w| w.due)
+    };
     if idle(&state) && !state.watches.is_empty() {
         state = shared.wake.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
     }
@@ -144,8 +154,11 @@ fn due(shared: &Shared) -> Vec<Due> {
     let mut state = lock(&shared.state);
     let touched = std::mem::take(&mut state.touched);
     let all = std::mem::take(&mut state.all_touched);
+    let delivered = std::mem::take(&mut state.delivered);
     let watches = state.watches.iter_mut();
-    let due = watches.filter(|watch| watch.due || all || touched.contains(&watch.query.collection));
+    let due = watches.filter(|watch| {
+        watch.due || all || touched.contains(&watch.query.collection) || (delivered && watch.query.delivery)
+    });
     due.map(|watch| {
         watch.due = false;
         (watch.id, watch.query.clone(), watch.last.clone(), watch.report.clone())

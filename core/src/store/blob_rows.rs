@@ -54,6 +54,17 @@ pub(crate) fn is_wanted(conn: &Connection, hash: &BlobHash) -> Result<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM blob WHERE hash = ? AND wanted")?.exists([hash.as_bytes()])?)
 }
 
+/// Whether the upstream has all of it.
+pub(crate) fn is_sent(conn: &Connection, hash: &BlobHash) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM blob WHERE hash = ? AND sent")?.exists([hash.as_bytes()])?)
+}
+
+/// How many attachments the upstream may lack, and their bytes.
+pub(crate) fn unsent_sum(conn: &Connection) -> Result<(u64, u64)> {
+    let mut sum = conn.prepare_cached("SELECT count(*), total(size) FROM blob WHERE have > 0 AND NOT sent")?;
+    Ok(sum.query_row([], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, f64>(1)? as u64)))?)
+}
+
 /// Every attachment that is said to be here.
 pub(crate) fn all(conn: &Connection) -> Result<Vec<BlobHash>> {
     let mut rows = conn.prepare_cached("SELECT hash FROM blob WHERE have > 0")?;

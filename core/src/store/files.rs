@@ -28,6 +28,14 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {
     publish(&unfinished, path)
 }
 
+/// Writes a file; what stood there before stays until the new one is whole.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let unfinished = beside(path, "unfinished");
+    std::fs::write(&unfinished, bytes).map_err(|e| file_fault(&e, path))?;
+    file_step!(Written(&unfinished, bytes));
+    publish(&unfinished, path)
+}
+
 /// Gives a file its name once its content is durable; when this returns, the name is, too.
 pub(crate) fn publish(unfinished: &Path, path: &Path) -> Result<()> {
     let fault = |e: std::io::Error| file_fault(&e, path);

@@ -204,6 +204,16 @@ pub(crate) fn transaction_of(conn: &Connection, queue: Queue, n: u64) -> Result<
     Ok(rows.query_map([n as i64], read)?.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Code and detail of the newest row of a record that waits for a person.
+pub(crate) fn newest_waiting(conn: &Connection, queue: Queue, record: &RecordId) -> Result<Option<(String, String)>> {
+    let sql = format!(
+        "SELECT code, detail FROM {} WHERE record = ? AND fate = 'waiting' ORDER BY n DESC LIMIT 1",
+        queue.table()
+    );
+    let mut row = conn.prepare_cached(&sql)?;
+    Ok(row.query_row([record.as_bytes()], |r| Ok((r.get(0)?, r.get(1)?))).optional()?)
+}
+
 /// The rows of a record, in the order in which they came.
 pub(crate) fn of_record(conn: &Connection, queue: Queue, record: &RecordId) -> Result<Vec<KeptRow>> {
     let sql = format!("SELECT {COLUMNS} FROM {} WHERE record = ? ORDER BY n", queue.table());

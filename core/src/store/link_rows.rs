@@ -253,6 +253,16 @@ pub(crate) fn outbox_has(conn: &Connection, record: &RecordId) -> Result<bool> {
     Ok(waits.exists([record.as_bytes()])?)
 }
 
+/// The changes of a record that wait in the outbox, in their order.
+pub(crate) fn outbox_of(conn: &Connection, record: &RecordId) -> Result<Vec<ChangeHash>> {
+    let mut rows = conn.prepare_cached(
+        "SELECT l.hash FROM log l JOIN outbox o ON o.seq = l.seq
+         WHERE l.record = (SELECT n FROM record WHERE id = ?) ORDER BY l.seq",
+    )?;
+    let found = rows.query_map([record.as_bytes()], |r| Ok(ChangeHash(r.get(0)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
 /// These changes were delivered.
 pub(crate) fn delivered(conn: &Connection, seqs: &[u64]) -> Result<()> {
     if canary!("drop_outbox_row") {

@@ -37,6 +37,8 @@ pub struct Query {
     pub after: Option<RecordId>,
     /// Also archived records, and those merged into others. A filter that names `archived` implies it.
     pub archived: bool,
+    /// Also says of each record whether it has arrived above; two look-ups for each.
+    pub delivery: bool,
 }
 
 impl Query {
@@ -50,6 +52,7 @@ impl Query {
             limit: None,
             after: None,
             archived: false,
+            delivery: false,
         }
     }
 
@@ -85,6 +88,13 @@ impl Query {
     #[must_use]
     pub fn fields<'a>(mut self, fields: impl IntoIterator<Item = &'a str>) -> Self {
         self.fields = Some(fields.into_iter().map(Name::from).collect());
+        self
+    }
+
+    /// With what is known of each record's way to the upstream.
+    #[must_use]
+    pub fn with_delivery(mut self) -> Self {
+        self.delivery = true;
         self
     }
 

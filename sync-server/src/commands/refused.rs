@@ -9,7 +9,6 @@ use branchline_core::{Error, Result};
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
-use super::exchange::write_file;
 use super::shape::{Shaper, collection_label};
 use crate::context::Context;
 use crate::output::{Answer, Table};
@@ -252,21 +251,9 @@ fn state_text(fate: Fate) -> &'static str {
 }
 
 fn export(context: &Context, replica: &Replica, file: &Path) -> Result<Answer> {
-    let settings = replica.settings()?;
-    let entries = replica.quarantine()?;
     let language = context.language();
-    let document = json!({
-        "workspace": settings.workspace.to_string(),
-        "replica": settings.device.to_string(),
-        "name": settings.node_name,
-        "written_at": replica.corrected_now().rfc3339(),
-        "changes": entries.iter().map(|entry| entry.whole_json(replica, language)).collect::<Vec<_>>(),
-    });
-    write_file(file, |out| {
-        let failed = |e: std::io::Error| Error::storage("file-not-written").with("detail", e.to_string());
-        writeln!(out, "{document:#}").map_err(failed)
-    })?;
-    let (place, count) = (file.display().to_string(), entries.len() as u64);
+    let count = replica.export_quarantine(file, language)?;
+    let place = file.display().to_string();
     Ok(Answer::of(
         context,
         || json!({"file": place, "changes": count}),

@@ -1,7 +1,7 @@
 //! Head office's figures: `report`.
 
 use branchline_core::Result;
-use branchline_core::crm::report::{Kind, Report as Figures, Request, report};
+use branchline_core::crm::report::{Kind, Report as Figures, Request, complete_through, report};
 use branchline_core::message::Message;
 use branchline_core::replica::Replica;
 use branchline_core::time::{Day, Millis};
@@ -73,16 +73,6 @@ fn day(replica: &Replica, option: &str, text: Option<&str>) -> Result<Option<Day
     let today = replica.environment().now().day();
     let parse = |text: &str| Day::parse_relative(text, today).ok_or_else(|| wrong_usage(format!("{option} {text}")));
     text.map(parse).transpose()
-}
-
-// By the branch's code, as scopes name it; by its title where it has none.
-fn complete_through(replica: &Replica) -> Result<Vec<(String, Option<Millis>)>> {
-    let named = replica.completeness()?.into_iter().map(|(branch, at)| {
-        let code = replica.record("branch", &branch).ok().map(|record| record.text("code").to_owned());
-        let code = code.filter(|code| !code.is_empty());
-        (code.or_else(|| replica.label(&branch)).unwrap_or_else(|| branch.to_string()), at)
-    });
-    Ok(named.collect())
 }
 
 fn table(context: &Context, figures: &Figures) -> String {

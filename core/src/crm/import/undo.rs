@@ -208,6 +208,7 @@ mod tests {
             created: stamp,
             updated: stamp,
             conflicts: Vec::new(),
+            delivery: None,
         };
         super::step(history, &record, &BATCH)
     }

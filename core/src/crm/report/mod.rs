@@ -95,6 +95,20 @@ pub fn report(replica: &Replica, request: &Request) -> Result<Report> {
     }
 }
 
+/// For each branch up to when its work has arrived here, by the branch's code, as scopes name it; by its title where it
+/// has none.
+///
+/// # Errors
+/// Whatever SQLite says.
+pub fn complete_through(replica: &Replica) -> Result<Vec<(String, Option<Millis>)>> {
+    let named = replica.completeness()?.into_iter().map(|(branch, at)| {
+        let code = replica.record("branch", &branch).ok().map(|record| record.text("code").to_owned());
+        let code = code.filter(|code| !code.is_empty());
+        (code.or_else(|| replica.label(&branch)).unwrap_or_else(|| branch.to_string()), at)
+    });
+    Ok(named.collect())
+}
+
 /// A column of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {

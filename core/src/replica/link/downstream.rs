@@ -301,6 +301,7 @@ pub(super) fn settle(replica: &Replica, answer: &Answered) -> Result<()> {
         writer.mark_dirty();
         Ok(replaying)
     })?;
+    replica.inner.watchers.delivered();
     if replaying {
         replica.replay_refused()?;
     }

@@ -124,6 +124,12 @@ impl Replica {
         self.read(link_rows::log_end)
     }
 
+    /// A number that grows whenever the link may have something new to move: a commit of any process, an attachment asked
+    /// for here.
+    pub(crate) fn link_news(&self) -> Result<u64> {
+        Ok(self.log_end()?.wrapping_add(self.inner.nudges()))
+    }
+
     /// Changes that the upstream has not acknowledged.
     ///
     /// # Errors

@@ -120,33 +120,7 @@ impl RefusedEntry {
 
     /// Why it was refused, in words.
     pub fn reason(&self) -> Message {
-        match self.code.as_str() {
-            "denied_action" => Message::new("refused-action"),
-            "denied_owner" => Message::new("refused-owner"),
-            "denied_scope" => Message::new("refused-scope"),
-            "denied_move" => Message::new("refused-move"),
-            "link_revoked" => Message::new("refused-revoked"),
-            "actor_unbound"
-            | "unknown_person"
-            | "unknown_role"
-            | "certificate_invalid"
-            | "denied_invite"
-            | "denied_grant"
-            | "denied_new_person" => Message::new("refused-author"),
-            "carried" => Message::new("refused-carried"),
-            "carried_rights" => Message::new("refused-carried-rights"),
-            "follows_refused" => Message::new("refused-follows"),
-            "review_full" => Message::new("refused-full"),
-            "brought_already" => Message::new("refused-brought"),
-            "change_missing" | "transaction_incomplete" => Message::new("refused-incomplete"),
-            "change_fork" => Message::new("refused-fork"),
-            "change_limit" | "too_many_items" | "text_too_long" => Message::new("refused-limit"),
-            "unknown_collection" | "record_other_collection" | "change_key" | "unknown_field" => {
-                Message::new("refused-schema")
-            }
-            code if code.starts_with("change_") => Message::new("refused-foreign"),
-            _ => Message::new("refused-value").with("detail", &self.detail),
-        }
+        reason_of(&self.code, &self.detail)
     }
 
     /// The entry as a JSON object; labels come from what `replica` holds. Keys and codes are never translated.
@@ -199,5 +173,36 @@ impl RefusedEntry {
             object.insert("bytes".into(), json!(data_encoding::BASE64.encode(&self.raw)));
         }
         object
+    }
+}
+
+/// Why something was refused, in words, from its code and what the replica that refused it said.
+pub(in crate::replica) fn reason_of(code: &str, detail: &str) -> Message {
+    match code {
+        "denied_action" => Message::new("refused-action"),
+        "denied_owner" => Message::new("refused-owner"),
+        "denied_scope" => Message::new("refused-scope"),
+        "denied_move" => Message::new("refused-move"),
+        "link_revoked" => Message::new("refused-revoked"),
+        "actor_unbound"
+        | "unknown_person"
+        | "unknown_role"
+        | "certificate_invalid"
+        | "denied_invite"
+        | "denied_grant"
+        | "denied_new_person" => Message::new("refused-author"),
+        "carried" => Message::new("refused-carried"),
+        "carried_rights" => Message::new("refused-carried-rights"),
+        "follows_refused" => Message::new("refused-follows"),
+        "review_full" => Message::new("refused-full"),
+        "brought_already" => Message::new("refused-brought"),
+        "change_missing" | "transaction_incomplete" => Message::new("refused-incomplete"),
+        "change_fork" => Message::new("refused-fork"),
+        "change_limit" | "too_many_items" | "text_too_long" => Message::new("refused-limit"),
+        "unknown_collection" | "record_other_collection" | "change_key" | "unknown_field" => {
+            Message::new("refused-schema")
+        }
+        code if code.starts_with("change_") => Message::new("refused-foreign"),
+        _ => Message::new("refused-value").with("detail", detail),
     }
 }

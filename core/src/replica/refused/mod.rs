@@ -7,10 +7,12 @@
 
 mod again;
 mod entry;
+mod export;
 mod known;
 mod replay;
 mod settle;
 
+pub(super) use entry::reason_of;
 pub use entry::{FieldChange, Mark, RefusedEntry};
 pub use settle::Retry;
 

@@ -1,0 +1,101 @@
+package dev.branchline
+
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.take
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import org.junit.jupiter.api.AfterEach
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertInstanceOf
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.BeforeEach
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.assertThrows
+import org.junit.jupiter.api.io.TempDir
+import java.io.File
+import kotlin.time.Duration.Companion.seconds
+
+class ReplicaTest {
+    @TempDir
+    lateinit var home: File
+    private lateinit var hub: Hub
+
+    @BeforeEach
+    fun begin() {
+        hub = Hub(File(home, "hub"))
+        hub.command("create", "account", "name=Alpha", "city=Kyiv")
+        hub.serve()
+    }
+
+    @AfterEach
+    fun end() = hub.close()
+
+    private suspend fun phone(): Replica = Replica.join(File(home, "phone").path, hub.invite("phone"))
+
+    @Test
+    fun `enrols, syncs, and what was typed reaches the hub`(): Unit = runBlocking {
+        phone().use { phone ->
+            val first = phone.runOnce(60.seconds)
+            assertTrue(first.finished && first.pulled > 0u)
+            assertEquals("seller", phone.whoAmI().role)
+            assertEquals(listOf("Alpha"), phone.list(Query("account")).records.map { it.title })
+            val deal = phone.create("opportunity", typed("name" to "Typed on the road", "account" to "name=Alpha", "amount" to "120"))
+            val pending = phone.get("opportunity", deal)
+            assertEquals(RecordState.Pending, pending.state)
+            assertEquals(Value.Money("120.00", "EUR"), pending.value("amount"))
+            assertEquals("Alpha", pending.text("account"))
+            assertTrue(pending.fields.first { it.name == "amount" }.pending)
+            val second = phone.runOnce(60.seconds)
+            assertTrue(second.finished && second.outbox == 0uL && second.refused == 0uL)
+            assertEquals(RecordState.Clean, phone.get("opportunity", deal).state)
+            val rows = hub.command("list", "opportunity", "--where", "amount = \"120 EUR\"").asJsonArray
+            assertEquals(listOf("Typed on the road"), rows.map { it.asJsonObject["name"].asString })
+        }
+    }
+
+    @Test
+    fun `a watch tells what changed here and above, and that it has gone up`(): Unit = runBlocking {
+        phone().use { phone ->
+            val sync = phone.startSync()
+            withTimeout(30.seconds.inWholeMilliseconds) { sync.status.first { it.phase == SyncPhase.QUIET } }
+            val account = phone.create("account", typed("name" to "Beta"))
+            val states = withTimeout(30.seconds.inWholeMilliseconds) {
+                phone.watch(Query("account", filter = "name = \"Beta\"")).first { page ->
+                    page.records.single().state == RecordState.Clean
+                }
+            }
+            assertEquals(account, states.records.single().id)
+            hub.command("edit", "account", account, "city=Lviv")
+            withTimeout(30.seconds.inWholeMilliseconds) {
+                phone.watch(Query("account")).first { page -> page.records.any { it.text("city") == "Lviv" } }
+            }
+            assertTrue(sync.stop())
+            assertEquals(SyncPhase.STOPPED, withTimeout(10_000) { sync.status.first { it.phase == SyncPhase.STOPPED } }.phase)
+        }
+    }
+
+    @Test
+    fun `several writes are one transaction`(): Unit = runBlocking {
+        phone().use { phone ->
+            phone.runOnce(60.seconds)
+            val (account, contact) = phone.transact {
+                val account = create("account", mapOf("name" to text("Gamma")))
+                create("contact", mapOf("last_name" to text("Ковальчук"), "account" to account))
+            }
+            assertEquals(account, phone.get("contact", contact).reference("account"))
+            val refused = assertThrows<ReplicaException> {
+                runBlocking {
+                    phone.transact {
+                        create("account", mapOf("name" to text("Delta")))
+                        create("account", mapOf("size" to text("7")))
+                    }
+                }
+            }
+            assertInstanceOf(ReplicaException.NotFound::class.java, refused)
+            assertEquals("unknown_field", refused.code)
+            assertTrue(refused.what.contains("size") && refused.toDo.isNotEmpty() && !refused.retryable)
+            assertEquals(0, phone.count(Query("account", filter = "name = \"Delta\"")))
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Attachments: from a file into a record, and from the upstream into a file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use branchline_core::id::BlobHash;
+use branchline_core::net;
+use branchline_core::replica::{self, Edit};
+use branchline_core::schema;
+use branchline_core::sync::Event;
+use branchline_core::{Error, Result as CoreResult};
+
+use crate::error::{CallbackError, told};
+use crate::replica::{BlockingReplica, Result, runtime};
+use crate::value::Attachment;
+
+/// How often an attachment that another thread or process brings is looked for.
+const ARRIVAL_POLL: Duration = Duration::from_millis(100);
+
+/// Hears how far something is. It comes from the calling thread.
+#[uniffi::export(with_foreign)]
+pub trait ProgressListener: Send + Sync {
+    /// So many bytes of so many; `total` is 0 while it is not known.
+    fn moved(&self, done: u64, total: u64) -> std::result::Result<(), CallbackError>;
+}
+
+/// What is known of an attachment here.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct AttachmentState {
+    /// Its file, if all of it is here. It belongs to the replica: read it, and do not write to it.
+    pub path: Option<String>,
+    /// Bytes that have arrived.
+    pub received: u64,
+    /// Whether it was asked for and has not arrived.
+    pub wanted: bool,
+    /// Whether it is here and waits to go up.
+    pub unsent: bool,
+}
+
+#[uniffi::export]
+impl BlockingReplica {
+    /// Takes a file in as an attachment, for a value of a record. The file is copied; its bytes go up when everything
+    /// smaller has. Without a name it gets the file's.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such file, `Limit` where it is too large, `Storage` where the disk fails.
+    pub fn attach(
+        &self,
+        path: String,
+        media: String,
+        name: Option<String>,
+        progress: Option<Arc<dyn ProgressListener>>,
+    ) -> Result<Attachment> {
+        self.call(|replica| take_in(replica, path, &media, name, progress.as_deref()).map(|file| Attachment::of(&file)))
+    }
+
+    /// Takes a file in and puts it into a field of a record.
+    ///
+    /// # Errors
+    /// As `attach` and `edit`.
+    pub fn attach_to(
+        &self,
+        collection: String,
+        record: String,
+        field: String,
+        path: String,
+        media: String,
+        progress: Option<Arc<dyn ProgressListener>>,
+    ) -> Result<Attachment> {
+        self.call(|replica| {
+            let id = replica.find(&collection, &record)?;
+            let file = take_in(replica, path, &media, None, progress.as_deref())?;
+            let set = Edit::Set(field.into(), schema::Value::Attachment(file.clone()));
+            replica.transact(|tx| tx.edit(&collection, &id, vec![set]))?;
+            Ok(Attachment::of(&file))
+        })
+    }
+
+    /// What is known of an attachment here.
+    ///
+    /// # Errors
+    /// `Invalid` for a hash that is none, `Storage` where the disk fails.
+    pub fn attachment(&self, hash: String) -> Result<AttachmentState> {
+        self.call(|replica| replica.blob_state(&hash_of(&hash)?).map(AttachmentState::of))
+    }
+
+    /// Asks for an attachment: it comes with the next exchanges, or with the one that runs.
+    ///
+    /// # Errors
+    /// As `attachment`.
+    pub fn want(&self, hash: String) -> Result<()> {
+        self.call(|replica| replica.want_blob(&hash_of(&hash)?))
+    }
+
+    /// Brings an attachment here and gives its path. What has arrived by the deadline stays, and the next call goes on
+    /// from there. It waits while attachments are held back by a hint.
+    ///
+    /// # Errors
+    /// `NotFound` where nobody above has it, `Unreachable` where the upstream does not answer or the deadline passes.
+    pub fn fetch(&self, hash: String, deadline_ms: u64, progress: Option<Arc<dyn ProgressListener>>) -> Result<String> {
+        self.call(|replica| {
+            let fetching = Fetching { replica, hash: hash_of(&hash)?, progress: progress.as_deref() };
+            fetching.run(deadline_ms, self).map(|path| path.display().to_string())
+        })
+    }
+}
+
+impl AttachmentState {
+    fn of(state: replica::BlobState) -> Self {
+        let path = state.file.map(|path| path.display().to_string());
+        Self { path, received: state.received, wanted: state.wanted, unsent: state.unsent }
+    }
+}
+
+struct Fetching<'a> {
+    replica: &'a replica::Replica,
+    hash: BlobHash,
+    progress: Option<&'a dyn ProgressListener>,
+}
+
+impl Fetching<'_> {
+    fn run(&self, deadline_ms: u64, of: &BlockingReplica) -> CoreResult<PathBuf> {
+        let absent = || Error::not_found("blob-not-held").with("hash", self.hash.to_string());
+        if let Some(path) = self.replica.blob_file(&self.hash)? {
+            return Ok(path);
+        }
+        if !self.replica.settings()?.role.has_upstream() {
+            return Err(absent());
+        }
+        self.replica.want_blob(&self.hash)?;
+        let deadline = Instant::now() + Duration::from_millis(deadline_ms);
+        let interrupts = of.interrupts.subscribe();
+        loop {
+            // While attachments are held back, an exchange would bring nothing.
+            if !self.replica.holds_attachments() {
+                self.exchange(deadline, of)?;
+            }
+            self.report();
+            let state = self.replica.blob_state(&self.hash)?;
+            if let Some(path) = state.file {
+                return Ok(path);
+            }
+            if !state.wanted {
+                return Err(absent());
+            }
+            if Instant::now() >= deadline || interrupts.has_changed().unwrap_or(true) || of.is_shut() {
+                let seconds = Duration::from_millis(deadline_ms).as_secs();
+                return Err(Error::unreachable("sync-deadline").with("seconds", seconds));
+            }
+            std::thread::sleep(ARRIVAL_POLL);
+        }
+    }
+
+    fn exchange(&self, deadline: Instant, of: &BlockingReplica) -> CoreResult<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        runtime()?.block_on(async {
+            let until = of.interrupted_or(left);
+            let exchange = net::sync_until(self.replica, until, |event| {
+                if matches!(event, Event::Blob(_) | Event::Progress { .. } | Event::Pulled(_)) {
+                    self.report();
+                }
+            });
+            exchange.await.map(|_| ())
+        })
+    }
+
+    fn report(&self) {
+        let Some(progress) = self.progress else { return };
+        if let Ok(state) = self.replica.blob_state(&self.hash) {
+            told("attachment", || progress.moved(state.received, 0));
+        }
+    }
+}
+
+fn take_in(
+    replica: &replica::Replica,
+    path: String,
+    media: &str,
+    name: Option<String>,
+    progress: Option<&dyn ProgressListener>,
+) -> CoreResult<schema::Attachment> {
+    let path = PathBuf::from(path);
+    let own = || path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.unwrap_or_else(own);
+    replica.attach_file_as(&path, name, media, &mut |done, total| {
+        if let Some(progress) = progress {
+            told("attachment", || progress.moved(done, total));
+        }
+    })
+}
+
+fn hash_of(text: &str) -> CoreResult<BlobHash> {
+    BlobHash::parse(text).ok_or_else(|| Error::invalid("no-attachment-hash").with("value", text))
+}
