@@ -1,59 +1,17 @@
-"""The replica from Python: a folder of one's own, and an exchange with a real hub process."""
+"""What only this package has, and values, errors and streams as Python sees them."""
 
-import json
-import os
-import re
+import asyncio
+import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import unittest
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target"))
-sys.path.insert(0, str(TARGET / "python"))
+from hub import CHECKOUT, PACKAGES, Hub
 
-import branchline  # noqa: E402  (made by bindings/python/generate)
-from branchline import Replica, ReplicaError  # noqa: E402
-
-BINARY = os.environ.get("BRANCHLINE_BIN", str(TARGET / "debug" / "branchline"))
-
-
-def command(folder, *arguments):
-    """Runs `branchline` on a folder and gives its JSON document."""
-    line = [BINARY, "--data", str(folder), "--json", *arguments]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode != 0:
-        raise AssertionError(f"{line} ended with {done.returncode}: {done.stdout}{done.stderr}")
-    return json.loads(done.stdout)
-
-
-class Hub:
-    """A real hub process over a folder; killed, not asked, when done."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.process = None
-        command(folder, "init", "--name", "Kestrel", "--owner", "owner@kestrel.example", "--currency", "EUR")
-
-    def serve(self):
-        line = [BINARY, "--data", str(self.folder), "serve", "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        first = self.process.stdout.readline()
-        if not re.match(r"listening on http", first):
-            raise AssertionError(f"the hub does not listen: {first!r}")
-
-    def kill(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process.stdout.close()
-            self.process = None
-
-
-def texts(record):
-    return {field.name: field.text for field in record.fields}
+import branchline
+from branchline import Edit, Query, Replica, ReplicaError, Value, Write, text, typed
 
 
 class OwnFolder(unittest.TestCase):
@@ -61,131 +19,179 @@ class OwnFolder(unittest.TestCase):
         self.home = tempfile.TemporaryDirectory()
         self.addCleanup(self.home.cleanup)
         self.path = str(Path(self.home.name) / "hub")
-        self.replica = Replica.init(self.path, "Kestrel", "owner@kestrel.example", "EUR", "en")
+        self.replica = Replica.found(self.path, "Kestrel", "owner@kestrel.example")
         self.addCleanup(self.replica.close)
 
-    def test_creates_and_reads_back(self):
-        account = self.replica.create("account", {"name": "Ада і Ко", "employees": "12", "annual_revenue": "1054.50"})
-        self.replica.create("opportunity", {"name": "First order", "account": "name=Ада і Ко", "amount": "99.90 USD"})
-        record = self.replica.get("account", account)
-        self.assertEqual(texts(record)["name"], "Ада і Ко")
-        self.assertEqual(texts(record)["annual_revenue"], "1054.50 EUR")
-        deal = self.replica.list("opportunity", 'account = "Ада і Ко" and amount > "50 USD"', "-amount", 10, None)
-        self.assertEqual([texts(row)["account"] for row in deal], ["Ада і Ко"])
-        self.assertEqual(self.replica.status().records["account"], 1)
+    def test_values_keep_their_types(self):
+        place = Value.LOCATION(latitude=50.4501, longitude=30.5234)
+        account = self.replica.create(
+            "account",
+            {
+                "name": Value.TEXT(text="Ада і Ко"),
+                "employees": Value.INTEGER(number=12),
+                "annual_revenue": Value.MONEY(amount="1054.5", currency="EUR"),
+                "phones": Value.SET(items=[branchline.Item(value="+380441234567"), branchline.Item(value="second line")]),
+                "location": place,
+                "vip": Value.BOOLEAN(yes=True),
+                "left_on": Value.DATE(day="2026-03-01"),
+                "website": Value.EMPTY(),
+            },
+        )
+        values = {field.name: field.value for field in self.replica.get("account", account).fields}
+        self.assertEqual(values["annual_revenue"], Value.MONEY(amount="1054.50", currency="EUR"))
+        self.assertEqual({item.value for item in values["phones"].items}, {"+380441234567", "second line"})
+        self.assertEqual((values["location"], values["employees"].number, values["vip"].yes), (place, 12, True))
+        self.assertEqual(values["left_on"].day, "2026-03-01")
+        self.assertNotIn("website", values)
+        self.replica.edit("account", account, [Edit.REMOVE(field="phones", item="second line")])
+        phones = next(f.value for f in self.replica.get("account", account).fields if f.name == "phones")
+        self.assertEqual([item.value for item in phones.items], ["+380441234567"])
 
-    def test_pages_and_sorts(self):
-        for name in ["Beta", "Alpha", "Gamma"]:
-            self.replica.create("account", {"name": name})
-        first = self.replica.list("account", "", "name", 2, None)
-        rest = self.replica.list("account", "", "name", 2, first[-1].id)
-        self.assertEqual([texts(row)["name"] for row in first + rest], ["Alpha", "Beta", "Gamma"])
+    def test_a_value_of_another_type_is_refused(self):
+        for field, value in {
+            "employees": Value.TEXT(text="twelve"),
+            "name": Value.INTEGER(number=7),
+            "location": Value.LOCATION(latitude=float("nan"), longitude=0.0),
+            "left_on": Value.DATE(day="yesterday"),
+        }.items():
+            with self.assertRaises(ReplicaError.Invalid) as caught:
+                self.replica.create("account", {**typed(name="Alpha"), field: value})
+            self.assertEqual(caught.exception.code, "wrong_type", field)
+        self.assertEqual(self.replica.count(Query(collection="account")), 0)
 
-    def test_what_was_written_is_there_after_opening_again(self):
-        self.replica.create("account", {"name": "Alpha"})
-        digest = self.replica.status().digest
-        self.replica.close()
-        with_new_handle = Replica.open(self.path)
-        self.addCleanup(with_new_handle.close)
-        self.assertEqual(with_new_handle.status().digest, digest)
-        self.assertEqual(len(with_new_handle.list("account", "", "", 10, None)), 1)
+    def test_writes_of_a_transaction_refer_to_each_other(self):
+        account, contact = self.replica.transact(
+            [
+                Write.CREATE(collection="account", values=typed(name="Alpha")),
+                Write.CREATE(
+                    collection="contact",
+                    values={**typed(last_name="Ковальчук"), "account": Value.CREATED(write=0)},
+                ),
+            ]
+        )
+        self.assertEqual(text(self.replica.get("contact", contact), "account"), "Alpha")
+        with self.assertRaises(ReplicaError.NotFound):
+            self.replica.transact(
+                [
+                    Write.ARCHIVE(collection="account", record=account, archived=True),
+                    Write.CREATE(collection="account", values=typed(colour="red")),
+                ]
+            )
+        self.assertFalse(self.replica.get("account", account).archived, "nothing of it stays")
 
-    def test_errors_say_what_where_and_what_to_do(self):
-        with self.assertRaises(ReplicaError.NotFound) as caught:
-            self.replica.create("account", {"colour": "red"})
-        self.assertEqual(caught.exception.code, "unknown_field")
-        self.assertIn("colour", caught.exception.what)
-        self.assertTrue(caught.exception.to_do)
-        self.assertFalse(caught.exception.retryable)
-        with self.assertRaises(ReplicaError.Invalid):
-            self.replica.create("opportunity", {"amount": "much"})
-        with self.assertRaises(ReplicaError.Invalid):
-            self.replica.list("account", "name = ", "", 10, None)
+    def test_a_keyed_record_is_made_once(self):
+        write = Write.CREATE(collection="account", values=typed(name="Alpha", external_id="X7"), key=["external_id"])
+        self.assertEqual(self.replica.transact([write]), self.replica.transact([write]))
+        self.assertEqual(self.replica.count(Query(collection="account")), 1)
 
-    def test_a_folder_that_is_no_replica_is_an_error(self):
-        with self.assertRaises(ReplicaError):
-            Replica.open(str(Path(self.home.name) / "nothing"))
-        with self.assertRaises(ReplicaError):
-            Replica.init(self.path, "Again", None, "EUR", "en")
+    def test_a_watch_is_an_async_iterator(self):
+        async def story():
+            sizes = []
+            async for page in self.replica.watch(Query(collection="account")):
+                sizes.append(len(page.records))
+                if len(page.records) == 2:
+                    return sizes
+                await asyncio.to_thread(self.replica.create, "account", typed(name=f"Company {len(sizes)}"))
+            return sizes
 
-    def test_use_after_close_is_an_error(self):
-        self.replica.close()
-        self.replica.close()
+        self.assertEqual(asyncio.run(asyncio.wait_for(story(), 30)), [0, 1, 2])
+
+    def test_labels_and_errors_come_in_the_chosen_language(self):
+        account = self.replica.create("account", typed(name="Alpha", industry="retail"))
+        with Replica.open(self.path, language="uk") as other:
+            field = next(f for f in other.get("account", account).fields if f.name == "industry")
+            self.assertEqual((field.label, field.value.text), ("Галузь", "retail"))
+            self.assertNotEqual(field.text, "retail")
+            with self.assertRaises(ReplicaError.NotFound) as caught:
+                other.get("account", "name=Nobody")
+            self.assertRegex(caught.exception.what, "[а-яіїєґ]")
+
+    def test_the_schema_is_enough_to_build_forms(self):
+        account = next(c for c in self.replica.schema() if c.name == "account")
+        fields = {field.name: field for field in account.fields}
+        self.assertTrue(account.shared and fields["name"].required)
+        self.assertEqual((fields["parent"].target, fields["name"].labels.ru), ("account", "Название"))
+        self.assertTrue(all(choice.labels.uk for choice in fields["industry"].choices))
+        lines = next(c for c in self.replica.schema() if c.name == "opportunity").fields
+        self.assertIn("product", [column.name for f in lines if f.name == "lines" for column in f.columns])
+
+    def test_a_day_has_what_is_late_planned_and_done(self):
+        day = 24 * 3600 * 1000
+        begin = 1_790_000_000_000 // day * day
+        alpha = self.replica.create("account", typed(name="Alpha", city="Kyiv", phones="+380441234567"))
+
+        def visit(subject, at, **more):
+            values = {"starts_at": Value.INSTANT(ms=at), "account": Value.REFERENCE(id=alpha)}
+            return self.replica.create("activity", {**typed(kind="visit", subject=subject, **more), **values})
+
+        visit("late", begin - 1)
+        visit("second", begin + 2)
+        visit("first", begin)
+        visit("tomorrow", begin + day)
+        done = visit("done", begin + 1)
+        self.replica.set("activity", done, {"done_at": Value.INSTANT(ms=begin + 5)})
+        agenda = self.replica.my_day(begin, begin + day)
+        names = lambda entries: [entry.activity.title for entry in entries]  # noqa: E731
+        self.assertEqual(
+            (names(agenda.late), names(agenda.planned), names(agenda.done)), (["late"], ["first", "second"], ["done"])
+        )
+        client = agenda.planned[0].client
+        self.assertEqual((client.name, client.address, client.phones), ("Alpha", "Kyiv", ["+380441234567"]))
+
+    def test_reports_have_titles_rows_and_charts(self):
+        self.replica.create("opportunity", typed(name="First order", stage="won", amount="99.90 EUR"))
+        funnel = self.replica.report("funnel")
+        self.assertTrue(funnel.title and funnel.rows and len(funnel.rows[0]) == len(funnel.columns))
+        with self.assertRaises(ReplicaError.NotFound):
+            self.replica.report("weather")
+
+    def test_a_key_for_a_package_without_encryption_is_refused(self):
+        class Keys(branchline.KeyProvider):
+            def key(self):
+                return bytes(32)
+
         with self.assertRaises(ReplicaError.Usage) as caught:
-            self.replica.me()
-        self.assertEqual(caught.exception.code, "replica_closed")
+            branchline.BlockingReplica.open(self.path, branchline.Config(), Keys())
+        self.assertEqual(caught.exception.code, "no_encryption")
 
-    def test_eight_threads_write_at_once(self):
-        failures = []
-
-        def write(number):
-            try:
-                for turn in range(10):
-                    self.replica.create("account", {"name": f"Account {number}-{turn}"})
-            except ReplicaError as failure:
-                failures.append(failure)
-
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(failures, [])
-        self.assertEqual(self.replica.status().records["account"], 80)
+    def test_a_hub_has_nothing_to_sync_with(self):
+        with self.assertRaises(ReplicaError.Usage) as caught:
+            self.replica.start_sync()
+        self.assertEqual(caught.exception.code, "no_upstream")
 
     def test_the_package_knows_its_version(self):
         self.assertRegex(branchline.version(), r"^\d+\.\d+\.\d+")
 
+    def test_opening_and_closing_again_and_again_keeps_nothing(self):
+        self.replica.create("account", typed(name="Alpha"))
+        self.replica.close()
 
-class WithAHub(unittest.TestCase):
-    def setUp(self):
-        self.home = tempfile.TemporaryDirectory()
-        self.addCleanup(self.home.cleanup)
-        self.hub = Hub(Path(self.home.name) / "hub")
-        self.addCleanup(self.hub.kill)
-        self.hub.serve()
+        def cycles(count):
+            for _ in range(count):
+                with Replica.open(self.path) as replica:
+                    self.assertEqual(replica.count(Query(collection="account")), 1)
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    def joined(self):
-        command(self.hub.folder, "create", "branch", "code=north", "name=North")
-        command(self.hub.folder, "create", "account", "name=Alpha")
-        command(self.hub.folder, "users", "add", "Ada", "--email", "ada@kestrel.example", "--role", "seller", "--branch", "north")
-        invitation = command(
-            self.hub.folder, "invite", "--as", "device", "--name", "ada-phone", "--user", "ada@kestrel.example"
-        )
-        replica = Replica.join(str(Path(self.home.name) / "phone"), invitation["code"])
-        self.addCleanup(replica.close)
-        return replica
+        warm = cycles(500)
+        grown_kib = cycles(1500) - warm
+        self.assertLess(grown_kib, 8 * 1024, "1,500 cycles more may not cost 8 MiB")
 
-    def test_enrols_works_offline_and_delivers(self):
-        phone = self.joined()
-        synced = phone.sync(60)
-        self.assertGreater(synced.pulled, 0)
-        self.assertEqual(phone.status().node, branchline.Node.DEVICE)
-        self.assertEqual((phone.me().name, phone.me().role), ("Ada", "seller"))
 
-        self.hub.kill()
-        phone.create("opportunity", {"name": "Typed on the road", "account": "name=Alpha", "amount": "120"})
-        with self.assertRaises(ReplicaError.Unreachable) as caught:
-            phone.sync(5)
-        self.assertTrue(caught.exception.retryable)
-        self.assertGreater(phone.status().outbox, 0)
-
-    def test_what_was_typed_reaches_the_hub(self):
-        phone = self.joined()
-        phone.sync(60)
-        phone.create("opportunity", {"name": "Typed on the road", "account": "name=Alpha", "amount": "120"})
-        synced = phone.sync(60)
-        self.assertEqual((synced.refused, synced.outbox), (0, 0))
-        self.assertGreater(synced.pushed, 0)
-        rows = command(self.hub.folder, "list", "opportunity", "--where", 'amount = "120 EUR"')
-        self.assertEqual([row["name"] for row in rows], ["Typed on the road"])
-
-    def test_a_wrong_code_is_refused_and_leaves_no_replica(self):
-        folder = str(Path(self.home.name) / "stranger")
-        with self.assertRaises(ReplicaError):
-            Replica.join(folder, "this is no code")
-        with self.assertRaises(ReplicaError):
-            Replica.open(folder)
+class Examples(unittest.TestCase):
+    def test_each_example_runs_as_written(self):
+        for example in sorted((CHECKOUT / "bindings" / "python" / "examples").glob("*.py")):
+            with self.subTest(example.name), tempfile.TemporaryDirectory() as home:
+                hub = Hub(Path(home) / "hub")
+                self.addCleanup(hub.kill)
+                hub.command("create", "account", "name=Alpha")
+                hub.serve()
+                line = [sys.executable, str(example), str(Path(home) / "phone"), hub.invite("phone")]
+                done = subprocess.run(
+                    line, env={"PYTHONPATH": PACKAGES}, capture_output=True, text=True, timeout=120, check=False
+                )
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("Alpha", done.stdout)
+                hub.kill()
 
 
 if __name__ == "__main__":

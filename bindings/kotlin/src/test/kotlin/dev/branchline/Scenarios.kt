@@ -92,10 +92,8 @@ private class Stage(private val home: File) : AutoCloseable {
             "throwing_watch" -> throwingWatch(step)
             "threads" -> threads(step)
             "same_digest" -> {
-                val here = phone(step).counts().digest
-                // What a seller holds, the hub holds in the same state; here everything is shared or the person's own.
-                assertEquals(hub.command("status").asJsonObject["digest"].asString.length, here.length)
-                assertEquals(0uL, phone(step).counts().outbox, "$step")
+                val above = hub.command("status").asJsonObject["digest"].asString
+                assertEquals(above, phone(step).counts().digest, "$step")
             }
             else -> if (!records(what, step, expect)) exchanges(what, step, expect)
         }
@@ -148,8 +146,6 @@ private class Stage(private val home: File) : AutoCloseable {
                 assertEquals(expect!!.asJsonObject["count"].asInt, waiting.size, "$step")
                 expect.asJsonObject["code"]?.let { code ->
                     assertTrue(waiting.all { it.code == code.asString && it.reason.isNotEmpty() }, "$step: $waiting")
-                    val state = phone(step).get(waiting[0].collection, waiting[0].record).state
-                    assertTrue(state is RecordState.Refused && state.code == code.asString, "$step: $state")
                 }
             }
             "export" -> {

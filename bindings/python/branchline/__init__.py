@@ -1,0 +1,255 @@
+"""The Branchline replica: one folder with everything that its person may hold, readable and writable without a network.
+
+Every call blocks until it is done and may come from any thread. Every failure is a `ReplicaError` with `what`, `place`,
+`to_do`, `retryable` and `code`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import TracebackType
+
+from . import _engine
+from ._engine import *  # noqa: F403
+from ._engine import __all__ as _engine_names
+
+__all__ = [*_engine_names, "Replica", "text", "typed"]
+
+
+def typed(**fields: str) -> dict[str, _engine.Value]:
+    """Field values as a person types them, in the forms of the command line: `typed(amount="99.90 USD")`."""
+    return {field: _engine.Value.TYPED(text=value) for field, value in fields.items()}
+
+
+def text(record: _engine.Record, field: str) -> str:
+    """What people read in a field of a record; empty where it has no value."""
+    return next((found.text for found in record.fields if found.name == field), "")
+
+
+class _Told(_engine.SyncListener):
+    def __init__(self, tell: Callable[[_engine.SyncStatus], None]) -> None:
+        self._tell = tell
+
+    def changed(self, status: _engine.SyncStatus) -> None:
+        self._tell(status)
+
+
+class _Moved(_engine.ProgressListener):
+    def __init__(self, tell: Callable[[int, int], None]) -> None:
+        self._tell = tell
+
+    def moved(self, done: int, total: int) -> None:
+        self._tell(done, total)
+
+
+class _Pages(_engine.PageListener):
+    """Keeps the newest result for a loop of asyncio."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._fresh = asyncio.Event()
+        self._newest: _engine.Page | None = None
+
+    def changed(self, page: _engine.Page) -> None:
+        self._newest = page
+        self._loop.call_soon_threadsafe(self._fresh.set)
+
+    def failed(self, problem: _engine.Problem) -> None:
+        """The watch goes on; the next result that can be read arrives."""
+
+    async def next(self) -> _engine.Page:
+        while True:
+            await self._fresh.wait()
+            self._fresh.clear()
+            page, self._newest = self._newest, None
+            if page is not None:
+                return page
+
+
+class Replica:
+    """A replica: one folder. Use it as a context manager, or close it when done."""
+
+    def __init__(self, blocking: _engine.BlockingReplica) -> None:
+        self.blocking = blocking
+
+    @classmethod
+    def open(cls, path: str, language: str | None = None) -> Replica:
+        """Opens the replica in a folder."""
+        return cls(_engine.BlockingReplica.open(path, _engine.Config(language=language), None))
+
+    @classmethod
+    def join(cls, path: str, code: str, language: str | None = None) -> Replica:
+        """Enrols: makes a folder a replica under the upstream that gave this invitation code."""
+        return cls(_engine.BlockingReplica.join(path, code, _engine.Config(language=language), None))
+
+    @classmethod
+    def found(
+        cls, path: str, name: str, owner_email: str | None = None, currency: str = "EUR", language: str = "en"
+    ) -> Replica:
+        """Makes a folder the hub of a new workspace with its owner."""
+        config = _engine.Config()
+        return cls(_engine.BlockingReplica.found(path, name, owner_email, currency, language, config, None))
+
+    def __enter__(self) -> Replica:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes it: exchanges stop, calls that run finish. Closing twice is no error."""
+        self.blocking.shut()
+
+    def who_am_i(self) -> _engine.Person:
+        """The person that it acts for."""
+        return self.blocking.who_am_i()
+
+    def scopes(self) -> list[_engine.Scope]:
+        """What of the workspace it was granted."""
+        return self.blocking.scopes()
+
+    def workspace(self) -> _engine.Workspace:
+        """The workspace, and this replica's place in it."""
+        return self.blocking.workspace()
+
+    def schema(self) -> list[_engine.CollectionSchema]:
+        """The collections with their fields and labels in three languages."""
+        return self.blocking.schema()
+
+    def counts(self) -> _engine.Counts:
+        """The replica in numbers; reads all that is held."""
+        return self.blocking.counts()
+
+    def verify(self, repair: bool = False) -> _engine.Health:
+        """Checks the folder against itself, and mends what can be mended if asked to."""
+        return self.blocking.verify(repair)
+
+    def create(self, collection: str, values: Mapping[str, _engine.Value]) -> str:
+        """Makes a record and gives its id."""
+        return self.blocking.create(collection, dict(values))
+
+    def edit(self, collection: str, record: str, edits: Sequence[_engine.Edit]) -> None:
+        """Edits a record, named by id, unique prefix of one, `FIELD=VALUE` or natural key."""
+        self.blocking.edit(collection, record, list(edits))
+
+    def set(self, collection: str, record: str, values: Mapping[str, _engine.Value]) -> None:
+        """Puts these values into the fields of a record."""
+        self.edit(collection, record, [_engine.Edit.SET(field=name, value=value) for name, value in values.items()])
+
+    def archive(self, collection: str, record: str) -> None:
+        """Archives a record: it leaves lists and search, and keeps its history."""
+        self.blocking.archive(collection, record)
+
+    def restore(self, collection: str, record: str) -> None:
+        """Brings an archived record back."""
+        self.blocking.restore(collection, record)
+
+    def undo(self, collection: str, record: str, change: str) -> None:
+        """Takes back one change of a record by a new one."""
+        self.blocking.undo(collection, record, change)
+
+    def transact(self, writes: Sequence[_engine.Write]) -> list[str]:
+        """Several writes in one transaction; gives the id of each one's record."""
+        return self.blocking.transact(list(writes))
+
+    def get(self, collection: str, record: str) -> _engine.Record:
+        """One record with its open conflicts and what of it waits to go up."""
+        return self.blocking.get(collection, record)
+
+    def list(self, query: _engine.Query) -> _engine.Page:
+        """A part of a list."""
+        return self.blocking.list(query)
+
+    def count(self, query: _engine.Query) -> int:
+        """How many records a query asks for; its limit does not count."""
+        return self.blocking.count(query)
+
+    def search(self, text: str, limit: int = 20) -> Sequence[_engine.Hit]:
+        """Records with words that begin like those of the text, in any case."""
+        return self.blocking.search(text, limit)
+
+    def history(self, collection: str, record: str) -> Sequence[_engine.Change]:
+        """Every change of a record, oldest first."""
+        return self.blocking.history(collection, record)
+
+    def convert_lead(self, lead: str) -> _engine.Converted:
+        """Turns a lead into an account, a contact and a deal, once."""
+        return self.blocking.convert_lead(lead)
+
+    async def watch(self, query: _engine.Query) -> AsyncIterator[_engine.Page]:
+        """The result of a query, now and whenever it has changed; a slow reader gets the newest one."""
+        pages = _Pages()
+        watch = await asyncio.to_thread(self.blocking.watch, query, pages)
+        try:
+            while True:
+                yield await pages.next()
+        finally:
+            watch.stop()
+
+    def conflicts(self) -> Sequence[_engine.Conflict]:
+        """Every open conflict of every record held."""
+        return self.blocking.conflicts()
+
+    def resolve(self, collection: str, record: str, field: str, keep: _engine.Value) -> None:
+        """Settles a conflict of a field in favour of one of its values."""
+        self.blocking.resolve(collection, record, field, keep)
+
+    def quarantine(self, settled: bool = False) -> Sequence[_engine.RefusedChange]:
+        """The changes that the upstream refused; with `settled`, also those that somebody has dealt with."""
+        return self.blocking.quarantine(settled)
+
+    def retry(self, id: int | None = None) -> Sequence[_engine.Retried]:
+        """Puts refused changes in the way again: the transaction of one, or all that wait."""
+        return self.blocking.retry(id)
+
+    def export_quarantine(self, file: str) -> int:
+        """Writes everything that was refused to a JSON file and gives the number of changes."""
+        return self.blocking.export_quarantine(file)
+
+    def attach_to(
+        self,
+        collection: str,
+        record: str,
+        field: str,
+        path: str,
+        media: str,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> _engine.Attachment:
+        """Takes a file in and puts it into a field of a record."""
+        told = _Moved(progress) if progress else None
+        return self.blocking.attach_to(collection, record, field, path, media, told)
+
+    def attachment(self, hash: str) -> _engine.AttachmentState:
+        """What is known of an attachment here."""
+        return self.blocking.attachment(hash)
+
+    def fetch(
+        self, hash: str, deadline_seconds: float = 600.0, progress: Callable[[int, int], None] | None = None
+    ) -> str:
+        """Brings an attachment here and gives its path."""
+        return self.blocking.fetch(hash, int(deadline_seconds * 1000), _Moved(progress) if progress else None)
+
+    def start_sync(self, told: Callable[[_engine.SyncStatus], None] | None = None) -> _engine.SyncHandle:
+        """Keeps the upstream link in the background until the handle is stopped or dropped."""
+        return self.blocking.start_sync(_Told(told) if told else None)
+
+    def run_once(
+        self, deadline_seconds: float = 60.0, told: Callable[[_engine.SyncStatus], None] | None = None
+    ) -> _engine.Exchange:
+        """One exchange, until nothing waits at either end, or stopped cleanly at the deadline."""
+        return self.blocking.run_once(int(deadline_seconds * 1000), _Told(told) if told else None)
+
+    def set_hints(self, metered: bool = False, low_battery: bool = False) -> None:
+        """Says what the device knows of its line and battery: while one of them is short, attachments wait."""
+        self.blocking.set_hints(_engine.Hints(metered=metered, low_battery=low_battery))
+
+    def report(self, name: str, by: str | None = None) -> _engine.Report:
+        """A report over everything held here: `funnel`, `pipeline`, `activity`."""
+        return self.blocking.report(_engine.ReportRequest(name=name, by=by))
+
+    def my_day(self, begin_ms: int, end_ms: int) -> _engine.Agenda:
+        """The person's day, between two moments in milliseconds since 1970."""
+        return self.blocking.my_day(begin_ms, end_ms)
