@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use branchline_core::id::BlobHash;
 use branchline_core::net;
@@ -121,20 +121,29 @@ struct Fetching<'a> {
 
 impl Fetching<'_> {
     fn run(&self, deadline_ms: u64, of: &BlockingReplica) -> CoreResult<PathBuf> {
-        let absent = || Error::not_found("blob-not-held").with("hash", self.hash.to_string());
         if let Some(path) = self.replica.blob_file(&self.hash)? {
             return Ok(path);
         }
         if !self.replica.settings()?.role.has_upstream() {
-            return Err(absent());
+            return Err(Error::not_found("blob-not-held").with("hash", self.hash.to_string()));
         }
         self.replica.want_blob(&self.hash)?;
-        let deadline = Instant::now() + Duration::from_millis(deadline_ms);
-        let interrupts = of.interrupts.subscribe();
+        runtime()?.block_on(self.arrival(Duration::from_millis(deadline_ms), of))
+    }
+
+    async fn arrival(&self, deadline: Duration, of: &BlockingReplica) -> CoreResult<PathBuf> {
+        let late = || Error::unreachable("sync-deadline").with("seconds", deadline.as_secs());
+        let until = of.interrupted_or(deadline);
+        tokio::pin!(until);
         loop {
+            let mut over = false;
             // While attachments are held back, an exchange would bring nothing.
             if !self.replica.holds_attachments() {
-                self.exchange(deadline, of)?;
+                let ending = async {
+                    until.as_mut().await;
+                    over = true;
+                };
+                net::sync_until(self.replica, ending, |event| self.note(&event)).await?;
             }
             self.report();
             let state = self.replica.blob_state(&self.hash)?;
@@ -142,27 +151,22 @@ impl Fetching<'_> {
                 return Ok(path);
             }
             if !state.wanted {
-                return Err(absent());
+                return Err(Error::not_found("blob-not-held").with("hash", self.hash.to_string()));
             }
-            if Instant::now() >= deadline || interrupts.has_changed().unwrap_or(true) || of.is_shut() {
-                let seconds = Duration::from_millis(deadline_ms).as_secs();
-                return Err(Error::unreachable("sync-deadline").with("seconds", seconds));
+            if over {
+                return Err(late());
             }
-            std::thread::sleep(ARRIVAL_POLL);
+            tokio::select! {
+                () = &mut until => return Err(late()),
+                () = tokio::time::sleep(ARRIVAL_POLL) => {}
+            }
         }
     }
 
-    fn exchange(&self, deadline: Instant, of: &BlockingReplica) -> CoreResult<()> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        runtime()?.block_on(async {
-            let until = of.interrupted_or(left);
-            let exchange = net::sync_until(self.replica, until, |event| {
-                if matches!(event, Event::Blob(_) | Event::Progress { .. } | Event::Pulled(_)) {
-                    self.report();
-                }
-            });
-            exchange.await.map(|_| ())
-        })
+    fn note(&self, event: &Event) {
+        if matches!(event, Event::Blob(_) | Event::Progress { .. } | Event::Pulled(_)) {
+            self.report();
+        }
     }
 
     fn report(&self) {

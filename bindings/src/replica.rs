@@ -32,7 +32,8 @@ pub struct Config {
     pub language: Option<String>,
 }
 
-/// Gives the key that a replica's folder is encrypted with, from wherever the platform keeps such things.
+/// Gives the key that a replica's folder is encrypted with, from wherever the platform keeps such things. This build does
+/// not encrypt and refuses it.
 #[uniffi::export(with_foreign)]
 pub trait KeyProvider: Send + Sync {
     /// The key: 32 bytes, always the same. Called once while the folder is opened.
@@ -139,11 +140,12 @@ pub struct BlockingReplica {
 
 #[uniffi::export]
 impl BlockingReplica {
-    /// Opens the replica in a folder. With a key provider the folder must be encrypted, without one it must not.
+    /// Opens the replica in a folder. Folders are not encrypted yet: a key provider is refused, so that nobody believes
+    /// they are.
     ///
     /// # Errors
-    /// `Usage` where the folder holds none, `Version` where a newer Branchline wrote it, `Corrupt` where it is damaged,
-    /// `Denied` where the key is not the folder's.
+    /// `Usage` where the folder holds none or a key is given, `Version` where a newer Branchline wrote it, `Corrupt` where
+    /// it is damaged.
     #[uniffi::constructor]
     pub fn open(path: String, config: Config, keys: Option<Arc<dyn KeyProvider>>) -> Result<Arc<Self>> {
         opening(&config, |language| {

@@ -1,6 +1,7 @@
 """What only this package has, and values, errors and streams as Python sees them."""
 
 import asyncio
+import os
 import resource
 import subprocess
 import sys
@@ -172,9 +173,11 @@ class OwnFolder(unittest.TestCase):
                     self.assertEqual(replica.count(Query(collection="account")), 1)
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-        warm = cycles(500)
-        grown_kib = cycles(1500) - warm
-        self.assertLess(grown_kib, 8 * 1024, "1,500 cycles more may not cost 8 MiB")
+        most = int(os.environ.get("BRANCHLINE_CYCLES", "2000"))
+        warm_kib = cycles(most // 4)
+        grown_kib = cycles(most - most // 4) - warm_kib
+        print(f"{most} cycles, of which the last three quarters cost {grown_kib} KiB", file=sys.stderr)
+        self.assertLess(grown_kib, 8 * 1024)
 
 
 class Examples(unittest.TestCase):

@@ -1,7 +1,11 @@
 package dev.branchline
 
+import dev.branchline.crm.Account
+import dev.branchline.crm.create
+import dev.branchline.crm.list
+import dev.branchline.crm.save
+import kotlinx.coroutines.async
 import kotlinx.coroutines.flow.first
-import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
@@ -55,6 +59,23 @@ class ReplicaTest {
     }
 
     @Test
+    fun `the first steps of the book go as written`(): Unit = runBlocking {
+        val states = firstSteps(File(home, "first").path, hub.invite("first"))
+        assertEquals(listOf(RecordState.Pending, RecordState.Clean), states)
+    }
+
+    @Test
+    fun `closing a replica completes its watches`(): Unit = runBlocking {
+        val phone = phone()
+        val pages = async { phone.watch(Query("account")).toList() }
+        phone.watch(Query("account")).first()
+        phone.close()
+        assertTrue(withTimeout(10_000) { pages.await() }.size <= 1)
+        val closed = assertThrows<ReplicaException.Usage> { runBlocking { phone.whoAmI() } }
+        assertEquals("replica_closed", closed.code)
+    }
+
+    @Test
     fun `a watch tells what changed here and above, and that it has gone up`(): Unit = runBlocking {
         phone().use { phone ->
             val sync = phone.startSync()
@@ -72,6 +93,29 @@ class ReplicaTest {
             }
             assertTrue(sync.stop())
             assertEquals(SyncPhase.STOPPED, withTimeout(10_000) { sync.status.first { it.phase == SyncPhase.STOPPED } }.phase)
+        }
+    }
+
+    @Test
+    fun `the built-in collections have typed fields`(): Unit = runBlocking {
+        phone().use { phone ->
+            phone.runOnce(60.seconds)
+            val card = Account().apply {
+                name = "Epsilon"
+                employees = 12
+                annualRevenue = Value.Money("1054.50", "EUR")
+                phones = listOf("+380441234567")
+                location = Value.Location(50.45, 30.52)
+            }
+            val id = phone.create(card)
+            val read = phone.list(Query("account", filter = "name = \"Epsilon\""), ::Account).single()
+            assertEquals(card.annualRevenue, read.annualRevenue)
+            assertEquals(listOf("+380441234567"), read.phones)
+            assertEquals(12L, read.employees)
+            read.employees = null
+            assertEquals(id, phone.save(read))
+            assertEquals(null, Account(phone.get("account", id)).employees)
+            assertEquals(50.45, Account(phone.get("account", id)).location?.latitude)
         }
     }
 
