@@ -289,7 +289,7 @@ async fn keep(
     let wake = committed.clone();
     let _notice = replica.on_commit(move || wake.notify_one());
     let (stop, stopped) = watch::channel(false);
-    let following = net::follow(replica.clone(), stopped, move |what| {
+    let following = net::follow(replica.clone(), &net::Tcp, stopped, move |what| {
         let _ = heard.send(what);
     });
     tokio::pin!(following);
