@@ -120,7 +120,7 @@ impl Downstream {
                 writer.leave(record)?;
             }
             // What was asked for comes whole and by itself; what has left need not come.
-            lacking.retain(|id| !(whole && taken.records.contains(id)) && !batch.purge.contains(id));
+            lacking.retain(|id| !(batch.purge.contains(id) || whole && taken.records.contains(id)));
             lacking.extend(&taken.missing);
             for verdict in &batch.verdicts {
                 gone::hear(writer, verdict)?;
