@@ -161,7 +161,8 @@ impl BlockingReplica {
     pub fn get(&self, collection: String, record: String) -> Result<Record> {
         self.call(|replica| {
             let id = replica.find(&collection, &record)?;
-            let record = replica.record(&collection, &id)?;
+            let mut record = replica.record(&collection, &id)?;
+            record.delivery = Some(replica.delivery(&id)?);
             Shaper::new(replica, self.language).record(&record)
         })
     }

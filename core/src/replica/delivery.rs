@@ -27,7 +27,7 @@ pub struct Reason {
 }
 
 impl Delivery {
-    pub(super) fn of(view: &View<'_>, id: &RecordId) -> Result<Self> {
+    fn of(view: &View<'_>, id: &RecordId) -> Result<Self> {
         Ok(Self { pending: link_rows::outbox_has(view.conn, id)?, refused: refused(view, id)? })
     }
 
@@ -51,6 +51,14 @@ fn refused(view: &View<'_>, id: &RecordId) -> Result<Option<Reason>> {
 }
 
 impl Replica {
+    /// Whether a record has arrived above.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn delivery(&self, id: &RecordId) -> Result<Delivery> {
+        self.inner.read(|view| Delivery::of(view, id))
+    }
+
     /// The changes of a record that wait to go up.
     ///
     /// # Errors

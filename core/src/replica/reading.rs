@@ -47,8 +47,7 @@ impl Replica {
     pub fn record(&self, collection: &str, id: &RecordId) -> Result<Record> {
         self.inner.read(|view| {
             let (collection, state) = whole(view, collection, id)?;
-            let delivery = Some(Delivery::of(view, id)?);
-            Ok(Record { delivery, ..record_of(view, &collection, &state)? })
+            record_of(view, &collection, &state)
         })
     }
 

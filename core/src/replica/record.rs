@@ -39,7 +39,7 @@ pub struct Record {
     pub updated: Stamp,
     /// Its open conflicts; filled where one record was read, empty in lists.
     pub conflicts: Vec<Conflict>,
-    /// Whether it has arrived above; known where one record was read, and in lists that ask for it.
+    /// Whether it has arrived above; known in lists that ask for it.
     pub delivery: Option<Delivery>,
 }
 
