@@ -16,6 +16,7 @@ import dev.branchline.fieldrep.device.PhoneCamera
 import dev.branchline.fieldrep.device.PhoneLocator
 import dev.branchline.fieldrep.device.PhoneVault
 import dev.branchline.fieldrep.engine.Access
+import dev.branchline.fieldrep.engine.Territory
 import dev.branchline.fieldrep.work.Reminders
 import dev.branchline.fieldrep.work.SyncJob
 import java.time.Instant
@@ -56,14 +57,24 @@ open class FieldRep : Application() {
         private var started = 0
 
         override fun onActivityStarted(activity: Activity) {
-            if (started++ == 0) access.cameBack()
+            if (started++ > 0) return
+            access.cameBack()
+            link { it.exchange() }
         }
 
         override fun onActivityStopped(activity: Activity) {
             if (--started == 0) {
                 access.left()
-                // What was typed last goes as soon as the system finds a moment.
+                // The link costs battery; what was typed last goes as soon as the system finds a moment.
+                link { it.stopExchange() }
                 if (access.state != Access.State.NONE) SyncJob.soon(this@FieldRep)
+            }
+        }
+
+        private fun link(change: (Territory) -> Unit) {
+            val state = access.state
+            if (state == Access.State.OPEN || state == Access.State.LOCKED) {
+                background.launch { runCatching { change(access.territory()) } }
             }
         }
 

@@ -119,6 +119,10 @@ class Phone(qualifiers: String = "") : AutoCloseable {
     fun view(id: Int): View = roots().reversed().firstNotNullOfOrNull { root -> all(root).find { it.id == id && it.isShown } }
         ?: throw AssertionError("not seen: ${activity.resources.getResourceEntryName(id)}\n${texts().joinToString("\n")}")
 
+    /** A field of a form, by its name in the schema. */
+    fun field(name: String): View = roots().flatMap(::all).find { it.tag == name && it.isShown }
+        ?: throw AssertionError("no field $name\n${texts().joinToString("\n")}")
+
     fun shows(id: Int) = roots().any { root -> all(root).any { it.id == id && it.isShown } }
 
     /** The windows of what is in front: the activity's, and dialogs over it. */

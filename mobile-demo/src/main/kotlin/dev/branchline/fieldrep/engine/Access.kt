@@ -29,9 +29,12 @@ class Access(context: Context, private val vault: KeyVault, private val clock: C
 
     val hasPin: Boolean get() = pin.isSet
 
-    /** The territory, opened if it is not yet. Not for the main thread. */
+    /** The territory, opened if it is not yet, or in another language. Not for the main thread. */
     @Synchronized
-    fun territory(): Territory = engine ?: Territory.open(folder, vault.storeKey()).also { engine = it }
+    fun territory(): Territory {
+        engine?.takeIf { it.language != Territory.languageHere() }?.let { close() }
+        return engine ?: Territory.open(folder, vault.storeKey()).also { engine = it }
+    }
 
     /** Makes this phone a replica under the office that gave the code. Not for the main thread. */
     @Synchronized

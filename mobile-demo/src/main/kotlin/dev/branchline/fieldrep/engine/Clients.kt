@@ -1,6 +1,5 @@
 package dev.branchline.fieldrep.engine
 
-import dev.branchline.Direction
 import dev.branchline.Query
 import dev.branchline.Record
 import dev.branchline.RecordState
@@ -92,7 +91,7 @@ fun Territory.card(id: String): ClientCard {
     val record = replica.get("account", id)
     val of = "account = ${quoted(record.id)}"
     val people = list(Query("contact", of, listOf(Sort("last_name")), PEOPLE_MAX)).map(::person)
-    val events = list(Query("activity", "$of and (done_at is not empty or kind = note)", listOf(Sort("done_at", Direction.DESCENDING)), EVENTS_MAX))
+    val events = list(Query("activity", "$of and (done_at is not empty or kind = note)", listOf(Sort("done_at", descending = true)), EVENTS_MAX))
     val (percent, missing) = completeness(record, people)
     return ClientCard(
         client = client(record),
@@ -149,7 +148,7 @@ fun Territory.caller(number: String, now: Instant): Caller {
     val client = person?.client?.let { account(it) } ?: byNumber("account", digits)
     val of = client?.let { "account = ${quoted(it.id)}" } ?: return Caller(number, person, null, null, null, null)
     val late = list(Query("activity", "$of and done_at is empty and due_at < ${quoted(now.toString())}", listOf(Sort("due_at")), 1u))
-    val last = list(Query("activity", "$of and done_at is not empty", listOf(Sort("done_at", Direction.DESCENDING)), 1u)).firstOrNull()
+    val last = list(Query("activity", "$of and done_at is not empty", listOf(Sort("done_at", descending = true)), 1u)).firstOrNull()
     return Caller(
         number = number,
         person = person?.let { known -> known.copy(birthday = known.birthday?.takeIf { soon(it, now) }) },
@@ -177,7 +176,7 @@ private fun soon(birthday: LocalDate, now: Instant): Boolean {
 
 /** Open deals; the filter of all lists of them. */
 internal const val OPEN = "(stage != won and stage != lost or stage is empty)"
-internal val NEWEST = listOf(Sort("updated_at", Direction.DESCENDING))
+internal val NEWEST = listOf(Sort("updated_at", descending = true))
 private val NEEDED = listOf("phones", "emails", "city", "address", "industry", "tax_id", "location")
 private val NEARBY_MAX = 5_000u
 private val DEALS_MAX = 1_000u

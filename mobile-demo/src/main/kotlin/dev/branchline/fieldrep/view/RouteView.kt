@@ -13,7 +13,10 @@ import dev.branchline.fieldrep.Place
 import dev.branchline.fieldrep.R
 import kotlin.math.cos
 
-/** The day's stops as a sketch, north up: needs no map on the phone, and shows at a glance which way the day goes. */
+/**
+ * The day's stops as a sketch: needs no map on the phone, and shows at a glance which way the day goes. A way that runs
+ * north and south lies on its side, with an arrow to the north.
+ */
 class RouteView(context: Context, attributes: AttributeSet?) : View(context, attributes) {
     private val density = resources.displayMetrics.density
     private val way = Paint(Paint.ANTI_ALIAS_FLAG).apply {
@@ -34,7 +37,9 @@ class RouteView(context: Context, attributes: AttributeSet?) : View(context, att
         textSize = TypedValue.applyDimension(TypedValue.COMPLEX_UNIT_SP, 12f, resources.displayMetrics)
         textAlign = Paint.Align.CENTER
     }
+    private val north = Path()
     private val path = Path()
+    private var turned = false
     private var stops: List<Place> = emptyList()
     private var here: Place? = null
     private var legs: List<String> = emptyList()
@@ -53,6 +58,7 @@ class RouteView(context: Context, attributes: AttributeSet?) : View(context, att
         if (stops.isEmpty()) return
         val points = project(stops + listOfNotNull(here))
         val places = points.take(stops.size)
+        arrow(canvas)
         path.reset()
         val start = points.getOrNull(stops.size)
         val all = listOfNotNull(start) + places
@@ -81,12 +87,30 @@ class RouteView(context: Context, attributes: AttributeSet?) : View(context, att
         }
     }
 
+    // A small arrow to the north in the corner.
+    private fun arrow(canvas: Canvas) {
+        dot.color = context.getColor(R.color.hint)
+        canvas.save()
+        canvas.translate(width - 22 * density, height - 22 * density)
+        if (turned) canvas.rotate(90f)
+        north.reset()
+        north.moveTo(0f, -9 * density)
+        north.lineTo(6 * density, 8 * density)
+        north.lineTo(0f, 4 * density)
+        north.lineTo(-6 * density, 8 * density)
+        north.close()
+        canvas.drawPath(north, dot)
+        canvas.restore()
+    }
+
     // Degrees to pixels, one scale for both axes, the middle of the stops in the middle of the view.
     private fun project(places: List<Place>): List<Pair<Float, Float>> {
         val middle = (places.minOf { it.latitude } + places.maxOf { it.latitude }) / 2
         val shrink = cos(Math.toRadians(middle))
-        val xs = places.map { it.longitude * shrink }
-        val ys = places.map { -it.latitude }
+        val easts = places.map { it.longitude * shrink }
+        val souths = places.map { -it.latitude }
+        turned = souths.max() - souths.min() > easts.max() - easts.min()
+        val (xs, ys) = if (turned) souths.map { -it } to easts else easts to souths
         val margin = 30 * density
         val (wide, high) = xs.max() - xs.min() to ys.max() - ys.min()
         val scale = minOf(
