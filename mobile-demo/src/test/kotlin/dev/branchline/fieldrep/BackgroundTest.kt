@@ -23,7 +23,7 @@ import org.robolectric.Shadows.shadowOf
 /** What goes on while nobody looks: reminders, exchanges, calls. */
 class BackgroundTest : FieldTest() {
     private fun notices() = shadowOf(app.service<NotificationManager>()).allNotifications.map {
-        it.extras.getString(Notification.EXTRA_TITLE) to it.extras.getString(Notification.EXTRA_TEXT)
+        it.extras.getCharSequence(Notification.EXTRA_TITLE)?.toString() to it.extras.getCharSequence(Notification.EXTRA_TEXT)?.toString()
     }
 
     private fun alarmAt() = shadowOf(app.service<AlarmManager>()).scheduledAlarms.singleOrNull()?.triggerAtMs?.let(Instant::ofEpochMilli)

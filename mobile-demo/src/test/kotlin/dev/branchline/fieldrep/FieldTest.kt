@@ -16,13 +16,13 @@ import org.robolectric.annotation.Config
 abstract class FieldTest {
     @get:Rule
     val home = TemporaryFolder()
-    private val open = mutableListOf<AutoCloseable>()
+    private val used = mutableListOf<AutoCloseable>()
 
     val app: TestFieldRep get() = RuntimeEnvironment.getApplication() as TestFieldRep
-    val hub: Hub by lazy { Hub(home.root).also { open += it } }
+    val hub: Hub by lazy { Hub(home.root).also { used += it } }
     val office: Office by lazy { Office(hub) }
 
-    fun phone(qualifiers: String = ""): Phone = Phone(qualifiers).also { open += it }
+    fun phone(qualifiers: String = ""): Phone = Phone(qualifiers).also { used += it }
 
     /** A phone that has joined and holds the whole territory, on its first screen. */
     fun working(qualifiers: String = ""): Phone {
@@ -34,9 +34,9 @@ abstract class FieldTest {
 
     @After
     fun putAway() {
-        open.filterIsInstance<Phone>().forEach(Phone::close)
+        used.filterIsInstance<Phone>().forEach(Phone::close)
         runCatching { app.access.close() }
-        open.filterIsInstance<Hub>().forEach(Hub::close)
+        used.filterIsInstance<Hub>().forEach(Hub::close)
     }
 
     fun untilDelivered(phone: Phone) = phone.until("all is delivered") {

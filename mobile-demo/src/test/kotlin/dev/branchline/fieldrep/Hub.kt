@@ -27,7 +27,7 @@ class Hub(home: File, language: String = "en") : AutoCloseable {
             .redirectError(ProcessBuilder.Redirect.DISCARD).start()
         server = started
         val first = started.inputStream.bufferedReader().readLine() ?: error("the hub does not listen")
-        line.to(first.substringAfterLast(':').trim().trimEnd('/').toInt())
+        line.to(Regex(":(\\d+)\\D*$").find(first)!!.groupValues[1].toInt())
     }
 
     /** An invitation for the rep's phone. */

@@ -10,7 +10,7 @@ import kotlin.concurrent.thread
 /** The line between phones and head office: it can be cut, and it can be slow. */
 class Line : AutoCloseable {
     private val entrance = ServerSocket(0, 50, java.net.InetAddress.getLoopbackAddress())
-    private val open = Collections.synchronizedSet(mutableSetOf<Socket>())
+    private val sockets = Collections.synchronizedSet(mutableSetOf<Socket>())
 
     @Volatile
     private var exit = 0
@@ -47,8 +47,8 @@ class Line : AutoCloseable {
             return
         }
         val to = Socket(java.net.InetAddress.getLoopbackAddress(), exit)
-        open += from
-        open += to
+        sockets += from
+        sockets += to
         carry(from.getInputStream(), to.getOutputStream(), from, to)
         carry(to.getInputStream(), from.getOutputStream(), from, to)
     }
@@ -66,12 +66,12 @@ class Line : AutoCloseable {
             }
         }
         ends.forEach { runCatching { it.close() } }
-        open -= ends.toSet()
+        sockets -= ends.toSet()
     }
 
     fun cut() {
         up = false
-        synchronized(open) { open.toList() }.forEach { runCatching { it.close() } }
+        synchronized(sockets) { sockets.toList() }.forEach { runCatching { it.close() } }
     }
 
     fun restore() {

@@ -71,10 +71,10 @@ class LockTest : FieldTest() {
 
     @Test
     fun `the exchange goes on behind the lock`() {
-        locked()
+        val phone = locked()
         hub.create("account", "name=Новая пекарня")
-        app.access.territory().runOnce(60)
-        assertEquals(1, app.access.territory().clients("пекарня", ClientFilter.ALL, null, 5).size)
+        phone.until("what head office has typed") { app.access.territory().clients("пекарня", ClientFilter.ALL, null, 5).size == 1 }
+        assertTrue(phone.sees("Enter your PIN"))
     }
 
     @Test

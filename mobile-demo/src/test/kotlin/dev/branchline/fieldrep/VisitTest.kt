@@ -74,7 +74,7 @@ class VisitTest : FieldTest() {
         phone.tap("Add a product")
         phone.untilSees("Шампунь, 400 мл")
         phone.tap("Шампунь, 400 мл")
-        phone.untilSees("One more: Шампунь, 400 мл".substringAfter(": "))
+        phone.untilSees("Шампунь, 400 мл")
         phone.until("the order is there") { app.access.territory().visit(app.choices.openVisit!!).lines.size == 1 }
 
         hub.line.cut()

@@ -36,6 +36,9 @@ class ClientScreen : Screen() {
         click(R.id.card_plan) { startActivity(Intent(this, PlanScreen::class.java).putExtra(PlanScreen.CLIENT, client)) }
         click(R.id.card_visit) { visit() }
         click(R.id.card_completeness) { form("account", client) }
+        click(R.id.card_settle) {
+            startActivity(Intent(this, ConflictScreen::class.java).putExtra(ConflictScreen.COLLECTION, "account").putExtra(ConflictScreen.RECORD, client))
+        }
     }
 
     override fun refresh() {
@@ -74,20 +77,12 @@ class ClientScreen : Screen() {
             setBackgroundResource(R.drawable.pill_warn)
             setTextColor(getColor(R.color.on_warn_soft))
         }
-        if (client.mark != Mark.NONE) pill(box).apply {
-            showPill(client.mark, words)
-            setOnClickListener { settle("account", client.id, client.mark) }
-        }
+        if (client.mark != Mark.NONE) pill(box).showPill(client.mark, words)
         box.shown = box.childCount > 0
+        findViewById<View>(R.id.card_settle)!!.shown = client.mark == Mark.CONFLICT
     }
 
     private fun pill(box: ViewGroup) = (layoutInflater.inflate(R.layout.pill, box, false) as TextView).also(box::addView)
-
-    private fun settle(collection: String, id: String, mark: Mark) {
-        if (mark == Mark.CONFLICT) {
-            startActivity(Intent(this, ConflictScreen::class.java).putExtra(ConflictScreen.COLLECTION, collection).putExtra(ConflictScreen.RECORD, id))
-        }
-    }
 
     private fun completeness(card: ClientCard) {
         val box = findViewById<View>(R.id.card_completeness)!!
