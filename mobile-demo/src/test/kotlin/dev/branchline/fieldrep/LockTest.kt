@@ -88,7 +88,7 @@ class LockTest : FieldTest() {
         phone.untilSees("1 change waits to be sent")
         hub.line.restore()
         phone.tap("Exchange now")
-        phone.untilSees("Your access has ended")
+        phone.untilSees("Your access has ended", seconds = 60)
         phone.untilSees("All that you had entered has been handed over", seconds = 60)
         val review = hub.ask("review", "list").toString()
         assertTrue(review, "Typed before the end" in review)

@@ -59,6 +59,8 @@ private fun Territory.withDeals(): Set<String> =
 
 // A client is found by its people, too.
 private fun Territory.searched(text: String, limit: Int): List<Record> {
+    val digits = text.filter(Char::isDigit)
+    if (digits.length >= DIGITS_MIN && text.none(Char::isLetter)) return numbered(digits, limit)
     val hits = replica.search(text, (limit * 2).toUInt())
     val ids = hits.mapNotNull { hit ->
         when (hit.collection) {
@@ -68,6 +70,14 @@ private fun Territory.searched(text: String, limit: Int): List<Record> {
         }
     }
     return ids.distinct().mapNotNull(::account)
+}
+
+// Digits are looked for anywhere in a number: people leave out the country.
+private fun Territory.numbered(digits: String, limit: Int): List<Record> {
+    val like = "phones ~ ${quoted(digits)}"
+    val own = list(Query("account", like, limit = limit.toUInt())).map { it.id }
+    val people = list(Query("contact", like, limit = limit.toUInt())).mapNotNull { it.reference("account") }
+    return (own + people).distinct().mapNotNull(::account)
 }
 
 // A client of whom a record speaks need not be held here.
@@ -183,6 +193,7 @@ private val DEALS_MAX = 1_000u
 private val PEOPLE_MAX = 50u
 private val EVENTS_MAX = 40u
 private val NUMBERS_MAX = 50u
+private const val DIGITS_MIN = 4
 private const val NUMBER_MIN = 7
 private const val NUMBER_TAIL = 4
 private const val BIRTHDAY_DAYS = 7L

@@ -22,12 +22,16 @@ import java.time.ZoneId
 
 /** The person's day, and what is planned for some days after it. */
 fun Territory.day(begin: Instant, end: Instant, ahead: Instant): Day {
+    if (!iAmHere()) return Day(emptyList(), emptyList(), emptyList(), emptyList())
     val agenda = replica.myDay(begin.toEpochMilli(), end.toEpochMilli())
     val coming = list(
         Query("activity", planned("due_at >= ${quoted(end.toString())} and due_at < ${quoted(ahead.toString())}"), listOf(Sort("due_at")), LIST_MAX),
     )
     return Day(agenda.late.map(::task), agenda.planned.map(::task), coming.map { task(it) }, agenda.done.map(::task))
 }
+
+// Early in a first sync the person's own record has not arrived, and nothing can belong to it yet.
+private fun Territory.iAmHere(): Boolean = replica.count(Query("user", "id = ${quoted(me.id)}")) > 0u
 
 private fun Territory.planned(condition: String) =
     "$condition and done_at is empty and owner = ${quoted(me.id)} and kind != note"
@@ -110,6 +114,7 @@ fun Territory.noteCall(caller: Caller, subject: String, now: Instant): String = 
 
 /** What is to be reminded of from a moment on, the next first. */
 fun Territory.reminders(from: Instant, limit: Int): List<Task> {
+    if (!iAmHere()) return emptyList()
     val at = quoted(from.toString())
     val due = list(Query("activity", planned("remind_at is empty and due_at >= $at"), listOf(Sort("due_at")), limit.toUInt()))
     val asked = list(Query("activity", planned("remind_at >= $at"), listOf(Sort("remind_at")), limit.toUInt()))

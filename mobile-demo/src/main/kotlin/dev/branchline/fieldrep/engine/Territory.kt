@@ -88,7 +88,7 @@ class Territory private constructor(internal val engine: Replica) : AutoCloseabl
         val done = runBlocking { engine.runOnce(seconds.seconds, ::note) }
         !done.finished
     } catch (failure: ReplicaException) {
-        if (failure.code in REVOKED) state.value = state.value.copy(phase = Phase.REVOKED)
+        if (failure.code == REVOKED) state.value = state.value.copy(phase = Phase.REVOKED)
         failure.problem().retryable
     }
 
@@ -99,7 +99,7 @@ class Territory private constructor(internal val engine: Replica) : AutoCloseabl
             runBlocking { engine.runOnce(seconds.seconds) }
         } catch (failure: ReplicaException) {
             // That it is revoked is the answer expected; what was taken has left the outbox.
-            if (failure.code !in REVOKED) throw failure
+            if (failure.code != REVOKED) throw failure
         }
         return replica.counts().outbox.toInt()
     }
@@ -119,7 +119,7 @@ class Territory private constructor(internal val engine: Replica) : AutoCloseabl
             SyncPhase.FIRST_SYNC -> Phase.FETCHING
             SyncPhase.EXCHANGING -> Phase.EXCHANGING
             SyncPhase.OFFLINE -> Phase.WAITING
-            SyncPhase.ENDED -> if (ended?.code in REVOKED) Phase.REVOKED else Phase.WAITING
+            SyncPhase.ENDED -> if (ended?.code == REVOKED) Phase.REVOKED else Phase.WAITING
             SyncPhase.QUIET, SyncPhase.PAUSED, SyncPhase.STOPPED -> Phase.IDLE
         }
         // Reading all conflicts while a first sync runs would slow it down; nothing can be in conflict yet.
@@ -141,7 +141,8 @@ class Territory private constructor(internal val engine: Replica) : AutoCloseabl
 
     companion object {
         private val QUIET = LineState(Phase.IDLE, 0, 0, 0, null, null, 0, 0, 0)
-        private val REVOKED = setOf("link_revoked", "unknown_device")
+        /** The one refusal after which a phone is erased; a hub that has forgotten it may need what it holds. */
+        private const val REVOKED = "link_revoked"
         private val WATCHED = listOf("account", "activity", "opportunity", "contact")
 
         /** A change shows among the newest records of its collection. */
