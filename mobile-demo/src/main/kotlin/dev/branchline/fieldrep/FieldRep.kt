@@ -32,7 +32,8 @@ open class FieldRep : Application() {
     open val camera: Camera by lazy { PhoneCamera(cacheDir) }
     open val vault: KeyVault by lazy { PhoneVault(this) }
     val access: Access by lazy { Access(this, vault, clock) }
-    private val background = CoroutineScope(SupervisorJob() + Dispatchers.IO)
+    /** For work that outlives a screen. */
+    val background = CoroutineScope(SupervisorJob() + Dispatchers.IO)
     val choices: Choices by lazy { Choices(this) }
     val reminders: Reminders by lazy { Reminders(this) }
 

@@ -72,7 +72,7 @@ class BackgroundTest : FieldTest() {
         phone.open(CallerScreen::class.java, CallScreen.open(app, "067 123-45-67"))
         phone.untilSees("Ірина Мельник")
         assertTrue(phone.texts().toString(), phone.sees("Аптека «Зоря» · Закупівлі"))
-        assertTrue(phone.sees("No contact for 37 days"))
+        assertTrue(phone.sees("No contact for 38 days"))
         assertTrue(phone.sees("Birthday soon"))
         assertTrue(phone.sees("Open deal"))
         phone.tap("Note the call")

@@ -40,7 +40,7 @@ abstract class FieldTest {
     }
 
     fun untilDelivered(phone: Phone) = phone.until("all is delivered") {
-        app.access.state != Access.State.OPEN || app.access.territory().line.value.let { it.waiting == 0 && it.lastSuccess != null }
+        app.access.state != Access.State.OPEN || app.access.territory().run { replica.counts().outbox == 0uL && line.value.let { it.waiting == 0 && it.lastSuccess != null } }
     }
 }
 

@@ -14,6 +14,7 @@ import android.view.MotionEvent
 import android.view.PixelCopy
 import android.view.View
 import android.view.ViewGroup
+import android.view.WindowManager
 import android.view.WindowManagerGlobal
 import android.widget.TextView
 import java.io.File
@@ -120,15 +121,25 @@ class Phone(qualifiers: String = "") : AutoCloseable {
         ?: throw AssertionError("not seen: ${activity.resources.getResourceEntryName(id)}\n${texts().joinToString("\n")}")
 
     /** A field of a form, by its name in the schema. */
-    fun field(name: String): View = roots().flatMap(::all).find { it.tag == name && it.isShown }
-        ?: throw AssertionError("no field $name\n${texts().joinToString("\n")}")
+    fun field(name: String): View {
+        var found: View? = null
+        until("the field $name") {
+            found = roots().flatMap(::all).find { it.tag == name && it.isShown }
+            found != null
+        }
+        return found!!
+    }
 
     fun shows(id: Int) = roots().any { root -> all(root).any { it.id == id && it.isShown } }
 
     /** The windows of what is in front: the activity's, and dialogs over it. */
     fun roots(): List<View> {
         val front = activity.window.decorView
-        val dialogs = WindowManagerGlobal.getInstance().windowViews.filter { it !== front && it.isShown && it.context.hosts(activity) }
+        val dialogs = WindowManagerGlobal.getInstance().windowViews.filter {
+            // The handles of a cursor are windows, too; nobody types into them.
+            val type = (it.layoutParams as? WindowManager.LayoutParams)?.type ?: 0
+            it !== front && it.isShown && type < WindowManager.LayoutParams.FIRST_SUB_WINDOW && it.context.hosts(activity)
+        }
         return listOf(front) + dialogs
     }
 

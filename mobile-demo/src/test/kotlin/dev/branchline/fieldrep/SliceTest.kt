@@ -64,7 +64,7 @@ class SliceTest : FieldTest() {
         phone.back()
         phone.tap(R.id.tab_line)
         phone.untilSees("1 change waits to be sent")
-        assertTrue(phone.sees("Bright Hardware Supply"))
+        phone.untilSees("Bright Hardware Supply")
         assertFalse(hub.show("account", office.hardware).text("phones").contains("380440001122"))
         hub.line.restore()
         phone.tap("Exchange now")

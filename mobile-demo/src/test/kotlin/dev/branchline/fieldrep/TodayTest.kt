@@ -13,7 +13,7 @@ class TodayTest : FieldTest() {
         phone.untilSees("Аптека «Зоря»")
         val order = listOf("Overdue", "Магазин «Продукты 24»", "Today", "Аптека «Зоря»", "Bright Hardware Supply", "Кав’ярня «Львівська»", "Ресторан «Старе місто»")
         val seen = phone.texts()
-        assertEquals(order, seen.filter { it in order })
+        assertEquals(order, seen.filter { it in order }.take(order.size))
         assertTrue(phone.sees("5 to do · 1 overdue"))
         assertTrue("the first way is from here", phone.sees("300 m on from the stop before"))
     }
@@ -25,7 +25,7 @@ class TodayTest : FieldTest() {
         phone.swipe(phone.row("Bright Hardware Supply"), byX = 0.8f)
         phone.untilSees("How did it go?")
         phone.tap("Thinking it over")
-        phone.untilSees("Done today")
+        phone.untilSees("4 to do · 1 overdue")
         untilDelivered(phone)
         val done = hub.show("activity", office.second)
         assertEquals("thinking", done.text("outcome"))

@@ -35,7 +35,8 @@ class VisitTest : FieldTest() {
         phone.untilSees("Крем для рук, 75 мл")
         assertTrue("what is not sold any more is not offered", !phone.sees("снятый"))
         phone.tap("Крем для рук, 75 мл")
-        phone.until("the client's own price") { phone.texts().any { it.startsWith("UAH") && "80" in it } }
+        phone.until("the line") { phone.shows(R.id.order_quantity) }
+        assertTrue("the client's own price", phone.sees("UAH80"))
         phone.tap("One more: Крем для рук, 75 мл")
         phone.until("two of it") { (phone.view(R.id.order_quantity) as android.widget.TextView).text == "2" }
         phone.tap("Add a product")

@@ -88,13 +88,12 @@ class WholeDayTest : FieldTest() {
         phone.tap(R.id.tab_clients)
         phone.untilSees("New client")
         phone.tap("New client")
-        phone.until("the form") { runCatching { phone.field("name") }.isSuccess }
         phone.tap(phone.field("name"))
         phone.type(name)
         phone.tap(phone.field("phones"))
         phone.type(number)
         phone.tap("Save")
-        phone.untilSees(name)
+        phone.until("$name is among the clients") { phone.shows(R.id.clients_list) && phone.sees(name) }
     }
 
     private fun deal(phone: Phone, name: String, amount: String, next: String) {

@@ -112,12 +112,12 @@ fun Territory.noteCall(caller: Caller, subject: String, now: Instant): String = 
     ),
 )
 
-/** What is to be reminded of from a moment on, the next first. */
-fun Territory.reminders(from: Instant, limit: Int): List<Task> {
+/** What is to be reminded of after a moment, the next first. */
+fun Territory.reminders(after: Instant, limit: Int): List<Task> {
     if (!iAmHere()) return emptyList()
-    val at = quoted(from.toString())
-    val due = list(Query("activity", planned("remind_at is empty and due_at >= $at"), listOf(Sort("due_at")), limit.toUInt()))
-    val asked = list(Query("activity", planned("remind_at >= $at"), listOf(Sort("remind_at")), limit.toUInt()))
+    val at = quoted(after.toString())
+    val due = list(Query("activity", planned("remind_at is empty and due_at > $at"), listOf(Sort("due_at")), limit.toUInt()))
+    val asked = list(Query("activity", planned("remind_at > $at"), listOf(Sort("remind_at")), limit.toUInt()))
     return (due + asked).map(::task).sortedBy { it.remindAt }.take(limit)
 }
 

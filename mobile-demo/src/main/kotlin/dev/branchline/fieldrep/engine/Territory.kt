@@ -113,13 +113,11 @@ class Territory private constructor(internal val engine: Replica) : AutoCloseabl
     }
 
     private fun note(status: SyncStatus) {
-        val ended = status.problem?.takeIf { status.phase == SyncPhase.ENDED }
-        val phase = when (status.phase) {
+        val phase = if (revoked(status)) Phase.REVOKED else when (status.phase) {
             SyncPhase.CONNECTING -> Phase.CONNECTING
             SyncPhase.FIRST_SYNC -> Phase.FETCHING
             SyncPhase.EXCHANGING -> Phase.EXCHANGING
-            SyncPhase.OFFLINE -> Phase.WAITING
-            SyncPhase.ENDED -> if (ended?.code == REVOKED) Phase.REVOKED else Phase.WAITING
+            SyncPhase.OFFLINE, SyncPhase.ENDED -> Phase.WAITING
             SyncPhase.QUIET, SyncPhase.PAUSED, SyncPhase.STOPPED -> Phase.IDLE
         }
         // Reading all conflicts while a first sync runs would slow it down; nothing can be in conflict yet.
@@ -136,6 +134,10 @@ class Territory private constructor(internal val engine: Replica) : AutoCloseabl
             conflicts = conflicts,
         )
     }
+
+    // Head office says it when one comes with nothing; from one who brings something it takes that first, for review.
+    private fun revoked(status: SyncStatus): Boolean =
+        status.problem?.code == REVOKED || status.quarantine > 0u && replica.quarantine(false).any { it.code == REVOKED }
 
     private fun newest(collection: String) = Query(collection, sort = listOf(Sort("updated_at", descending = true)), limit = NEWEST)
 

@@ -105,7 +105,7 @@ class JoinScreen : Screen() {
             }
         }
         calm()
-        state.trouble?.takeIf { !says.running(state) }?.let(::complain)
+        state.trouble?.takeIf { !says.running(state) && !it.retryable }?.let(::complain)
     }
 
     private fun start() {

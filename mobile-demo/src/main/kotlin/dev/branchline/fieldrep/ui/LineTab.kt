@@ -85,7 +85,8 @@ class LineTab(home: HomeScreen) : Tab(home, R.layout.tab_line) {
             setOnClickListener { home.work({ if (running) it.stopExchange() else it.exchange() }) {} }
         }
         home.findViewById<View>(R.id.trouble)!!.shown = false
-        state.trouble?.takeIf { !running }?.let(home::complain)
+        // That there is no line is an ordinary state, and said above.
+        state.trouble?.takeIf { !running && !it.retryable }?.let(home::complain)
     }
 
     private fun <T> fill(part: Int, id: Int, things: List<T>, show: (View, T) -> Unit) {

@@ -20,6 +20,7 @@ import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.async
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
@@ -81,6 +82,12 @@ abstract class Screen : Activity() {
     fun <T> work(ask: (Territory) -> T, failed: (Trouble) -> Unit = ::complain, then: (T) -> Unit): Job = scope.launch {
         val answer = withContext(Dispatchers.IO) { runCatching { ask(app.access.territory()) } }
         answer.fold(then) { failed(trouble(it)) }
+    }
+
+    /** As [work], for what must be done even if the person leaves the screen meanwhile. */
+    fun keep(write: (Territory) -> Unit, then: () -> Unit) {
+        val written = app.background.async { runCatching { write(app.access.territory()) } }
+        scope.launch { written.await().fold({ then() }) { complain(trouble(it)) } }
     }
 
     /** Says what went wrong: on the screen's own place for it, else briefly over it. */

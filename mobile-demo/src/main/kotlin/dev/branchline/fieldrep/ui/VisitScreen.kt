@@ -81,7 +81,8 @@ class VisitScreen : Screen() {
             then()
             return
         }
-        work({ it.saveNote(id, text) }) {
+        val id = id
+        keep({ it.saveNote(id, text) }) {
             kept = text
             findViewById<TextView>(R.id.visit_saved)!!.setText(R.string.visit_saved)
             then()
@@ -138,7 +139,7 @@ class VisitScreen : Screen() {
         if (result != RESULT_OK) return
         when (request) {
             PRODUCT -> data?.let { order(ProductScreen.chosen(it), 1) }
-            PHOTO -> app.camera.taken()?.let { file -> work({ it.savePhoto(id, shrinkPicture(file)) }) { refresh() } }
+            PHOTO -> app.camera.taken()?.let { file -> keep({ it.savePhoto(id, shrinkPicture(file)) }) { refresh() } }
         }
     }
 

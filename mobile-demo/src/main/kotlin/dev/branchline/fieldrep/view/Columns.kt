@@ -122,8 +122,8 @@ class Columns(context: Context, attributes: AttributeSet?) : ViewGroup(context, 
     // A quick or a long enough sweep turns to the neighbour, a short one falls back.
     private fun aim(moved: Float, speed: Float): Int {
         val turn = when {
-            abs(speed) > flingSpeed -> if (speed < 0) 1 else -1
             abs(moved) > columnWidth / 3f -> if (moved < 0) 1 else -1
+            abs(speed) > flingSpeed -> if (speed < 0) 1 else -1
             else -> 0
         }
         return (shown + turn).coerceIn(0, childCount - 1)
