@@ -39,7 +39,7 @@ class SliceTest : FieldTest() {
         phone.tap(city)
         phone.type(", центр")
         phone.tap("Save")
-        phone.untilSees("Київ, центр")
+        phone.until("the card with the new city") { phone.shows(R.id.card_name) && phone.sees("Київ, центр") }
         phone.back()
         phone.tap(R.id.tab_line)
         phone.untilSees("All is delivered")

@@ -38,7 +38,11 @@ class WholeDayTest : FieldTest() {
         hub.line.rate = SLOW_BYTES
         hub.line.restore()
         phone.tap("Exchange now")
-        phone.until("the line is through", seconds = 120) { app.access.territory().line.value.let { it.waiting == 0 } }
+        phone.until("all but the photo is through", seconds = 120) { app.access.territory().line.value.waiting == 1 }
+        assertEquals("the day's records are there", 1, hub.list("account", "name = \"Пекарня Хлібна\"").size)
+        // The line is paid by the byte, so the photo waits until the person says otherwise.
+        phone.tap(R.id.line_metered)
+        phone.until("the photo is through", seconds = 120) { app.access.territory().line.value.waiting == 0 }
         phone.untilSees("1 record has two versions")
         settle(phone)
         untilDelivered(phone)
