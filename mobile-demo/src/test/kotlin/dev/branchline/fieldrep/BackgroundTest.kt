@@ -76,6 +76,7 @@ class BackgroundTest : FieldTest() {
         assertTrue(phone.sees("Birthday soon"))
         assertTrue(phone.sees("Open deal"))
         phone.tap("Note the call")
+        phone.until("the prompt is gone") { !phone.shows(R.id.caller_log) }
         untilDelivered(phone)
         val noted = hub.list("activity", "direction = in").single()
         assertEquals("Ірина Мельник", noted.text("contact"))

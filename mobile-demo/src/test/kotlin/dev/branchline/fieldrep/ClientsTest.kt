@@ -87,6 +87,7 @@ class ClientsTest : FieldTest() {
         phone.tap("5:00 PM")
         phone.type(R.id.plan_subject, "Ask about the terrace")
         phone.tap("Save")
+        phone.until("back on the card") { phone.shows(R.id.card_name) }
         untilDelivered(phone)
         val planned = hub.list("activity", "subject = \"Ask about the terrace\"").single()
         assertEquals("call", planned.text("kind"))

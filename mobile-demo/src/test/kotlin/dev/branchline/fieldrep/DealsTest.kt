@@ -20,14 +20,17 @@ class DealsTest : FieldTest() {
     @Test
     fun `columns are swept, one stage after the other`() {
         val phone = deals()
-        assertTrue("Terrace heaters" in phone.inSight())
+        fun comes(what: String) = phone.until("$what comes into sight") { what in phone.inSight() }
+        comes("Terrace heaters")
         phone.swipe(phone.view(R.id.deals_columns), byX = -0.6f)
-        assertTrue("${phone.inSight()}", "Полка у кассы" in phone.inSight() && "Terrace heaters" !in phone.inSight())
+        comes("Полка у кассы")
+        assertTrue("Terrace heaters" !in phone.inSight())
         phone.swipe(phone.view(R.id.deals_columns), byX = -0.6f)
+        comes("No deal at this stage")
         phone.swipe(phone.view(R.id.deals_columns), byX = -0.6f)
-        assertTrue("${phone.inSight()}", "Зимний ассортимент" in phone.inSight())
+        comes("Зимний ассортимент")
         phone.swipe(phone.view(R.id.deals_columns), byX = 0.6f)
-        assertTrue("an empty stage says so", "No deal at this stage" in phone.inSight())
+        comes("No deal at this stage")
     }
 
     @Test

@@ -98,6 +98,8 @@ class HomeScreen : Screen() {
     }
 
     private fun line(state: LineState) {
+        // More states may come while the screen makes way for another.
+        if (isFinishing) return
         last = state
         if (state.phase == LineState.Phase.REVOKED) {
             app.access.revoked()
