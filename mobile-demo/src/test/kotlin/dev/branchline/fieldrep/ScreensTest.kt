@@ -93,7 +93,7 @@ class ScreensTest : FieldTest() {
         screen(qualifiers, name, "outcome", HomeScreen::class.java, act = { it.tap(R.id.task_complete) }) { it.shows(R.id.sheet_title) }
         screen(qualifiers, name, "clients", HomeScreen::class.java, HomeScreen.CURRENT to 1) { it.sees("Bright Hardware Supply") }
         screen(qualifiers, name, "nobody", HomeScreen::class.java, HomeScreen.CURRENT to 1, act = { it.type(R.id.clients_search, "qqq") }) { it.shows(R.id.empty_title) }
-        screen(qualifiers, name, "deals", HomeScreen::class.java, HomeScreen.CURRENT to 2) { it.sees("Terrace heaters") }
+        screen(qualifiers, name, "deals", HomeScreen::class.java, HomeScreen.CURRENT to 2) { it.sees("Terrace heaters") && it.sees(QUALIFIED.getValue(name.take(2))) }
         screen(qualifiers, name, "line", HomeScreen::class.java, HomeScreen.CURRENT to 3) { it.shows(R.id.line_waits) }
         screen(qualifiers, name, "client", ClientScreen::class.java, ClientScreen.CLIENT to office.pharmacy) { it.sees("Ірина Мельник") }
         screen(qualifiers, name, "form", FormScreen::class.java, FormScreen.COLLECTION to "account", FormScreen.RECORD to office.pharmacy) { it.sees("Аптека «Зоря»") }
@@ -177,5 +177,8 @@ class ScreensTest : FieldTest() {
 
     private companion object {
         const val TOUCH_DP = 47.5f
+
+        /** A word of the engine in each language. */
+        val QUALIFIED = mapOf("en" to "Qualified", "ru" to "Квалификация", "uk" to "Кваліфікація")
     }
 }

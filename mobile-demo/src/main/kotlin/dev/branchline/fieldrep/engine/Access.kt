@@ -9,7 +9,7 @@ import java.io.File
  * Who may see the territory on this phone, and whether there is one: joining, the PIN, and erasing after the access has
  * ended. The key of the store lies in the vault; the PIN guards the screens, so that the exchange goes on behind it.
  */
-class Access(context: Context, private val vault: KeyVault, private val clock: Clock) {
+class Access(private val context: Context, private val vault: KeyVault, private val clock: Clock) {
     enum class State { NONE, LOCKED, OPEN, REVOKED }
 
     private val folder = File(context.noBackupFilesDir, "replica")
@@ -27,13 +27,17 @@ class Access(context: Context, private val vault: KeyVault, private val clock: C
             else -> State.OPEN
         }
 
+    // The language in which the app is shown, where it is one of the engine's.
+    private val language: String
+        get() = context.resources.configuration.locales[0].language.takeIf { it in listOf("ru", "uk") } ?: "en"
+
     val hasPin: Boolean get() = pin.isSet
 
     /** The territory, opened if it is not yet, or in another language. Not for the main thread. */
     @Synchronized
     fun territory(): Territory {
-        engine?.takeIf { it.language != Territory.languageHere() }?.let { close() }
-        return engine ?: Territory.open(folder, vault.storeKey()).also { engine = it }
+        engine?.takeIf { it.language != language }?.let { close() }
+        return engine ?: Territory.open(folder, vault.storeKey(), language).also { engine = it }
     }
 
     /** Makes this phone a replica under the office that gave the code. Not for the main thread. */
@@ -41,7 +45,7 @@ class Access(context: Context, private val vault: KeyVault, private val clock: C
     fun join(code: String): Territory {
         check(state == State.NONE) { "this phone has a territory" }
         val key = vault.makeStoreKey()
-        val joined = Territory.join(folder, key, code)
+        val joined = Territory.join(folder, key, language, code)
         unlocked = true
         engine = joined
         return joined

@@ -17,7 +17,6 @@ import dev.branchline.fieldrep.Trouble
 import dev.branchline.problem
 import java.io.File
 import java.time.Instant
-import java.util.Locale
 import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
@@ -39,7 +38,7 @@ import kotlinx.coroutines.runBlocking
  * The rep's territory: the replica on this phone, as the screens ask for it. What is here keeps the link and tells where it
  * stands; what is read and written lies beside it, by subject. Every function blocks, so none belongs on the main thread.
  */
-class Territory private constructor(internal val engine: Replica) : AutoCloseable {
+class Territory private constructor(internal val engine: Replica, internal val language: String) : AutoCloseable {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.IO)
     private val state = MutableStateFlow(QUIET)
     private var sync: Sync? = null
@@ -47,7 +46,6 @@ class Territory private constructor(internal val engine: Replica) : AutoCloseabl
 
     internal val replica: BlockingReplica get() = engine.blocking
     internal val me: dev.branchline.Person by lazy { replica.whoAmI() }
-    internal val language: String = languageHere()
 
     /** Where the link stands, and what waits. */
     val line: StateFlow<LineState> = state.asStateFlow()
@@ -150,18 +148,15 @@ class Territory private constructor(internal val engine: Replica) : AutoCloseabl
         /** A change shows among the newest records of its collection. */
         private val NEWEST = 40u
 
-        fun open(folder: File, key: ByteArray): Territory =
-            Territory(runBlocking { Replica.open(folder.path, Config(languageHere()), keys(key)) })
+        fun open(folder: File, key: ByteArray, language: String): Territory =
+            Territory(runBlocking { Replica.open(folder.path, Config(language), keys(key)) }, language)
 
-        fun join(folder: File, key: ByteArray, code: String): Territory =
-            Territory(runBlocking { Replica.join(folder.path, code, Config(languageHere()), keys(key)) })
+        fun join(folder: File, key: ByteArray, language: String, code: String): Territory =
+            Territory(runBlocking { Replica.join(folder.path, code, Config(language), keys(key)) }, language)
 
         // The engine of today takes no key, and says so when it is given one; the store lies in the app's private folder.
         private fun keys(key: ByteArray): Key? = Key(key).takeIf { ENGINE_ENCRYPTS }
         private const val ENGINE_ENCRYPTS = false
-
-        /** The phone's language, where the app speaks it. */
-        fun languageHere(): String = Locale.getDefault().language.takeIf { it in listOf("ru", "uk") } ?: "en"
     }
 }
 

@@ -27,7 +27,6 @@ import dev.branchline.fieldrep.view.Avatar
 /** A client's card: whom to call, what is going on, what was. */
 class ClientScreen : Screen() {
     private val client: String get() = intent.getStringExtra(CLIENT)!!
-    private var card: ClientCard? = null
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
@@ -46,7 +45,6 @@ class ClientScreen : Screen() {
     }
 
     private fun show(card: ClientCard) {
-        this.card = card
         val client = card.client
         findViewById<Avatar>(R.id.card_avatar)!!.show(client.name)
         text(R.id.card_name, client.name)
@@ -181,12 +179,13 @@ class ClientScreen : Screen() {
             startActivity(Intent(this, VisitScreen::class.java).putExtra(VisitScreen.VISIT, open))
             return
         }
-        val name = card?.client?.name ?: return
         val here = app.locator.here()
         if (here == null) requestPermissions(arrayOf(android.Manifest.permission.ACCESS_FINE_LOCATION), 0)
-        val subject = getString(R.string.visit_subject, name)
         val task = intent.getStringExtra(TASK)
-        work({ it.checkIn(client, task, subject, here, app.clock.now()) }) { visit ->
+        work({ territory ->
+            val subject = getString(R.string.visit_subject, territory.card(client).client.name)
+            territory.checkIn(client, task, subject, here, app.clock.now())
+        }) { visit ->
             app.choices.openVisit = visit
             startActivity(Intent(this, VisitScreen::class.java).putExtra(VisitScreen.VISIT, visit))
         }
