@@ -25,12 +25,12 @@ class DealsTest : FieldTest() {
         phone.swipe(phone.view(R.id.deals_columns), byX = -0.6f)
         comes("Полка у кассы")
         assertTrue("Terrace heaters" !in phone.inSight())
-        phone.swipe(phone.view(R.id.deals_columns), byX = -0.6f)
-        comes("No deal at this stage")
-        phone.swipe(phone.view(R.id.deals_columns), byX = -0.6f)
-        comes("Зимний ассортимент")
         phone.swipe(phone.view(R.id.deals_columns), byX = 0.6f)
-        comes("No deal at this stage")
+        comes("Terrace heaters")
+        phone.swipe(phone.view(R.id.deals_columns), byX = 0.6f)
+        comes("Terrace heaters")
+        phone.swipe(phone.view(R.id.deals_columns), byX = -0.1f)
+        comes("Terrace heaters")
     }
 
     @Test
@@ -66,7 +66,7 @@ class DealsTest : FieldTest() {
         phone.tap("Terrace heaters")
         phone.untilSees("Won")
         phone.tap(R.id.deal_win)
-        phone.untilSees("Новое меню")
+        phone.untilSees("1 deal · UAH31,500")
         phone.tap("Новое меню")
         phone.until("the deal") { phone.shows(R.id.deal_lose) }
         phone.tap(R.id.deal_lose)
