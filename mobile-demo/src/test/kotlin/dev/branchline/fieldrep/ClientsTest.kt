@@ -84,14 +84,14 @@ class ClientsTest : FieldTest() {
         phone.untilSees("Plan a contact")
         phone.tap("Call")
         phone.tap("Today")
-        phone.tap("5:00 PM")
+        phone.tap("11:00 AM")
         phone.type(R.id.plan_subject, "Ask about the terrace")
         phone.tap("Save")
         phone.until("back on the card") { phone.shows(R.id.card_name) }
         untilDelivered(phone)
         val planned = hub.list("activity", "subject = \"Ask about the terrace\"").single()
         assertEquals("call", planned.text("kind"))
-        assertEquals("2026-11-27T17:00", planned.text("due_at").take(16))
+        assertEquals("2026-11-27T11:00", planned.text("due_at").take(16))
         assertEquals("Olena Koval", planned.text("owner"))
     }
 
