@@ -29,8 +29,6 @@ class DealsTest : FieldTest() {
         comes("Terrace heaters")
         phone.swipe(phone.view(R.id.deals_columns), byX = 0.6f)
         comes("Terrace heaters")
-        phone.swipe(phone.view(R.id.deals_columns), byX = -0.1f)
-        comes("Terrace heaters")
     }
 
     @Test

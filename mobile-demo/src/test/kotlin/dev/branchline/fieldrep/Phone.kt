@@ -163,6 +163,16 @@ class Phone(qualifiers: String = "") : AutoCloseable {
         tap(found ?: throw AssertionError("nothing to touch: “$text”\n${texts().joinToString("\n")}"))
     }
 
+    /** Touches what carries a text, and once more where a list was just renewed under the finger. */
+    fun tapUntil(text: String, what: String, seen: () -> Boolean) {
+        repeat(TAPS - 1) {
+            tap(text)
+            if (runCatching { until(what, seconds = 4, seen = seen) }.isSuccess) return
+        }
+        tap(text)
+        until(what, seen = seen)
+    }
+
     fun tap(id: Int) = tap(view(id))
 
     fun tap(view: View) {
@@ -280,5 +290,6 @@ class Phone(qualifiers: String = "") : AutoCloseable {
         const val FRAME_MS = 16L
         const val POLL_MS = 4L
         const val STEPS = 12
+        const val TAPS = 3
     }
 }
