@@ -1,6 +1,7 @@
 package dev.branchline.fieldrep.engine
 
 import dev.branchline.Conflict
+import dev.branchline.Edit
 import dev.branchline.Query
 import dev.branchline.fieldrep.Clash
 import dev.branchline.fieldrep.Entry
@@ -51,4 +52,9 @@ private fun clash(conflict: Conflict) = Clash(
     versions = conflict.values.map { Version(it.value, it.text, it.by.name.orEmpty(), it.device, Instant.ofEpochMilli(it.by.atMs), it.shown) },
 )
 
-fun Territory.keep(clash: Clash, version: Version) = replica.resolve(clash.collection, clash.id, clash.field, version.value)
+/** Keeps a version. Writing it settles the conflict, and a seller may write to own records where `resolve` is a manager's. */
+fun Territory.keep(clash: Clash, version: Version) {
+    val path = clash.field.split('/')
+    val edit = if (path.size == 3) Edit.SetCell(path[0], path[1], path[2], version.value) else Edit.Set(clash.field, version.value)
+    replica.edit(clash.collection, clash.id, listOf(edit))
+}
