@@ -498,7 +498,8 @@ fn what_is_refused_above_after_its_record_has_left_the_device_goes_back_to_its_a
         let company = Company::new();
         let _east = company.branch("East");
         let scopes = invitation("Central").branch().scope("branch:east").scope("branch:central");
-        let central = company.below(&company.hub, scopes);
+        // One that may narrow what its devices hold.
+        let central = company.below(&company.hub, scopes.role("owner"));
         company.person("Anna", "manager", Some("central"));
         exchange(&central, &company.hub).unwrap();
         let asked = invitation("phone").of("name=Anna").scope("branch:central").scope("branch:east");

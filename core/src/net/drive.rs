@@ -96,19 +96,16 @@ where
     O: Sink<Vec<u8>> + Unpin + Send + 'static,
 {
     let Frames { mut incoming, outgoing, received_bytes, client } = frames;
+    let mut received = Received { bytes: received_bytes, known: 0 };
     let Around { env, mut local } = around;
     let (writer, gone, written) = spawn_writer(outgoing);
     let store = StoreTask { env, executor: Some(executor), running: None };
     let mut outlet = Outlet { writer, client, traffic: Traffic::default(), spoke: false, store };
-    let mut known_bytes = 0;
     let mut inputs = VecDeque::from([first]);
     let mut local_open = true;
     // Once the other end has hung up, what it said last is still carried out.
     let mut incoming_open = true;
-    let nobody_listens = async {
-        let _ = gone.await;
-        tokio::time::sleep(LAST_WORDS_MAX).await;
-    };
+    let nobody_listens = last_words(gone);
     tokio::pin!(stop, nobody_listens);
     let end = loop {
         while let Some(input) = inputs.pop_front() {
@@ -133,7 +130,7 @@ where
             () = outlet.writer.eased.notified(), if outlet.writer.is_full() => {}
             frame = incoming.next(), if incoming_open && !outlet.writer.is_full() => match frame {
                 Some(frame) => {
-                    known_bytes = received_bytes.load(Ordering::Relaxed);
+                    received.more();
                     outlet.heard(&frame);
                     inputs.push_back(Input::Frame(frame));
                 }
@@ -145,18 +142,32 @@ where
                 Err(RecvError::Closed) => local_open = false,
             },
             () = tokio::time::sleep(wait) => {
-                let received = received_bytes.load(Ordering::Relaxed);
-                if std::mem::replace(&mut known_bytes, received) != received {
-                    inputs.push_back(Input::Bytes);
-                }
+                inputs.extend(received.more().then_some(Input::Bytes));
                 inputs.push_back(Input::Timer);
             }
         }
     };
-    let Outlet { writer, traffic, store, .. } = outlet;
-    drop(writer);
-    let _ = tokio::time::timeout(LAST_WORDS_MAX, written).await;
-    Outcome { end, error: machine.error().cloned(), traffic, executor: store.give_back().await }
+    outlet.close(end, machine.error().cloned(), written).await
+}
+
+// The time that is left for what the other end said last, once nothing can be sent to it.
+async fn last_words(gone: oneshot::Receiver<()>) {
+    let _ = gone.await;
+    tokio::time::sleep(LAST_WORDS_MAX).await;
+}
+
+/// Bytes that have come, of messages that are not whole, too.
+struct Received {
+    bytes: Arc<AtomicU64>,
+    known: u64,
+}
+
+impl Received {
+    // Whether more have come since the last look.
+    fn more(&mut self) -> bool {
+        let now = self.bytes.load(Ordering::Relaxed);
+        std::mem::replace(&mut self.known, now) != now
+    }
 }
 
 /// Where a session's outputs go.
@@ -188,6 +199,13 @@ impl<E: Executor> Outlet<'_, E> {
             }
         }
         closed
+    }
+
+    async fn close(self, end: Option<End>, error: Option<Error>, written: JoinHandle<()>) -> Outcome<E> {
+        let Outlet { writer, traffic, store, .. } = self;
+        drop(writer);
+        let _ = tokio::time::timeout(LAST_WORDS_MAX, written).await;
+        Outcome { end, error, traffic, executor: store.give_back().await }
     }
 
     fn heard(&mut self, frame: &[u8]) {

@@ -385,17 +385,8 @@ impl Session {
             Reply::Compare(compare) => self.ask(now, compare),
             Reply::Applied { changes, want, replayed } => {
                 self.outbox_empty &= !replayed;
-                if let Some(Applying { number, last, moves }) = self.applying.take() {
-                    // Records sent whole never come in a last batch: one that was under way when they were asked for
-                    // does not answer.
-                    self.whole_due &= last;
-                    self.upstream_done = last && !self.whole_due;
-                    self.send(now, &Message::Got { number });
-                    if moves && self.comparing == Comparing::Settling {
-                        self.comparing = Comparing::No;
-                        self.blobs_done = false;
-                        self.requests.push_back(Request::Reconciled);
-                    }
+                if let Some(applying) = self.applying.take() {
+                    self.applied(now, &applying);
                 }
                 if changes > 0 {
                     self.outputs.push_back(Output::Event(Event::Pulled(changes)));
@@ -426,6 +417,18 @@ impl Session {
             }
             Reply::Blob(reply) => self.blob(now, reply),
             Reply::Failed(error) => self.fail(error),
+        }
+    }
+
+    fn applied(&mut self, now: Millis, batch: &Applying) {
+        // Records sent whole never come in a last batch: one that was under way when they were asked for does not answer.
+        self.whole_due &= batch.last;
+        self.upstream_done = batch.last && !self.whole_due;
+        self.send(now, &Message::Got { number: batch.number });
+        if batch.moves && self.comparing == Comparing::Settling {
+            self.comparing = Comparing::No;
+            self.blobs_done = false;
+            self.requests.push_back(Request::Reconciled);
         }
     }
 

@@ -133,6 +133,13 @@ impl Asked {
         self
     }
 
+    /// In this role instead of the person's.
+    #[must_use]
+    pub fn role(mut self, role: &str) -> Self {
+        self.0.role = Some(role.into());
+        self
+    }
+
     /// Holding this scope, too.
     #[must_use]
     pub fn scope(mut self, scope: &str) -> Self {
