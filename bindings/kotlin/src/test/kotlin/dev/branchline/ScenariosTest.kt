@@ -19,7 +19,7 @@ import kotlin.concurrent.thread
 import kotlin.time.Duration.Companion.milliseconds
 
 /** Runs the catalogue of scenarios that every binding runs: `bindings/scenarios.json`. */
-class Scenarios {
+class ScenariosTest {
     @TestFactory
     fun catalogue(): List<DynamicTest> {
         val file = File(System.getProperty("branchline.scenarios"))
