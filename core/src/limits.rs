@@ -59,7 +59,7 @@ pub const OP_COUNTER_MAX: u64 = 1 << 30;
 /// Changes of a push that are committed at least before somebody else's turn to write comes.
 pub const TURN_CHANGES_MIN: usize = 64;
 /// Turns to write for which a device that floods rests, for each of the others that has waited for it.
-pub const REST_TURNS: u64 = 300;
+pub const REST_TURNS: u64 = 500;
 /// The longest rest, in milliseconds: then a device writes, however many others do.
 pub const REST_MS_MAX: u64 = 30_000;
 /// Nobody rests once nobody has written for this long, in milliseconds.
