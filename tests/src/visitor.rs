@@ -1,7 +1,7 @@
 //! Somebody at a page of the web workplace, as plain HTTP: cookies are kept, forms are sent as a browser sends them.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 /// A browser without pictures and scripts.
@@ -86,7 +86,17 @@ impl Visitor {
         assert_eq!(answer.status, 303, "{answer:?}");
     }
 
-    fn ask(&mut self, method: &str, path: &str, form: Option<&str>) -> Answer {
+    /// Listens to a stream of events; gives its lines as they come.
+    ///
+    /// # Panics
+    /// Where the server does not listen.
+    pub fn listen(&self, path: &str) -> impl Iterator<Item = String> + use<> {
+        let mut socket = TcpStream::connect(&self.address).expect("the server listens");
+        socket.write_all(format!("{}\r\n", self.head("GET", path)).as_bytes()).expect("the request can be sent");
+        BufReader::new(socket).lines().map_while(Result::ok)
+    }
+
+    fn head(&self, method: &str, path: &str) -> String {
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nAccept-Language: {}\r\nConnection: close\r\n",
             self.address, self.language
@@ -95,6 +105,11 @@ impl Visitor {
         if !cookies.is_empty() {
             head.push_str(&format!("Cookie: {}\r\n", cookies.join("; ")));
         }
+        head
+    }
+
+    fn ask(&mut self, method: &str, path: &str, form: Option<&str>) -> Answer {
+        let mut head = self.head(method, path);
         let body = form.unwrap_or_default();
         if form.is_some() {
             let (origin, length) = (&self.origin, body.len());

@@ -35,7 +35,7 @@ pub(super) async fn stream(Shared(node): Shared<Node>, visitor: Visitor) -> Resp
         tokio::time::sleep(PAUSE).await;
         // What came meanwhile is in the page that is asked for now.
         commits = commits.resubscribe();
-        Some((Ok::<_, Infallible>(Event::default().data("")), (commits, stopping)))
+        Some((Ok::<_, Infallible>(Event::default().data("changed")), (commits, stopping)))
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }

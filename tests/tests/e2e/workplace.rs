@@ -253,6 +253,19 @@ fn every_page_speaks_the_readers_language_and_loads_nothing_from_elsewhere() {
 }
 
 #[test]
+fn an_open_page_hears_of_what_others_write() {
+    let company = company();
+    let anna = signed_in(&company.hub, "anna@acme.example");
+    let mut lines = anna.listen("/live");
+    assert!(lines.by_ref().any(|line| line.is_empty()), "the headers end");
+    for name in ["Amber", "Cobalt"] {
+        company.hub.json(["create", "account", &format!("name={name}")]);
+        assert!(lines.by_ref().any(|line| line.contains("data: changed")), "{name}");
+    }
+    assert_eq!(Visitor::new(company.hub.url()).get("/live").status, 401);
+}
+
+#[test]
 fn bad_addresses_and_forms_are_answered_in_words() {
     let company = company();
     let mut owner = signed_in(&company.hub, "owner@acme.example");
