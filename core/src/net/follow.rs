@@ -224,7 +224,8 @@ pub enum Following {
 }
 
 /// Keeps the upstream link for ever: connects, exchanges as changes happen, waits out failures with back-off and
-/// jitter, obeys `pause`. Connections come from `network`, which is [`Tcp`] but in a simulation. Returns when `stop` becomes true or the upstream refuses this replica for good.
+/// jitter, obeys `pause`. Connections come from `network`, which is [`Tcp`] but in a simulation. Returns when `stop`
+/// becomes true or the upstream refuses this replica for good.
 ///
 /// # Errors
 /// A refusal that waiting cannot mend, such as `link_revoked`.

@@ -55,7 +55,7 @@ impl Principal {
     /// # Errors
     /// As [`Replica::principal`].
     pub fn grants(&self) -> Result<Grants> {
-        self.inner().read(|view| rights::grants_here(view, &rights::known_person(view, &self.person)?))
+        self.inner().read(|view| self.grants_in(view))
     }
 
     /// As [`Replica::record`].
@@ -113,7 +113,7 @@ impl Principal {
     /// As [`Replica::label`], of a record of this collection; none where it is outside.
     pub fn label(&self, collection: &str, id: &RecordId) -> Option<String> {
         let read = self.inner().read(|view| {
-            let seen = self.sees(view, collection, id)?;
+            let seen = sees(view, &self.grants_in(view)?, collection, id)?;
             Ok(if seen { label_of(view, id) } else { None })
         });
         read.ok().flatten()
@@ -126,9 +126,9 @@ impl Principal {
     pub fn search(&self, text: &str, limit: usize) -> Result<Vec<Hit>> {
         let found = self.replica.search(text, limit.saturating_mul(HITS_PER_HIT))?;
         self.inner().read(|view| {
-            let mut seen = Vec::new();
+            let (grants, mut seen) = (self.grants_in(view)?, Vec::new());
             for hit in found {
-                if seen.len() < limit && self.sees(view, &hit.collection, &hit.id)? {
+                if seen.len() < limit && sees(view, &grants, &hit.collection, &hit.id)? {
                     seen.push(hit);
                 }
             }
@@ -143,9 +143,9 @@ impl Principal {
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
         let all = self.replica.conflicts()?;
         self.inner().read(|view| {
-            let mut seen = Vec::new();
+            let (grants, mut seen) = (self.grants_in(view)?, Vec::new());
             for conflict in all {
-                if self.sees(view, &conflict.collection, &conflict.id)? {
+                if sees(view, &grants, &conflict.collection, &conflict.id)? {
                     seen.push(conflict);
                 }
             }
@@ -180,7 +180,7 @@ impl Principal {
 
     fn seeing<T>(&self, query: &Query, read: impl FnOnce(&View<'_>, &Query) -> Result<T>) -> Result<T> {
         self.inner().read(|view| {
-            let grants = rights::grants_here(view, &rights::known_person(view, &self.person)?)?;
+            let grants = self.grants_in(view)?;
             let collection = view.model.schema.require(&query.collection)?;
             let mut query = query.clone();
             if let Some(within) = within(&grants, collection) {
@@ -194,25 +194,25 @@ impl Principal {
     }
 
     fn require(&self, collection: &str, id: &RecordId) -> Result<()> {
-        let seen = self.inner().read(|view| self.sees(view, collection, id))?;
+        let seen = self.inner().read(|view| sees(view, &self.grants_in(view)?, collection, id))?;
         let missing =
             || Error::not_found("record-not-found").with("collection", collection).with("record", id.to_string());
         if seen { Ok(()) } else { Err(missing()) }
     }
 
-    fn sees(&self, view: &View<'_>, collection: &str, id: &RecordId) -> Result<bool> {
-        let collection = view.model.schema.require(collection)?;
-        if collection.kind == Kind::Shared {
-            return Ok(true);
-        }
-        let grants = rights::grants_here(view, &rights::known_person(view, &self.person)?)?;
-        if grants.scopes.contains(&Scope::Workspace) {
-            return Ok(true);
-        }
-        let Some(row) = view.one(&collection.name, id)? else { return Ok(false) };
-        let place = place_of_row(view, id, row)?;
-        Ok(covers(&grants.scopes, &place.scopes(collection.kind)))
+    fn grants_in(&self, view: &View<'_>) -> Result<Grants> {
+        rights::grants_here(view, &rights::known_person(view, &self.person)?)
     }
+}
+
+fn sees(view: &View<'_>, grants: &Grants, collection: &str, id: &RecordId) -> Result<bool> {
+    let collection = view.model.schema.require(collection)?;
+    if collection.kind == Kind::Shared || grants.scopes.contains(&Scope::Workspace) {
+        return Ok(true);
+    }
+    let Some(row) = view.one(&collection.name, id)? else { return Ok(false) };
+    let place = place_of_row(view, id, row)?;
+    Ok(covers(&grants.scopes, &place.scopes(collection.kind)))
 }
 
 // While a field that decides is in conflict, the row shows one of its values and the record is where all of them say.

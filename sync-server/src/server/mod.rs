@@ -13,6 +13,7 @@ pub mod tls;
 
 pub use link::Links;
 pub use page::bytes;
+pub(crate) use page::head;
 
 use std::sync::Arc;
 

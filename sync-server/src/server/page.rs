@@ -36,11 +36,7 @@ pub(super) fn whole(language: Language, state: &State, schema: &Schema) -> Marku
         (DOCTYPE)
         html lang=(language.code()) {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (state.status.name) " · Branchline" }
-                link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cg fill='none' stroke='%230a7d5a' stroke-width='2'%3E%3Cpath d='M4 3v10M4 9c0-3 8-1 8-5'/%3E%3C/g%3E%3C/svg%3E";
+                (head(&format!("{} · Branchline", state.status.name)))
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -48,6 +44,17 @@ pub(super) fn whole(language: Language, state: &State, schema: &Schema) -> Marku
                 script { (PreEscaped(SCRIPT)) }
             }
         }
+    }
+}
+
+/// What stands in the head of every page of a server.
+pub(crate) fn head(title: &str) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        meta name="color-scheme" content="light dark";
+        title { (title) }
+        link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cg fill='none' stroke='%230a7d5a' stroke-width='2'%3E%3Cpath d='M4 3v10M4 9c0-3 8-1 8-5'/%3E%3C/g%3E%3C/svg%3E";
     }
 }
 

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use branchline_core::access::{Act, Action, Place, may};
+use branchline_core::access::{Act, Action, Grants, Place, may};
 use branchline_core::id::RecordId;
 use branchline_core::message::{Language, Message};
 use branchline_core::replica::{Person, Principal};
@@ -68,6 +68,7 @@ pub(super) enum Reply {
 pub(super) struct Desk {
     pub(super) principal: Principal,
     pub(super) me: Person,
+    grants: Grants,
     pub(super) language: Language,
     pub(super) schema: Arc<Schema>,
     pub(super) workspace: String,
@@ -111,9 +112,9 @@ impl Visitor {
 
 impl Desk {
     fn open(principal: Principal, language: Language) -> Result<Self> {
-        let me = principal.me()?;
+        let (me, grants) = (principal.me()?, principal.grants()?);
         let (schema, workspace) = (principal.replica().schema(), principal.replica().settings()?.name);
-        Ok(Self { principal, me, language, schema, workspace, labels: RefCell::default() })
+        Ok(Self { principal, me, grants, language, schema, workspace, labels: RefCell::default() })
     }
 
     /// A text of the catalogue.
@@ -161,11 +162,10 @@ impl Desk {
 
     /// Whether the person's role has this action in a collection at all.
     pub(super) fn may(&self, action: Action, collection: &Collection) -> bool {
-        let Ok(grants) = self.principal.grants() else { return false };
         let here = Place { owners: vec![self.me.id], ..Place::default() };
         let after = (action == Action::Create).then_some(&here);
         let act = Act { person: self.me.id, action, collection, before: None, after };
-        may(&grants, &act).is_ok()
+        may(&self.grants, &act).is_ok()
     }
 
     fn failure(&self, error: &Error) -> Reply {

@@ -8,6 +8,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::assets;
 use super::desk::Desk;
 use crate::commands::shape::collection_label;
+use crate::server::head;
 
 /// Collections that the navigation shows first; a workspace's own ones and the others are below.
 const FIRST: [&str; 6] = ["account", "contact", "lead", "opportunity", "activity", "case"];
@@ -51,11 +52,7 @@ fn document(language: Language, title: &str, inner: &Markup) -> Markup {
         (DOCTYPE)
         html lang=(language.code()) {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cg fill='none' stroke='%230a7d5a' stroke-width='2'%3E%3Cpath d='M4 3v10M4 9c0-3 8-1 8-5'/%3E%3C/g%3E%3C/svg%3E";
+                (head(title))
                 link rel="stylesheet" href=(assets::style());
                 script type="module" src=(assets::script()) {}
             }
