@@ -23,7 +23,7 @@ pub use declare::{Declarations, RoleDeclaration, parse_declarations};
 pub use fields::Fields;
 pub use filter::{Filter, Literal, Op, SYSTEM_FIELDS, system_field};
 pub use filter_parse::parse_filter;
-pub use json::json_value;
+pub use json::{json_value, value_from_json};
 pub use names::check_name;
 pub use nearest::nearest;
 pub use text::{ParseContext, format_value, parse_value};

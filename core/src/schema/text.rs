@@ -9,7 +9,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::number::{self, Comma};
 use super::validate::short;
-use super::{Attachment, Choice, Currency, Field, FieldType, Location, Money, SetOf, Value};
+use super::{Attachment, Choice, Currency, Field, FieldType, Location, Money, SetOf, Value, value_from_json};
 use crate::error::{Error, Result};
 use crate::id::{BlobHash, RecordId};
 use crate::limits::ITEMS_MAX;
@@ -95,7 +95,7 @@ impl Money {
     }
 }
 
-fn wrong_type(field: &Field, text: &str) -> Error {
+pub(super) fn wrong_type(field: &Field, text: &str) -> Error {
     let spec = field.ty.spec();
     let kind = spec.split(':').next().unwrap_or_default();
     Error::invalid("wrong-type").with("field", &*field.name).with("value", short(text)).with("type", kind)
@@ -158,40 +158,52 @@ fn money(field: &Field, text: &str, default: Currency) -> Result<Money> {
 
 fn set(of: &SetOf, text: &str, ctx: &mut ParseContext<'_>) -> Result<BTreeSet<String>> {
     let items = text.split(';').map(str::trim).filter(|item| !item.is_empty());
-    items
-        .map(|item| match of {
-            SetOf::Text => Ok(item.to_owned()),
-            SetOf::Choice(choices) => Ok(choice(choices, item)),
-            SetOf::Reference(target) => (ctx.resolve)(target, item).map(|id| id.to_string()),
-        })
-        .collect()
+    items.map(|item| item_of(of, item, ctx)).collect()
 }
 
-// `[{"line":"1","product":"GTX Pro","quantity":"2"}]`: each cell is text, as it would be typed.
+/// One item of a set.
+pub(super) fn item_of(of: &SetOf, text: &str, ctx: &mut ParseContext<'_>) -> Result<String> {
+    match of {
+        SetOf::Text => Ok(text.trim().to_owned()),
+        SetOf::Choice(choices) => Ok(choice(choices, text.trim())),
+        SetOf::Reference(target) => (ctx.resolve)(target, text.trim()).map(|id| id.to_string()),
+    }
+}
+
+// `[{"line":"1","product":"GTX Pro","quantity":"2"}]`.
 fn lines(field: &Field, columns: &[Field], text: &str, ctx: &mut ParseContext<'_>) -> Result<Value> {
-    let rows: Vec<BTreeMap<String, serde_json::Value>> =
-        serde_json::from_str(text).map_err(|_| wrong_type(field, text))?;
+    let rows: Vec<serde_json::Value> = serde_json::from_str(text).map_err(|_| wrong_type(field, text))?;
+    lines_of(field, columns, &rows, ctx)
+}
+
+/// Lines from an array of objects; each cell is JSON of its column.
+pub(super) fn lines_of(
+    field: &Field,
+    columns: &[Field],
+    rows: &[serde_json::Value],
+    ctx: &mut ParseContext<'_>,
+) -> Result<Value> {
     if rows.len() > ITEMS_MAX {
         let error = Error::limit("too-many-items").with("field", &*field.name);
         return Err(error.with("count", rows.len()).with("limit", ITEMS_MAX));
     }
     let mut lines = BTreeMap::new();
-    for (at, row) in rows.into_iter().enumerate() {
+    for (at, row) in rows.iter().enumerate() {
         let mut line = (at + 1).to_string();
         let mut cells = BTreeMap::new();
+        let row = row.as_object().ok_or_else(|| wrong_type(field, &short(&row.to_string())))?;
         for (name, cell) in row {
-            let cell = cell_text(&cell).ok_or_else(|| wrong_type(field, text))?;
             if name == "line" {
-                line = cell;
+                line = cell_text(cell).ok_or_else(|| wrong_type(field, &short(&cell.to_string())))?;
                 continue;
             }
             let column = columns
                 .iter()
-                .find(|c| *c.name == *name)
-                .ok_or_else(|| Error::not_found("unknown-column").with("column", &name).with("field", &*field.name))?;
-            let value = parse_value(column, &cell, ctx)?;
+                .find(|c| *c.name == **name)
+                .ok_or_else(|| Error::not_found("unknown-column").with("column", name).with("field", &*field.name))?;
+            let value = value_from_json(column, cell, ctx)?;
             if value != Value::Null {
-                cells.insert(name, value);
+                cells.insert(name.clone(), value);
             }
         }
         lines.insert(line, cells);
@@ -199,8 +211,8 @@ fn lines(field: &Field, columns: &[Field], text: &str, ctx: &mut ParseContext<'_
     Ok(Value::Lines(lines))
 }
 
-// Also takes the shapes that `json_value` writes for money and references.
-fn cell_text(cell: &serde_json::Value) -> Option<String> {
+/// The text that JSON stands for, also in the shapes that `json_value` writes for money and references.
+pub(super) fn cell_text(cell: &serde_json::Value) -> Option<String> {
     match cell {
         serde_json::Value::Null => Some(String::new()),
         serde_json::Value::String(text) => Some(text.clone()),
