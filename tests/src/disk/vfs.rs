@@ -80,7 +80,9 @@ unsafe extern "C" fn open(
             if is_new && path.exists() {
                 disk.created(&path);
             }
-            let names_journal = flags & (ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL) != 0 && is_new;
+            // With its first sync the machine's part syncs the folder too, whoever made the file.
+            let names_journal = flags & (ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL) != 0
+                && flags & ffi::SQLITE_OPEN_CREATE != 0;
             (*ours).watched = Box::into_raw(Box::new(Watched { disk, path, names_journal, synced: false }));
         }
         (*ours).base.pMethods = &METHODS;
