@@ -126,6 +126,9 @@ pub const WANT_RECORDS_MAX: usize = BATCH_CHANGES_MAX;
 /// Most dependencies of changes that a batch carries apart from their bytes.
 pub const BATCH_DEPS_MAX: usize = 20_000;
 
+/// Longest key of a request that is carried out once, in bytes.
+pub const ONCE_KEY_BYTES_MAX: usize = 255;
+
 /// Most scopes that one downstream may hold.
 pub const GRANT_SCOPES_MAX: usize = 64;
 /// Largest attachment, in bytes.

@@ -15,6 +15,7 @@
 //! What is absent: nothing here reads or writes a store except through `branchline_core::replica`, and no command
 //! prints on its own while it can still fail, so that stdout holds one whole answer or none.
 
+mod api;
 pub mod catalogue;
 pub mod cli;
 pub mod commands;

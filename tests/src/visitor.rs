@@ -91,9 +91,31 @@ impl Visitor {
     /// # Panics
     /// Where the server does not listen.
     pub fn listen(&self, path: &str) -> impl Iterator<Item = String> + use<> {
+        self.heard(&self.head("GET", path))
+    }
+
+    /// As [`Visitor::listen`], with one more header line.
+    ///
+    /// # Panics
+    /// Where the server does not listen.
+    pub fn listen_with(&self, path: &str, header: &str) -> impl Iterator<Item = String> + use<> {
+        self.heard(&format!("{}{header}\r\n", self.head("GET", path)))
+    }
+
+    fn heard(&self, head: &str) -> impl Iterator<Item = String> + use<> {
         let mut socket = TcpStream::connect(&self.address).expect("the server listens");
-        socket.write_all(format!("{}\r\n", self.head("GET", path)).as_bytes()).expect("the request can be sent");
+        socket.write_all(format!("{head}\r\n").as_bytes()).expect("the request can be sent");
         BufReader::new(socket).lines().map_while(Result::ok)
+    }
+
+    /// Sends any request, as a program does: these headers, this body.
+    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut head = self.head(method, path);
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        self.exchange(&head, body)
     }
 
     fn head(&self, method: &str, path: &str) -> String {
@@ -117,8 +139,13 @@ impl Visitor {
                 "Origin: {origin}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n"
             ));
         }
+        self.exchange(&head, body)
+    }
+
+    fn exchange(&mut self, head: &str, body: &str) -> Answer {
         let mut socket = TcpStream::connect(&self.address).expect("the server listens");
-        socket.write_all(format!("{head}\r\n{body}").as_bytes()).expect("the request can be sent");
+        // A server may answer what is too large before it has read all of it.
+        let _ = socket.write_all(format!("{head}\r\n{body}").as_bytes());
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).expect("the answer can be read");
         let answer = parsed(&String::from_utf8_lossy(&answer));

@@ -11,6 +11,7 @@
 //! `user`, whose records are the people who act, and `role`, which says what they may.
 
 mod blobs;
+mod changed;
 mod deciding;
 mod delivery;
 mod environment;
@@ -19,6 +20,7 @@ mod inner;
 mod keeping;
 pub mod link;
 mod making;
+mod once;
 mod opening;
 mod principal;
 mod reading;
@@ -35,9 +37,11 @@ pub use crate::document::Edit;
 pub use crate::store::Fate;
 pub use crate::store::{Direction, Query};
 pub use blobs::{BlobState, Unsent};
+pub use changed::{Changed, ChangedPage, Cursor};
 pub use delivery::{Delivery, Reason};
 pub use environment::{Environment, SystemEnvironment};
 pub use identity::Identity;
+pub use once::Once;
 pub use principal::Principal;
 pub use record::{Conflict, ConflictValue, HistoryEntry, Hit, Page, Record, Stamp};
 pub use refused::{FieldChange, Mark, RefusedEntry, Retry};

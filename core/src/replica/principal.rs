@@ -119,6 +119,16 @@ impl Principal {
         read.ok().flatten()
     }
 
+    /// As [`Principal::label`], of a record of any collection.
+    pub fn title(&self, id: &RecordId) -> Option<String> {
+        let read = self.inner().read(|view| {
+            let Some(collection) = view.collection_of(id)? else { return Ok(None) };
+            let seen = sees(view, &self.grants_in(view)?, &collection, id)?;
+            Ok(if seen { label_of(view, id) } else { None })
+        });
+        read.ok().flatten()
+    }
+
     /// As [`Replica::search`].
     ///
     /// # Errors
@@ -193,8 +203,13 @@ impl Principal {
         })
     }
 
+    /// Whether the person sees this record.
+    pub(super) fn is_seen(&self, collection: &str, id: &RecordId) -> Result<bool> {
+        self.inner().read(|view| sees(view, &self.grants_in(view)?, collection, id))
+    }
+
     fn require(&self, collection: &str, id: &RecordId) -> Result<()> {
-        let seen = self.inner().read(|view| sees(view, &self.grants_in(view)?, collection, id))?;
+        let seen = self.is_seen(collection, id)?;
         let missing =
             || Error::not_found("record-not-found").with("collection", collection).with("record", id.to_string());
         if seen { Ok(()) } else { Err(missing()) }

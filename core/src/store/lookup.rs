@@ -115,6 +115,12 @@ pub(crate) fn label(conn: &Connection, model: &Model, id: &RecordId) -> Result<O
     title(conn, &model.schema, table, &root)
 }
 
+/// The collection of a record; none where it is not held.
+pub(crate) fn collection_of(conn: &Connection, id: &RecordId) -> Result<Option<Name>> {
+    let held = record::read_row(conn, id)?;
+    held.map(|held| record::collection_name(conn, held.collection)).transpose()
+}
+
 fn title(conn: &Connection, schema: &Schema, table: &Table, id: &RecordId) -> Result<Option<String>> {
     let collection = schema.require(&table.collection.name)?;
     let keys = collection.title.iter().chain(&collection.natural_keys);

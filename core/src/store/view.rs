@@ -55,6 +55,11 @@ impl View<'_> {
         lookup::find(self.conn, self.model, collection, text)
     }
 
+    /// The collection of a record, if it is held.
+    pub(crate) fn collection_of(&self, id: &RecordId) -> Result<Option<Name>> {
+        lookup::collection_of(self.conn, id)
+    }
+
     /// The title of a record, followed through merges.
     pub(crate) fn label(&self, id: &RecordId) -> Result<Option<String>> {
         lookup::label(self.conn, self.model, id)

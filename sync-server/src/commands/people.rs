@@ -1,4 +1,7 @@
-//! People: `users list`, `users add`, `users sign-in`, `users disable`.
+//! People: `users list`, `users add`, `users sign-in`, `users disable`; tokens of the HTTP API: `users token`, `users
+//! tokens`, `users end-token`.
+
+use std::time::Duration;
 
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
@@ -13,7 +16,8 @@ use super::assignments;
 use super::shape::Shaper;
 use crate::context::Context;
 use crate::output::{Answer, Table};
-use crate::web::{LINK_MS, Sessions};
+use crate::runtime::parse_span;
+use crate::web::{LINK_MS, Sessions, Token};
 
 const USER: &str = "user";
 
@@ -54,6 +58,27 @@ enum Command {
         /// The e-mail address.
         email: String,
     },
+    /// Make a token with which a program calls the HTTP API of this server as this person. It is shown once.
+    #[command(after_help = "Example:\n  branchline users token anna@acme.example --name shop --expires 90d")]
+    Token {
+        /// The e-mail address, name or id of the person.
+        person: String,
+        /// What the token is called.
+        #[arg(long)]
+        name: String,
+        /// How long it is good.
+        #[arg(long, value_name = "SPAN", default_value = "365d", value_parser = parse_span)]
+        expires: Duration,
+    },
+    /// List the tokens of this server.
+    #[command(after_help = "Example:\n  branchline users tokens")]
+    Tokens,
+    /// End a token.
+    #[command(name = "end-token", after_help = "Example:\n  branchline users end-token shop")]
+    EndToken {
+        /// What it is called.
+        name: String,
+    },
     /// End a person's access; what the person wrote stays.
     #[command(after_help = "Example:\n  branchline users disable oleh@acme.example")]
     Disable {
@@ -75,6 +100,13 @@ impl Users {
                 add(context, &replica, name, email.as_deref(), role, branch.as_deref())
             }
             Command::SignIn { email } => sign_in(context, &replica, email),
+            Command::Token { person, name, expires } => token(context, &replica, person, name, *expires),
+            Command::Tokens => Ok(tokens(context, &replica)),
+            Command::EndToken { name } => {
+                Sessions::of(replica.dir()).end_token(replica.environment().now(), name)?;
+                let said = Message::new("token-ended").with("name", name);
+                Ok(Answer::of(context, || json!({"name": name}), || said.render(context.language())))
+            }
             Command::Disable { name } => disable(context, &replica, name),
         }
     }
@@ -152,6 +184,41 @@ fn sign_in(context: &Context, replica: &Replica, email: &str) -> Result<Answer> 
     let link = format!("{}/sign-in?link={token}", address.trim_end_matches('/'));
     let said = Message::new("user-sign-in").with("name", name).with("minutes", LINK_MS / 60_000).with("link", &link);
     Ok(Answer::of(context, || json!({"link": link}), || said.render(context.language())))
+}
+
+fn token(context: &Context, replica: &Replica, person: &str, name: &str, expires: Duration) -> Result<Answer> {
+    let person = replica.find(USER, person)?;
+    let who = replica.principal(&person)?.me()?.name;
+    let good_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
+    let token = Sessions::of(replica.dir()).token(replica.environment(), &person, name, good_ms)?;
+    let until = replica.environment().now().plus(good_ms).rfc3339();
+    let said = Message::new("token-made").with("name", name).with("person", who).with("until", &until);
+    Ok(Answer::of(
+        context,
+        || json!({"token": token, "name": name, "expires": until}),
+        || format!("{}\n{token}", said.render(context.language())),
+    ))
+}
+
+fn tokens(context: &Context, replica: &Replica) -> Answer {
+    let tokens = Sessions::of(replica.dir()).list_tokens(replica.environment().now());
+    let shaper = Shaper::new(replica);
+    let object = |token: &Token| json!({"name": token.name, "user": shaper.reference(Some(&token.person)), "expires": token.expires.rfc3339()});
+    Answer::of(
+        context,
+        || tokens.iter().map(object).collect(),
+        || {
+            let mut table = Table::titled(context.language(), &["col-name", "col-user", "col-expires"]);
+            for token in &tokens {
+                table.row([
+                    token.name.clone(),
+                    shaper.label(&token.person).unwrap_or_default(),
+                    token.expires.rfc3339(),
+                ]);
+            }
+            table.text()
+        },
+    )
 }
 
 fn answer(context: &Context, replica: &Replica, said: &'static str, id: &RecordId, name: &str) -> Answer {

@@ -120,7 +120,11 @@ pub fn where_filter(replica: &Replica, collection: &Collection, text: Option<&st
     text.map(|text| parse_filter(text, collection, today)).transpose()
 }
 
-fn sort_key(collection: &Collection, key: &str) -> Result<(Name, Direction)> {
+/// A key of a sort: a field of the collection or a system field, `-` in front for downwards.
+///
+/// # Errors
+/// `unknown_field`.
+pub fn sort_key(collection: &Collection, key: &str) -> Result<(Name, Direction)> {
     let (name, direction) = match key.trim().strip_prefix('-') {
         Some(name) => (name, Direction::Descending),
         None => (key.trim(), Direction::Ascending),

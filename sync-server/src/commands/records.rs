@@ -206,7 +206,13 @@ impl Show {
     }
 }
 
-fn document(shaper: &Shaper<'_>, collection: &Collection, record: &Record, history: Option<&[HistoryEntry]>) -> Json {
+/// A record as a whole in the shape of the contract, with its changes where they are given.
+pub fn document(
+    shaper: &Shaper<'_>,
+    collection: &Collection,
+    record: &Record,
+    history: Option<&[HistoryEntry]>,
+) -> Json {
     let mut object = Map::new();
     object.insert("id".into(), json!(record.id.to_string()));
     object.insert("collection".into(), json!(&*record.collection));
@@ -223,7 +229,8 @@ fn document(shaper: &Shaper<'_>, collection: &Collection, record: &Record, histo
     Json::Object(object)
 }
 
-fn history_object(shaper: &Shaper<'_>, collection: &Collection, entry: &HistoryEntry) -> Json {
+/// A change in the shape of the contract.
+pub fn history_object(shaper: &Shaper<'_>, collection: &Collection, entry: &HistoryEntry) -> Json {
     json!({
         "change": entry.change.to_string(),
         "at": entry.at.rfc3339(),

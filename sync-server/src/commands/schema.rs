@@ -151,7 +151,8 @@ fn name_of(row: &DeclarationRecord) -> String {
     row.key.iter().filter_map(value).collect::<Vec<_>>().join(".")
 }
 
-fn collection_object(collection: &Collection) -> Json {
+/// A collection with its fields in the shape of the contract.
+pub fn collection_object(collection: &Collection) -> Json {
     json!({
         "name": &*collection.name,
         "kind": match collection.kind { Kind::Shared => "shared", Kind::Branch => "branch" },

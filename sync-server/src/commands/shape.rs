@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use branchline_core::id::RecordId;
 use branchline_core::message::Language;
-use branchline_core::replica::{Record, Replica, Stamp};
+use branchline_core::replica::{Principal, Record, Replica, Stamp};
 use branchline_core::schema::{Collection, Field, FieldType, Schema, Value, format_value, json_value};
 use serde_json::{Map, Value as Json, json};
 
@@ -15,13 +15,20 @@ const LIST_COLUMNS_MAX: usize = 7;
 /// Shapes records of one replica; remembers labels, since thousands of rows refer to a few records.
 pub struct Shaper<'a> {
     replica: &'a Replica,
+    /// Who may read the titles; without anybody, whoever has the folder.
+    reader: Option<&'a Principal>,
     labels: RefCell<HashMap<RecordId, Option<String>>>,
 }
 
 impl<'a> Shaper<'a> {
     /// A shaper over this replica.
     pub fn new(replica: &'a Replica) -> Self {
-        Self { replica, labels: RefCell::default() }
+        Self { replica, reader: None, labels: RefCell::default() }
+    }
+
+    /// A shaper that gives the titles this person may see.
+    pub fn by(principal: &'a Principal) -> Self {
+        Self { replica: principal.replica(), reader: Some(principal), labels: RefCell::default() }
     }
 
     /// The replica whose records are shaped.
@@ -34,7 +41,7 @@ impl<'a> Shaper<'a> {
         if let Some(known) = self.labels.borrow().get(id) {
             return known.clone();
         }
-        let label = self.replica.label(id);
+        let label = self.reader.map_or_else(|| self.replica.label(id), |reader| reader.title(id));
         self.labels.borrow_mut().insert(*id, label.clone());
         label
     }

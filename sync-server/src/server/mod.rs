@@ -30,7 +30,7 @@ use serde_json::json;
 use tokio::sync::{broadcast, watch};
 
 use crate::state::State;
-use crate::web;
+use crate::{api, web};
 
 /// What every request of one server shares.
 #[derive(Clone)]
@@ -95,6 +95,7 @@ pub fn router(node: Node) -> Router {
         .route("/health", get(health))
         .route("/link", get(link::link))
         .merge(web::router())
+        .merge(api::router())
         .with_state(node)
 }
 

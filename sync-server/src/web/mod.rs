@@ -21,13 +21,21 @@ mod sign_in;
 mod today;
 mod write;
 
-pub use sessions::{LINK_MS, Sessions};
+pub use sessions::{LINK_MS, Sessions, Token};
 
 use axum::Router;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use branchline_core::message::Language;
+use maud::Markup;
 use tower_http::compression::CompressionLayer;
 
 use crate::server::Node;
+
+/// A page for whoever looks, signed in or not.
+pub(crate) fn outside_page(language: Language, title: &str, body: &Markup) -> Response {
+    desk::secured(frame::outside(language, title, body).into_response(), language)
+}
 
 /// The routes of the workplace.
 pub fn router() -> Router<Node> {

@@ -1,4 +1,4 @@
-//! Who is signed in: one small file in the replica's folder for each session and each sign-in link.
+//! Who is signed in: one small file in the replica's folder for each session, sign-in link and API token.
 //!
 //! Files, not records: they belong to this machine alone, the command line makes links beside a running server, and a
 //! restored backup signs nobody in. A file is named by the hash of its token, so who reads the folder cannot sign in. A
@@ -36,6 +36,7 @@ pub struct Sessions {
 enum Kind {
     Link,
     Session,
+    Token,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +44,20 @@ struct Entry {
     kind: Kind,
     person: String,
     expires: i64,
+    /// What a token is called.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+}
+
+/// A token of the HTTP API, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What it is called.
+    pub name: String,
+    /// Whose it is.
+    pub person: RecordId,
+    /// Until when it is good.
+    pub expires: Millis,
 }
 
 impl Sessions {
@@ -80,6 +95,49 @@ impl Sessions {
         self.person(now, Kind::Session, session)
     }
 
+    /// Makes a token of the HTTP API for a person.
+    ///
+    /// # Errors
+    /// `token_name_taken`; as [`Sessions::link`].
+    pub fn token(&self, env: &dyn Environment, person: &RecordId, name: &str, good_ms: i64) -> Result<String> {
+        if self.tokens(env.now()).iter().any(|(_, token)| token.name == name) {
+            return Err(Error::invalid("token-name-taken").with("name", name));
+        }
+        self.add_named(env, Kind::Token, person, good_ms, name)
+    }
+
+    /// Whose token this is; none where it is unknown, ended or too old.
+    pub fn caller(&self, now: Millis, token: &str) -> Option<RecordId> {
+        self.person(now, Kind::Token, token)
+    }
+
+    /// The tokens that are good, by name.
+    pub fn list_tokens(&self, now: Millis) -> Vec<Token> {
+        self.tokens(now).into_iter().map(|(_, token)| token).collect()
+    }
+
+    /// Ends the token of a name.
+    ///
+    /// # Errors
+    /// `token_name_unknown`; `session_file` with what the file system says.
+    pub fn end_token(&self, now: Millis, name: &str) -> Result<()> {
+        let mut found = self.tokens(now).into_iter().filter(|(_, token)| token.name == name);
+        let (path, _) = found.next().ok_or_else(|| Error::not_found("token-name-unknown").with("name", name))?;
+        fs::remove_file(path).map_err(|e| Error::storage("session-file").with("detail", e.to_string()))
+    }
+
+    fn tokens(&self, now: Millis) -> Vec<(PathBuf, Token)> {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.path());
+        let token = |path: PathBuf| {
+            let entry = read(&path).filter(|entry| entry.kind == Kind::Token && entry.expires > now.0)?;
+            let person = RecordId::parse(&entry.person)?;
+            Some((path, Token { name: entry.name, person, expires: Millis(entry.expires) }))
+        };
+        let mut tokens: Vec<_> = files.filter_map(token).collect();
+        tokens.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        tokens
+    }
+
     /// Ends a session; one that is not there has ended already.
     pub fn leave(&self, session: &str) {
         let _ = fs::remove_file(self.path(session));
@@ -91,6 +149,17 @@ impl Sessions {
     }
 
     fn add(&self, env: &dyn Environment, kind: Kind, person: &RecordId, good_ms: i64) -> Result<String> {
+        self.add_named(env, kind, person, good_ms, "")
+    }
+
+    fn add_named(
+        &self,
+        env: &dyn Environment,
+        kind: Kind,
+        person: &RecordId,
+        good_ms: i64,
+        name: &str,
+    ) -> Result<String> {
         let failed = |e: std::io::Error| Error::storage("session-file").with("detail", e.to_string());
         fs::create_dir_all(&self.dir).map_err(failed)?;
         if self.sweep(env.now()) >= SESSIONS_MAX {
@@ -99,7 +168,8 @@ impl Sessions {
         let mut random = [0; TOKEN_BYTES];
         env.fill_random(&mut random);
         let token = BASE64URL_NOPAD.encode(&random);
-        let entry = Entry { kind, person: person.to_string(), expires: env.now().plus(good_ms).0 };
+        let (expires, name) = (env.now().plus(good_ms).0, name.to_owned());
+        let entry = Entry { kind, person: person.to_string(), expires, name };
         let text = serde_json::to_vec(&entry).map_err(|e| failed(e.into()))?;
         let mut file = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
         file.write_all(&text).map_err(failed)?;

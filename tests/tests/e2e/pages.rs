@@ -118,3 +118,10 @@ fn the_tutorial_runs_as_it_is_written() {
     let deals = std::fs::read_to_string(made("deals.csv")).unwrap();
     assert!(deals.contains("Winter order") && deals.contains("1250.50"), "{deals}");
 }
+
+#[test]
+fn the_page_of_the_api_holds_as_written() {
+    let page = std::fs::read_to_string(checkout().join("docs/src/api.md")).unwrap();
+    let home = home();
+    assert_eq!(run(home.path(), &page), 5);
+}
