@@ -78,27 +78,60 @@ pub async fn connect(network: &dyn Network, address: &Address) -> Result<(Line, 
 }
 
 async fn open(network: &dyn Network, address: &Address) -> Result<(Line, Nonce)> {
-    let target = Target::parse(&address.url)?;
-    let socket = network.open(&target.host, target.port).await.map_err(|e| unreachable_at(address, e.to_string()))?;
+    let target = Target::parse(&address.url).ok_or_else(|| malformed(&address.url))?;
+    let at = || address.url.clone();
+    let socket = dial(network, &target, address.trust).await.map_err(|unopened| match unopened {
+        Unopened::Away(reason) => unreachable_at(address, reason),
+        Unopened::Unnamed => malformed(&address.url),
+        Unopened::KeyUnknown => Error::refused("upstream-key-unknown").at(at()),
+        Unopened::KeyDiffers => Error::refused("upstream-key-differs").at(at()),
+        Unopened::NotVouched(reason) => Error::refused("upstream-not-vouched").with("reason", reason).at(at()),
+        Unopened::NoAuthorities(reason) => Error::refused("no-authorities").with("reason", reason).at(at()),
+    })?;
+    upgrade(socket, address, &target).await
+}
+
+/// Why a socket could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unopened {
+    /// Nobody answers, or not as TLS.
+    Away(String),
+    /// The host is no name that a certificate could bear.
+    Unnamed,
+    /// Nothing says how to know the server.
+    KeyUnknown,
+    /// The server shows another certificate than the pinned one.
+    KeyDiffers,
+    /// No authority vouches for the certificate.
+    NotVouched(String),
+    /// This machine knows no authorities.
+    NoAuthorities(String),
+}
+
+/// Opens a socket, with TLS where the address asks for it.
+///
+/// # Errors
+/// Why it is not open.
+pub async fn dial(
+    network: &dyn Network,
+    target: &Target,
+    trust: Option<Trust>,
+) -> std::result::Result<Box<dyn Socket>, Unopened> {
+    let socket = network.open(&target.host, target.port).await.map_err(|e| Unopened::Away(e.to_string()))?;
     if !target.tls {
-        return upgrade(socket, address, &target).await;
+        return Ok(socket);
     }
-    let name = ServerName::try_from(target.host.clone()).map_err(|_| malformed(&address.url))?;
-    let connector = tokio_rustls::TlsConnector::from(tls_config(address)?);
+    let name = ServerName::try_from(target.host.clone()).map_err(|_| Unopened::Unnamed)?;
+    let connector = tokio_rustls::TlsConnector::from(tls_config(trust)?);
     let tls = connector.connect(name, socket).await.map_err(|e| {
         // What the handshake said of the certificate stands inside the error of the socket.
-        let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match tls {
-            Some(rustls::Error::General(text)) if text == PIN_DIFFERS => {
-                Error::refused("upstream-key-differs").at(address.url.clone())
-            }
-            Some(rustls::Error::InvalidCertificate(why)) => {
-                Error::refused("upstream-not-vouched").with("reason", why.to_string()).at(address.url.clone())
-            }
-            _ => unreachable_at(address, e.to_string()),
+        match e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::General(text)) if text == PIN_DIFFERS => Unopened::KeyDiffers,
+            Some(rustls::Error::InvalidCertificate(why)) => Unopened::NotVouched(why.to_string()),
+            _ => Unopened::Away(e.to_string()),
         }
     })?;
-    upgrade(Box::new(tls), address, &target).await
+    Ok(Box::new(tls))
 }
 
 async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) -> Result<(Line, Nonce)> {
@@ -141,29 +174,32 @@ async fn upgrade(socket: Box<dyn Socket>, address: &Address, target: &Target) ->
     Ok((Frames { received_bytes, ..frames(stream, true) }, nonce))
 }
 
-struct Target {
-    tls: bool,
-    host: String,
-    port: u16,
+/// A server's place on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Its name or number.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
 }
 
 impl Target {
-    fn parse(url: &str) -> Result<Self> {
-        let (tls, rest) = match url.split_once("://") {
-            Some(("http", rest)) => (false, rest),
-            Some(("https", rest)) => (true, rest),
-            _ => return Err(malformed(url)),
+    /// The place that `http://host[:port][/…]` or `https://…` names; none where it names none.
+    pub fn parse(url: &str) -> Option<Self> {
+        let (tls, rest) = match url.split_once("://")? {
+            ("http", rest) => (false, rest),
+            ("https", rest) => (true, rest),
+            _ => return None,
         };
-        let authority = rest.split('/').next().unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| malformed(url))?),
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
             _ => (authority, if tls { 443 } else { 80 }),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(malformed(url));
-        }
-        Ok(Self { tls, host: host.to_owned(), port })
+        (!host.is_empty()).then(|| Self { tls, host: host.to_owned(), port })
     }
 }
 
@@ -177,31 +213,30 @@ fn unreachable_at(address: &Address, reason: impl Into<String>) -> Error {
 
 const PIN_DIFFERS: &str = "branchline: another certificate";
 
-fn tls_config(address: &Address) -> Result<Arc<ClientConfig>> {
-    let unknown = || Error::refused("upstream-key-unknown").at(address.url.clone());
-    // Without either there is nobody to vouch for the server.
-    let trust = address.trust.ok_or_else(unknown)?;
+fn tls_config(trust: Option<Trust>) -> std::result::Result<Arc<ClientConfig>, Unopened> {
+    // Without a pin or authorities there is nobody to vouch for the server.
+    let trust = trust.ok_or(Unopened::KeyUnknown)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|_| unknown())?;
+        .map_err(|_| Unopened::KeyUnknown)?;
     let config = match trust {
         Trust::Certificate(pin) => {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { pin, provider }))
         }
-        Trust::System => builder.with_root_certificates(authorities(address)?),
+        Trust::System => builder.with_root_certificates(authorities()?),
     };
     Ok(Arc::new(config.with_no_client_auth()))
 }
 
 // The authorities that this machine trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
-fn authorities(address: &Address) -> Result<RootCertStore> {
+fn authorities() -> std::result::Result<RootCertStore, Unopened> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (usable, _) = roots.add_parsable_certificates(found.certs);
     if usable == 0 {
         let reason = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
-        return Err(Error::refused("no-authorities").with("reason", reason).at(address.url.clone()));
+        return Err(Unopened::NoAuthorities(reason));
     }
     Ok(roots)
 }
