@@ -62,3 +62,15 @@ api-part-collection = Name of the collection.
 api-part-record = Id of the record, or FIELD=VALUE of a natural key.
 api-part-field = A field that identifies records, for instance external_id.
 api-part-value = Its value.
+webhook-file = A file of the webhooks cannot be written: { $detail }
+    .do = Check the folder's room and rights.
+webhook-unknown = There is no webhook { $id }.
+    .do = See GET /api/v1/webhooks.
+webhooks-on-a-hub = Only a hub sends webhooks.
+    .do = Make it at head office's server; what branches write arrives there.
+webhooks-full = There are { $limit } webhooks already.
+    .do = Delete one that is not needed.
+api-webhooks = The webhooks of this hub, and why one waits to be tried again.
+api-webhook-create = Send what changes from now on to an address, signed with the secret that this answer shows once.
+api-webhook-delete = Send nothing more there.
+api-part-id = Its id.

@@ -43,7 +43,7 @@ pub(super) async fn list(Shared(node): Shared<Node>, caller: Caller, Asks(since)
 }
 
 /// A change with the record as it is now.
-fn object(principal: &Principal, row: &Changed) -> Result<Json> {
+pub(super) fn object(principal: &Principal, row: &Changed) -> Result<Json> {
     let schema = principal.replica().schema();
     let record = match schema.require(&row.collection) {
         Ok(collection) => {

@@ -158,6 +158,13 @@ fn schemas(language: Language, collections: &[&Collection]) -> Json {
             "type": "object", "required": ["cursor", "collection", "id", "at", "record"],
             "properties": {"cursor": text, "collection": text, "id": text, "at": text, "record": {"type": ["object", "null"]}},
         },
+        "Webhook": {
+            "type": "object", "required": ["id", "url", "collections", "cursor", "failure"],
+            "properties": {
+                "id": text, "url": text, "secret": text, "person": text, "cursor": text,
+                "collections": {"type": "array", "items": text}, "failure": {"type": ["object", "null"]},
+            },
+        },
         "Problem": {
             "type": "object", "required": ["type", "title", "status", "code", "retryable"],
             "properties": {

@@ -9,7 +9,9 @@
 
 mod caller;
 mod changes;
+mod deliver;
 mod describe;
+mod hooks;
 mod page;
 mod problem;
 mod records;
@@ -23,6 +25,8 @@ use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
 use crate::server::Node;
+
+pub(crate) use deliver::deliver;
 
 /// Where the API is.
 const ROOT: &str = "/api/v1";

@@ -46,6 +46,7 @@ fn part_summary(part: &str) -> &'static str {
         "collection" => "api-part-collection",
         "record" => "api-part-record",
         "field" => "api-part-field",
+        "id" => "api-part-id",
         _ => "api-part-value",
     }
 }

@@ -1,9 +1,9 @@
 //! Every address of the API with what it takes and gives: the router and the description are made from this table.
 
-use axum::routing::{MethodRouter, get, patch, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use serde_json::{Value as Json, json};
 
-use super::{changes, records, together};
+use super::{changes, hooks, records, together};
 use crate::server::Node;
 
 /// One address and what it answers to.
@@ -270,5 +270,23 @@ fn across() -> Vec<Route> {
             handler: get(changes::list),
         },
         Route { path: "/changes/stream", calls: vec![stream], handler: get(changes::stream) },
+        Route {
+            path: "/webhooks",
+            calls: vec![
+                Call::new("get", "listWebhooks", "api-webhooks", object(&json!({"webhooks": many("Webhook")}))),
+                Call::new("post", "createWebhook", "api-webhook-create", refers("Webhook"))
+                    .sending(json!({
+                        "type": "object", "required": ["url"], "additionalProperties": false,
+                        "properties": {"url": text(), "collections": {"type": "array", "items": text()}},
+                    }))
+                    .making(&[201]),
+            ],
+            handler: get(hooks::list).post(hooks::create),
+        },
+        Route {
+            path: "/webhooks/{id}",
+            calls: vec![Call::new("delete", "deleteWebhook", "api-webhook-delete", object(&json!({"id": text()})))],
+            handler: delete(hooks::remove),
+        },
     ]
 }

@@ -89,6 +89,7 @@ impl Node {
 pub fn router(node: Node) -> Router {
     let refresher = node.clone();
     tokio::spawn(async move { events::refresh(refresher).await });
+    tokio::spawn(api::deliver(node.clone()));
     Router::new()
         .route("/", get(status_page))
         .route("/events", get(events::stream))

@@ -1,8 +1,14 @@
 //! The HTTP API of real servers: programs with a token of a person.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
 use branchline_tests::process::{Node, home};
 use branchline_tests::visitor::{Answer, Visitor};
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 const ROOT: &str = "/api/v1";
 
@@ -188,6 +194,71 @@ fn changes_are_followed_by_cursor_and_live() {
     assert_eq!(problem(&shop.call("GET", &foreign, &Value::Null), 410), "cursor_unknown");
 }
 
+/// Takes one request and answers with a status; gives the request's head and body.
+fn take(listener: &TcpListener, status: &str) -> (String, Value) {
+    let (mut socket, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(socket.try_clone().unwrap());
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
+    }
+    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+    let mut body = vec![0; length.unwrap().parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    write!(socket, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").unwrap();
+    (head, serde_json::from_slice(&body).unwrap())
+}
+
+#[test]
+fn a_webhook_gets_every_change_signed_until_it_is_taken() {
+    let home = home();
+    let mut hub = company(home.path());
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook?from=crm", receiver.local_addr().unwrap());
+    let mut seller = Program::of(&hub, "anna@acme.example", "seller");
+    let wanted = json!({"url": url, "collections": ["account"]});
+    assert_eq!(problem(&seller.call("POST", "/webhooks", &wanted), 403), "denied_action");
+    let mut admin = Program::of(&hub, "owner@acme.example", "admin");
+    assert_eq!(problem(&admin.call("POST", "/webhooks", &json!({"url": "ftp://x"})), 422), "address_malformed");
+    let made = document(&admin.call("POST", "/webhooks", &wanted), 201);
+    let secret = made["secret"].as_str().unwrap().to_owned();
+
+    hub.json(["create", "branch", "code=odesa", "name=Odesa"]);
+    hub.json(["create", "account", "name=First"]);
+    let (head, body) = take(&receiver, "503 Service Unavailable");
+    assert!(head.starts_with("POST /hook?from=crm HTTP/1.1"), "{head}");
+    assert_eq!(body["changes"].as_array().unwrap().len(), 1, "{body}");
+    // Killed before it was taken: it comes again, with what was written meanwhile.
+    hub.kill();
+    hub.json(["create", "account", "name=Second"]);
+    hub.serve();
+    let (head, body) = take(&receiver, "204 No Content");
+    let names: Vec<&Value> =
+        body["changes"].as_array().unwrap().iter().map(|change| &change["record"]["name"]).collect();
+    assert_eq!(names, [&json!("First"), &json!("Second")]);
+    let signature = head.lines().find_map(|line| line.strip_prefix("branchline-signature: ")).unwrap();
+    let (at, mac) = signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
+    let mut expected = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    expected.update(format!("{at}.{body}").as_bytes());
+    assert_eq!(mac, data_encoding::HEXLOWER.encode(&expected.finalize().into_bytes()));
+
+    // What was taken does not come again; what nobody takes is told.
+    admin.visitor = Visitor::new(hub.url());
+    let id = made["id"].as_str().unwrap();
+    drop(receiver);
+    hub.json(["create", "account", "name=Third"]);
+    let failing = (0..100).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let hook = admin.get("/webhooks")["webhooks"][0].clone();
+        (!hook["failure"].is_null()).then_some(hook)
+    });
+    let failing = failing.expect("a failure is told");
+    assert!(failing["failure"]["attempts"].as_u64() >= Some(1) && failing.get("secret").is_none(), "{failing}");
+    document(&admin.call("DELETE", &format!("/webhooks/{id}"), &Value::Null), 200);
+    assert_eq!(admin.get("/webhooks")["webhooks"], json!([]));
+    assert_eq!(problem(&admin.call("DELETE", "/webhooks/..%2Fx", &Value::Null), 404), "webhook_unknown");
+}
+
 #[test]
 fn the_description_names_exactly_what_is_served() {
     let home = home();
@@ -202,7 +273,8 @@ fn the_description_names_exactly_what_is_served() {
             .replace("{collection}", "account")
             .replace("{record}", "x")
             .replace("{field}", "name")
-            .replace("{value}", "x");
+            .replace("{value}", "x")
+            .replace("{id}", "x");
         for (method, call) in calls.as_object().unwrap() {
             assert!(call["summary"].as_str().is_some_and(|text| !text.contains("api-")), "{call}");
             // A stream does not end by itself; it is held by the test above.
