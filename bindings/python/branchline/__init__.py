@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
+from typing import TypeVar
 
-from . import _engine
-from ._engine import *  # noqa: F403
-from ._engine import __all__ as _engine_names
+from ._engine import branchline as _engine
+from ._engine.branchline import *  # noqa: F403
+from ._engine.branchline import __all__ as _engine_names
+from ._typed import Typed
 
-__all__ = [*_engine_names, "Replica", "text", "typed"]
+__all__ = [*_engine_names, "Replica", "Typed", "text", "typed"]
+
+_T = TypeVar("_T", bound=Typed)
 
 
 def typed(**fields: str) -> dict[str, _engine.Value]:
@@ -162,6 +166,20 @@ class Replica:
     def list(self, query: _engine.Query) -> _engine.Page:
         """A part of a list."""
         return self.blocking.list(query)
+
+    def save(self, card: Typed) -> str:
+        """Writes what was set on a card of `branchline.crm`: to the record that it was read from, or as a new one."""
+        record = card.record()
+        if record is None:
+            return self.create(card.collection_name, card.changes())
+        if card.changes():
+            self.set(card.collection_name, record.id, card.changes())
+        return record.id
+
+    def cards(self, kind: type[_T], query: _engine.Query | None = None) -> Sequence[_T]:
+        """A part of a list with typed fields: `replica.cards(crm.Account)`."""
+        asked = query or _engine.Query(collection=kind.collection_name)
+        return [kind(record) for record in self.list(asked).records]
 
     def count(self, query: _engine.Query) -> int:
         """How many records a query asks for; its limit does not count."""

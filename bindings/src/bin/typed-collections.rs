@@ -1,19 +1,32 @@
-//! Writes a class with typed fields for each built-in collection, as Kotlin: `typed-collections FILE`.
+//! Writes a class with typed fields for each built-in collection: `typed-collections FILE`, as Kotlin, Python or Swift by the
+//! ending of FILE.
 //!
-//! What the classes stand on is written by hand: `Typed.kt` of the Kotlin package.
+//! What the classes stand on is written by hand in each package: `Typed.kt`, `_typed.py`, `Typed.swift`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use branchline_core::crm;
-use branchline_core::schema::{Collection, FieldType};
+use branchline_core::schema::{Collection, Field, FieldType};
+
+const ENDINGS: &str = ".kt, .py or .swift";
 
 fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else {
-        eprintln!("usage: typed-collections FILE");
+        eprintln!("usage: typed-collections FILE, with a name that ends in {ENDINGS}");
         return ExitCode::from(2);
     };
-    match std::fs::write(&path, kotlin()) {
+    let text = match Path::new(&path).extension().and_then(|ending| ending.to_str()) {
+        Some("kt") => whole(KOTLIN_HEAD, kotlin),
+        Some("py") => whole(PYTHON_HEAD, python),
+        Some("swift") => whole(SWIFT_HEAD, swift),
+        _ => {
+            eprintln!("{path}: a file that ends in {ENDINGS} is written, nothing else");
+            return ExitCode::from(2);
+        }
+    };
+    match std::fs::write(&path, text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{path}: {error}");
@@ -22,34 +35,58 @@ fn main() -> ExitCode {
     }
 }
 
-fn kotlin() -> String {
-    let mut text = String::from("// Written by `typed-collections` from the built-in collections.\n\n");
-    text.push_str("package dev.branchline.crm\n\nimport dev.branchline.Record\n");
+const KOTLIN_HEAD: &str = "// Written by `typed-collections` from the built-in collections.\n\n\
+    package dev.branchline.crm\n\nimport dev.branchline.Record\n";
+const PYTHON_HEAD: &str = "\"\"\"The built-in collections with typed fields; written by `typed-collections`.\"\"\"\n\n\
+    from . import _typed\nfrom ._typed import Typed\n";
+// In a room of their own: `Field` and `Attachment` mean something else in the module.
+const SWIFT_HEAD: &str = "// Written by `typed-collections` from the built-in collections.\n\n\
+    import Foundation\n\n/// The built-in collections with typed fields.\npublic enum Crm {}\n";
+
+fn whole(head: &str, class: fn(&mut String, &Collection) -> std::fmt::Result) -> String {
+    let mut text = String::from(head);
     for collection in crm::builtin().collections() {
-        text.push_str(&class(collection));
+        // Writing to a text never fails.
+        let _ = class(&mut text, collection);
     }
     text
 }
 
-fn class(collection: &Collection) -> String {
-    let mut text = String::new();
-    let (name, label) = (camel(&collection.name, true), &collection.labels.en);
-    // Writing to a text never fails.
-    let _ = writeln!(
-        text,
-        "\n/** {label}. */\nclass {name}(record: Record? = null) : Typed(\"{}\", record) {{",
-        collection.name
-    );
-    for field in &collection.fields {
-        let (property, kind) = (camel(&field.name, false), kind(&field.ty));
-        let _ = writeln!(text, "    /** {}. */\n    var `{property}` by {kind}(\"{}\")\n", field.labels.en, field.name);
+fn kotlin(text: &mut String, collection: &Collection) -> std::fmt::Result {
+    let class = camel(&collection.name, true);
+    writeln!(text, "\n/** {}. */", collection.labels.en)?;
+    write!(text, "class {class}(record: Record? = null) : Typed(\"{}\", record) {{", collection.name)?;
+    for (n, Field { name, ty, labels, .. }) in collection.fields.iter().enumerate() {
+        writeln!(text, "{}    /** {}. */", if n == 0 { "\n" } else { "\n\n" }, labels.en)?;
+        write!(text, "    var `{}` by {}(\"{name}\")", camel(name, false), kind(ty))?;
     }
-    text.truncate(text.trim_end().len());
-    text.push_str("\n}\n");
-    text
+    writeln!(text, "\n}}")
 }
 
-/// The delegate of `Typed` that reads and writes such a field.
+fn python(text: &mut String, collection: &Collection) -> std::fmt::Result {
+    writeln!(text, "\n\nclass {}(Typed):", camel(&collection.name, true))?;
+    writeln!(text, "    \"\"\"{}.\"\"\"\n\n    collection_name = \"{}\"", collection.labels.en, collection.name)?;
+    for Field { name, ty, labels, .. } in &collection.fields {
+        writeln!(text, "    {name} = _typed.{}(\"{name}\")", kind(ty))?;
+        writeln!(text, "    \"\"\"{}.\"\"\"", labels.en)?;
+    }
+    Ok(())
+}
+
+fn swift(text: &mut String, collection: &Collection) -> std::fmt::Result {
+    writeln!(text, "\nextension Crm {{\n    /// {}.", collection.labels.en)?;
+    writeln!(text, "    public final class {}: Typed {{", camel(&collection.name, true))?;
+    writeln!(text, "        override public class var collectionName: String {{ \"{}\" }}", collection.name)?;
+    for Field { name, ty, labels, .. } in &collection.fields {
+        let (property, kind) = (camel(name, false), kind(ty));
+        writeln!(text, "\n        /// {}.\n        public var `{property}`: {}? {{", labels.en, swift_type(ty))?;
+        writeln!(text, "            get {{ read(\"{name}\", Kinds.{kind}.read) }}")?;
+        writeln!(text, "            set {{ write(\"{name}\", newValue.map(Kinds.{kind}.write)) }}\n        }}")?;
+    }
+    writeln!(text, "    }}\n}}")
+}
+
+/// What of the hand-written part reads and writes such a field.
 fn kind(ty: &FieldType) -> &'static str {
     match ty {
         FieldType::Text | FieldType::LongText | FieldType::Choice(_) => "text",
@@ -64,6 +101,20 @@ fn kind(ty: &FieldType) -> &'static str {
         FieldType::Lines(_) => "lines",
         FieldType::Attachment => "attachment",
         FieldType::Location => "location",
+    }
+}
+
+fn swift_type(ty: &FieldType) -> &'static str {
+    match kind(ty) {
+        "integer" | "instant" => "Int64",
+        "decimal" => "Decimal",
+        "money" => "Branchline.Money",
+        "boolean" => "Bool",
+        "items" => "[String]",
+        "lines" => "[Branchline.Line]",
+        "attachment" => "Branchline.Attachment",
+        "location" => "Branchline.Location",
+        _ => "String",
     }
 }
 

@@ -26,6 +26,18 @@ def generated():
         return {file.name: file.read_text(encoding="utf-8") for file in sorted(Path(out).iterdir())}
 
 
+def typed_collections():
+    with tempfile.TemporaryDirectory() as out:
+        file = Path(out) / "Collections.swift"
+        subprocess.run([BUILT / "typed-collections", file], check=True, capture_output=True)
+        return file.read_text(encoding="utf-8")
+
+
+def written(name):
+    """A source that is written by hand."""
+    return (CHECKOUT / "bindings" / "swift" / "Sources" / "Branchline" / name).read_text(encoding="utf-8")
+
+
 def camel(name):
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
@@ -36,6 +48,7 @@ class Swift(unittest.TestCase):
     def setUpClass(cls):
         cls.files = generated()
         cls.swift = cls.files["BranchlineCore.swift"]
+        cls.collections = typed_collections()
 
     def test_generation_gives_the_same_twice(self):
         self.assertEqual(self.files, generated())
@@ -63,9 +76,41 @@ class Swift(unittest.TestCase):
         self.assertEqual({name for name in names if name in RESERVED}, set())
 
     def test_what_is_written_by_hand_calls_what_is_there(self):
-        hand = (CHECKOUT / "bindings" / "swift" / "Sources" / "Branchline" / "Replica.swift").read_text(encoding="utf-8")
+        hand = written("Replica.swift")
         for name in re.findall(r"(?:\$0|blocking|BlockingReplica|watch|link)\.(\w+)\(", hand):
             self.assertTrue(re.search(rf"func `?{name}`?\(", self.swift), name)
+
+    def test_no_type_is_declared_twice(self):
+        whole = "\n".join([self.swift, self.collections, written("Replica.swift"), written("Typed.swift")])
+        names = re.findall(r"^(?:public |open |final |private |fileprivate |indirect )*(?:class|struct|enum|protocol) (\w+)",
+                           whole, re.MULTILINE)
+        self.assertGreater(len(names), 60)
+        self.assertEqual({name for name in names if names.count(name) > 1}, set())
+
+    def test_each_case_that_is_written_by_hand_is_one_of_a_value(self):
+        value = self.swift.split("public indirect enum Value")[1].split("\npublic ")[0]
+        cases = set(re.findall(r"^    case (\w+)", value, re.MULTILINE))
+        self.assertIn("location", cases)
+        hand = written("Typed.swift")
+        used = set(re.findall(r"case let \.(\w+)\(", hand)) | set(re.findall(r"write: \{ \.(\w+)\(", hand))
+        self.assertEqual(len(used), 12)
+        self.assertEqual(used - cases, set())
+
+    def test_the_built_in_collections_have_typed_fields(self):
+        self.assertEqual(self.collections, typed_collections())
+        kinds = set(re.findall(r"static let (\w+) = Kind<", written("Typed.swift")))
+        self.assertEqual(set(re.findall(r"Kinds\.(\w+)\.", self.collections)), kinds)
+        classes = re.findall(r"^extension Crm \{\n.*\n    public final class (\w+): Typed \{\n.*\{ \"(\w+)\" \}\n", self.collections,
+                             re.MULTILINE)
+        self.assertGreater(len(classes), 20)
+        for name, collection in classes:
+            self.assertEqual(name, camel(f"_{collection}"))
+        fields = re.findall(r"public var `(\w+)`: [^?]+\? \{\n +get \{ read\(\"(\w+)\"", self.collections)
+        self.assertGreater(len(fields), 200)
+        for name, field in fields:
+            self.assertEqual(name, camel(field))
+            # What the base class has itself, a field would hide.
+            self.assertNotIn(name, {"record", "changes", "collectionName", "read", "write"})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-//! The tutorial and the drills, run as they are written: every `sh` block in order, servers in the background as in a
-//! second terminal.
+//! The tutorial, the drills and the pages of the languages, run as they are written: every `sh` block in order, servers in
+//! the background as in a second terminal.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,9 @@ fn steps(page: &str) -> Vec<Step> {
             "```sh,root" => eprintln!("LEFT OUT: for root only:\n{}", block(&mut lines)),
             "```sh,server" => steps.push(Step::Serve(block(&mut lines))),
             "<!-- stop -->" => steps.push(Step::Stop),
-            other => assert!(!other.starts_with("```") || other == "```" || other == "```sh,ignore", "{other}"),
+            // Shown, not run: the files of which they are parts run.
+            "```kotlin" | "```python" | "```xml" | "```sh,ignore" => drop(block(&mut lines)),
+            other => assert!(!other.starts_with("```"), "{other}"),
         }
     }
     steps
@@ -124,4 +126,23 @@ fn the_page_of_the_api_holds_as_written() {
     let page = std::fs::read_to_string(checkout().join("docs/src/api.md")).unwrap();
     let home = home();
     assert_eq!(run(home.path(), &page), 5);
+}
+
+#[test]
+#[ignore = "it needs a JDK and Maven: tests/run kotlin"]
+fn the_kotlin_page_runs_as_it_is_written() {
+    a_language("kotlin");
+}
+
+#[test]
+#[ignore = "it needs packages of Python: tests/run python"]
+fn the_python_page_runs_as_it_is_written() {
+    a_language("python");
+}
+
+// What they do, the pages ask for themselves: the deal that the program wrote has to be at head office.
+fn a_language(name: &str) {
+    let page = std::fs::read_to_string(checkout().join(format!("docs/src/{name}.md"))).unwrap();
+    assert!(page.contains("list opportunity | grep"), "{name}.md does not look for what was delivered");
+    assert!(run(checkout(), &page) > 3);
 }

@@ -59,12 +59,6 @@ class ReplicaTest {
     }
 
     @Test
-    fun `the first steps of the book go as written`(): Unit = runBlocking {
-        val states = firstSteps(File(home, "first").path, hub.invite("first"))
-        assertEquals(listOf(RecordState.Pending, RecordState.Clean), states)
-    }
-
-    @Test
     fun `closing a replica completes its watches`(): Unit = runBlocking {
         val phone = phone()
         val pages = async { phone.watch(Query("account")).toList() }
