@@ -13,6 +13,8 @@ mod idle;
 mod link;
 mod local;
 mod long_history;
+#[cfg(feature = "bindings")]
+mod phone;
 mod reading;
 mod seed;
 mod set_back;
@@ -81,7 +83,7 @@ pub struct Row {
 
 /// All rows, in the order of `docs/src/benchmarks.md`.
 pub fn rows() -> Vec<Row> {
-    vec![
+    let mut rows = vec![
         Row { name: "chunk", about: "change chunks of eleven fields, read and written", run: codec::chunks },
         Row { name: "codec-creates", about: "created records in batches of the compact codec", run: codec::creates },
         Row { name: "codec-edits", about: "one-field edits in batches of 1,000", run: codec::edits },
@@ -109,7 +111,26 @@ pub fn rows() -> Vec<Row> {
         },
         Row { name: "import", about: "the 8,800 real deals", run: local::import },
         Row { name: "duplicates", about: "precision and recall of duplicates on Febrl's data", run: duplicates::febrl },
+    ];
+    rows.extend(phones());
+    rows
+}
+
+#[cfg(feature = "bindings")]
+fn phones() -> Vec<Row> {
+    vec![
+        Row { name: "kotlin-calls", about: "one record and a page of 50 through Kotlin", run: phone::calls },
+        Row { name: "kotlin-open", about: "a new process opens 100,000 records through Kotlin", run: phone::cold_open },
+        Row { name: "kotlin-typing", about: "search at every keystroke through Kotlin", run: phone::typing },
+        Row { name: "kotlin-first-sync", about: "a phone's first sync, Kotlin against Rust", run: phone::first_sync },
+        Row { name: "kotlin-memory", about: "memory of a phone during its first sync", run: phone::memory },
+        Row { name: "phone-size", about: "what an app carries", run: phone::size },
     ]
+}
+
+#[cfg(not(feature = "bindings"))]
+fn phones() -> Vec<Row> {
+    Vec::new()
 }
 
 /// Runs rows and prints them; all where `names` is empty.
