@@ -1,6 +1,7 @@
 package dev.branchline.fieldrep
 
 import dev.branchline.Value
+import java.math.BigDecimal
 import java.time.Instant
 import java.time.LocalDate
 import kotlin.math.asin
@@ -144,8 +145,13 @@ data class ClientCard(
     val missing: List<String>,
 )
 
-/** What can be ordered, at the price for one client. */
-data class Product(val id: String, val name: String, val sku: String, val unit: String, val price: Money?)
+/** What can be ordered, at the price for one client, and the person's share of its stock where there is one. */
+data class Product(val id: String, val name: String, val sku: String, val unit: String, val price: Money?, val stock: Stock? = null)
+
+/** What head office has allotted to this person of a product, and what is left of it after all orders. */
+data class Stock(val allotted: BigDecimal, val left: BigDecimal) {
+    val over: Boolean get() = left.signum() < 0
+}
 
 /** A line of an order. */
 data class OrderLine(val id: String, val product: String?, val name: String, val quantity: String, val price: Money?)
@@ -198,9 +204,14 @@ data class FormField(
     val type: Type,
     val required: Boolean,
     val choices: List<Stage>,
+    /** As a person types it; records by their ids, several of them with semicolons between. */
     val value: String,
+    /** The collection whose records are chosen from. */
+    val target: String,
+    /** The titles of the records that are chosen now, by their ids. */
+    val titles: Map<String, String>,
 ) {
-    enum class Type { TEXT, LONG_TEXT, NUMBER, MONEY, YES_NO, DATE, CHOICE, SET, PHONES, EMAILS }
+    enum class Type { TEXT, LONG_TEXT, NUMBER, MONEY, YES_NO, DATE, CHOICE, CHOICES, RECORD, RECORDS, SET, PHONES, EMAILS }
 }
 
 /** Who is on the phone, and what to talk about. */

@@ -49,6 +49,12 @@ class Words(private val context: Context) {
         else -> resources.getString(R.string.distance_km, number(metres / 1000, 0))
     }
 
+    /** What is left of a share, or by how much it is exceeded. */
+    fun stock(of: Stock): String {
+        val left = number(of.left.abs(), QUANTITY_DIGITS)
+        return resources.getString(if (of.over) R.string.visit_stock_over else R.string.visit_stock, left, number(of.allotted, QUANTITY_DIGITS))
+    }
+
     fun duration(of: Duration): String {
         val seconds = of.seconds.coerceAtLeast(0)
         return String.format(locale, "%d:%02d", seconds / 60, seconds % 60)
@@ -106,6 +112,10 @@ class Words(private val context: Context) {
         Mark.WAITING -> resources.getString(R.string.mark_waiting)
         Mark.REFUSED -> resources.getString(R.string.mark_refused)
         Mark.CONFLICT -> resources.getString(R.string.mark_conflict)
+    }
+
+    private companion object {
+        const val QUANTITY_DIGITS = 3
     }
 }
 

@@ -62,6 +62,21 @@ class BackgroundTest : FieldTest() {
         again.untilSees("6 clients", seconds = 60)
     }
 
+    @Test
+    fun `a job that the system takes back stops cleanly, whatever the line does`() {
+        val phone = working()
+        phone.close()
+        val territory = app.access.territory()
+        territory.stopExchange()
+        hub.line.rate = 1
+        val job = Robolectric.buildService(SyncJob::class.java).create().get()
+        assertTrue(job.onStartJob(jobParameters()))
+        val waiting = phone()
+        waiting.until("it is on its way") { territory.line.value.phase == LineState.Phase.CONNECTING }
+        assertTrue("another job will be needed", job.onStopJob(jobParameters()))
+        waiting.until("it has stopped") { shadowOf(job).isJobFinished }
+    }
+
     private fun jobParameters() = org.robolectric.shadow.api.Shadow.newInstanceOf(android.app.job.JobParameters::class.java)
 
     @Test

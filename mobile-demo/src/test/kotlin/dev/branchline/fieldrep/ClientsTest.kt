@@ -1,6 +1,13 @@
 package dev.branchline.fieldrep
 
 import android.content.Intent
+import dev.branchline.fieldrep.engine.save
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
@@ -40,6 +47,86 @@ class ClientsTest : FieldTest() {
         val made = hub.list("account", "name = \"Пекарня Хлібна\"").single()
         assertTrue(made.text("phones").contains("+380631112201"))
     }
+
+    @Test
+    fun `a list that changes under a finger still does what was touched`() {
+        val phone = clients()
+        val row = phone.showing("Bright Hardware Supply")
+        phone.press(row)
+        // Newer clients stand above: the row would be another one.
+        val changes = app.access.territory().changes
+        val told = runBlocking {
+            val first = async(Dispatchers.IO) { withTimeout(20_000) { changes.first() } }
+            delay(SUBSCRIBED_MS)
+            app.access.territory().save("account", null, mapOf("name" to "Aaa Bakery"))
+            first.await()
+        }
+        assertEquals(Unit, told)
+        // What the change sets off is done, but for what waits for the finger.
+        repeat(100) { phone.settle(); Thread.sleep(10) }
+        assertFalse("nothing moves under a finger", phone.sees("Aaa Bakery"))
+        phone.lift(row)
+        phone.until("the card that was touched") { phone.shows(R.id.card_name) && phone.sees("Terrace heaters") }
+        phone.back()
+        phone.untilSees("Aaa Bakery")
+    }
+
+    @Test
+    fun `choices and records of a form are chosen, one or several`() {
+        office
+        val file = java.io.File(home.root, "own.toml")
+        file.writeText("[[extend]]\ncollection = \"account\"\nfields = [{ name = \"sells\", type = \"set:reference:product\", label = \"Sells\" }]\n")
+        hub.run("schema", "apply", file.path)
+        val phone = clients()
+        phone.tap("Bright Hardware Supply")
+        phone.untilSees("Terrace heaters")
+        phone.tap("Edit")
+        phone.tap(phone.field("roles"))
+        phone.untilSees("Partner")
+        for (role in listOf("Partner", "Supplier")) {
+            phone.tap(role)
+            phone.until("$role is ticked") { (phone.showing(role) as android.widget.Checkable).isChecked }
+        }
+        phone.tap("Done")
+        phone.until("both are chosen") { phone.textOf("roles").split(", ").toSet() == setOf("Partner", "Supplier") }
+        phone.tap(phone.field("parent"))
+        phone.untilSees("Ресторан «Старе місто»")
+        phone.type(R.id.pick_search, "львів")
+        phone.until("only that") { !phone.sees("Ресторан «Старе місто»") && phone.sees("Кав’ярня «Львівська»") }
+        phone.tap("Кав’ярня «Львівська»")
+        phone.until("the parent") { phone.textOf("parent") == "Кав’ярня «Львівська»" }
+        for (product in listOf("Крем для рук, 75 мл", "Шампунь, 400 мл")) {
+            phone.tap(phone.field("sells"))
+            phone.until("products, or to add one") { phone.sees(product) || phone.sees("Add") }
+            if (!phone.sees(product)) phone.tap("Add")
+            phone.untilSees(product)
+            phone.tap(product)
+            phone.until("it is chosen") { product in phone.textOf("sells") }
+        }
+        phone.tap("Save")
+        phone.until("back on the card") { phone.shows(R.id.card_name) }
+        untilDelivered(phone)
+        val saved = hub.show("account", office.hardware)
+        assertEquals("Кав’ярня «Львівська»", saved.text("parent"))
+        assertTrue(saved.text("roles"), listOf("partner", "supplier").all { it in saved.text("roles") })
+        assertTrue(saved.text("sells"), listOf(office.cream, office.shampoo).all { it in saved.text("sells") })
+
+        phone.tap("Edit")
+        phone.tap(phone.field("sells"))
+        phone.untilSees("Шампунь, 400 мл")
+        phone.tap("Шампунь, 400 мл")
+        phone.tap(phone.field("parent"))
+        phone.untilSees("Not chosen")
+        phone.tap("Not chosen")
+        phone.tap("Save")
+        phone.until("back on the card") { phone.shows(R.id.card_name) }
+        untilDelivered(phone)
+        val less = hub.show("account", office.hardware)
+        assertTrue(less.text("sells"), office.cream in less.text("sells") && office.shampoo !in less.text("sells"))
+        assertEquals("", less.text("parent"))
+    }
+
+    private fun Phone.textOf(field: String) = (field(field) as android.widget.TextView).text.toString()
 
     @Test
     fun `filters narrow, and the nearest come first`() {
@@ -96,6 +183,8 @@ class ClientsTest : FieldTest() {
     }
 
     private companion object {
+        /** Until a flow that was just collected hears of changes. */
+        const val SUBSCRIBED_MS = 500L
         val NAMES = listOf("Аптека «Зоря»", "Кав’ярня «Львівська»", "Bright Hardware Supply", "Магазин «Продукты 24»", "Ресторан «Старе місто»")
     }
 }

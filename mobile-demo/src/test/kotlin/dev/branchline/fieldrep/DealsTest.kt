@@ -32,6 +32,20 @@ class DealsTest : FieldTest() {
     }
 
     @Test
+    fun `an empty column is swept away like any other`() {
+        val phone = deals()
+        val columns = phone.view(R.id.deals_columns) as dev.branchline.fieldrep.view.Columns
+        phone.tap("Proposal")
+        phone.until("the empty column") { columns.shown == 2 && phone.inSight().any { "No deal at this stage" in it } }
+        phone.swipe(columns, byX = 0.6f)
+        phone.until("the column before it") { columns.shown == 1 && "Полка у кассы" in phone.inSight() }
+        phone.tap("Proposal")
+        phone.until("the empty column again") { columns.shown == 2 }
+        phone.swipe(columns, byX = -0.6f)
+        phone.until("the column after it") { columns.shown == 3 && "Зимний ассортимент" in phone.inSight() }
+    }
+
+    @Test
     fun `amount, next step and stage are changed, and marked until they are delivered`() {
         val phone = deals()
         phone.until("the line is up") { app.access.territory().line.value.lastSuccess != null }

@@ -26,6 +26,10 @@ class Office(val hub: Hub) {
 
     init {
         hub.create("product", "sku=OLD-1", "name=Крем снятый с продажи", "active=no")
+        hub.create(
+            "quota", "name=Ноябрь: крем", "metric=stock", "product=$cream", "person=${Hub.REP}", "count=10", "starts_on=2026-11-01",
+            "ends_on=2026-11-30", OWNER,
+        )
         hub.create("price_entry", "price_list=$priceList", "product=$cream", "price=80 UAH")
         hub.create("account_branch", "account=$pharmacy", "price_list=$priceList", OWNER)
     }

@@ -163,16 +163,6 @@ class Phone(qualifiers: String = "") : AutoCloseable {
         tap(found ?: throw AssertionError("nothing to touch: “$text”\n${texts().joinToString("\n")}"))
     }
 
-    /** Touches what carries a text, and once more where a list was just renewed under the finger. */
-    fun tapUntil(text: String, what: String, seen: () -> Boolean) {
-        repeat(TAPS - 1) {
-            tap(text)
-            if (runCatching { until(what, seconds = 4, seen = seen) }.isSuccess) return
-        }
-        tap(text)
-        until(what, seen = seen)
-    }
-
     fun tap(id: Int) = tap(view(id))
 
     fun tap(view: View) {
@@ -182,6 +172,22 @@ class Phone(qualifiers: String = "") : AutoCloseable {
         touch(view.rootView, MotionEvent.ACTION_UP, x, y)
         settle()
     }
+
+    /** Puts a finger on a view and leaves it there until [lift]. */
+    fun press(view: View) {
+        reveal(view)
+        val (x, y) = middle(view)
+        touch(view.rootView, MotionEvent.ACTION_DOWN, x, y)
+    }
+
+    fun lift(view: View) {
+        val (x, y) = middle(view)
+        touch(view.rootView, MotionEvent.ACTION_UP, x, y)
+        settle()
+    }
+
+    /** The view that shows a text. */
+    fun showing(text: String): View = roots().flatMap(::all).first { it.isShown && (it as? TextView)?.text?.toString() == text }
 
     private fun middle(view: View): Pair<Float, Float> {
         val at = IntArray(2).also(view::getLocationInWindow)
@@ -290,6 +296,5 @@ class Phone(qualifiers: String = "") : AutoCloseable {
         const val FRAME_MS = 16L
         const val POLL_MS = 4L
         const val STEPS = 12
-        const val TAPS = 3
     }
 }

@@ -22,6 +22,7 @@ import dev.branchline.fieldrep.ui.FormScreen
 import dev.branchline.fieldrep.ui.HomeScreen
 import dev.branchline.fieldrep.ui.JoinScreen
 import dev.branchline.fieldrep.ui.LockScreen
+import dev.branchline.fieldrep.ui.PickScreen
 import dev.branchline.fieldrep.ui.PlanScreen
 import dev.branchline.fieldrep.ui.ProductScreen
 import dev.branchline.fieldrep.ui.RevokedScreen
@@ -81,9 +82,9 @@ class ScreensTest : FieldTest() {
         territory.runOnce(60)
         hub.line.cut()
         territory.editDeal(office.terrace, "101500", null, null)
-        val visit = territory.checkIn(office.pharmacy, office.first, "", app.place, app.clock.now())
+        val visit = territory.checkIn(office.pharmacy, office.first, "", app.clock.now())
         territory.saveNote(visit, "Полка у кассы свободна. Ждут прайс на зиму.")
-        territory.products("", office.pharmacy, 5).take(2).forEach { territory.order(visit, it, 6, "Заказ", app.clock.now()) }
+        territory.products("", office.pharmacy, app.today, 5).take(2).forEach { territory.order(visit, it, 6, "Заказ", app.clock.now()) }
         app.choices.openVisit = visit
         return visit
     }
@@ -97,6 +98,7 @@ class ScreensTest : FieldTest() {
         screen(qualifiers, name, "line", HomeScreen::class.java, HomeScreen.CURRENT to 3) { it.shows(R.id.line_waits) }
         screen(qualifiers, name, "client", ClientScreen::class.java, ClientScreen.CLIENT to office.pharmacy) { it.sees("Ірина Мельник") }
         screen(qualifiers, name, "form", FormScreen::class.java, FormScreen.COLLECTION to "account", FormScreen.RECORD to office.pharmacy) { it.sees("Аптека «Зоря»") }
+        screen(qualifiers, name, "pick", PickScreen::class.java, PickScreen.COLLECTION to "account", PickScreen.TITLE to "Parent account") { it.sees("Bright Hardware Supply") }
         screen(qualifiers, name, "plan", PlanScreen::class.java, PlanScreen.CLIENT to office.pharmacy) { it.sees("Аптека «Зоря»") }
         screen(qualifiers, name, "visit", VisitScreen::class.java, VisitScreen.VISIT to visit) { it.sees("Полка у кассы") }
         screen(qualifiers, name, "products", ProductScreen::class.java, ProductScreen.CLIENT to office.pharmacy) { it.sees("Шампунь") }

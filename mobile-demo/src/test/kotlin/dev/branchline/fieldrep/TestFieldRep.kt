@@ -1,6 +1,7 @@
 package dev.branchline.fieldrep
 
-import android.content.Context
+import android.os.Handler
+import android.os.Looper
 import dev.branchline.fieldrep.device.Clock
 import dev.branchline.fieldrep.device.FileVault
 import dev.branchline.fieldrep.device.KeyVault
@@ -8,6 +9,8 @@ import dev.branchline.fieldrep.device.Locator
 import java.io.File
 import java.time.Duration
 import java.time.Instant
+import java.time.LocalDate
+import java.time.ZoneId
 import javax.crypto.KeyGenerator
 import javax.crypto.SecretKey
 import javax.crypto.spec.SecretKeySpec
@@ -16,15 +19,29 @@ import javax.crypto.spec.SecretKeySpec
 class TestFieldRep : FieldRep() {
     var time: Instant = Instant.parse("2026-11-27T08:40:00Z")
     var place: Place? = Place(50.4501, 30.5234)
+    /** Where the phone really is. */
+    var measured: Place? = place
 
     override val clock = Clock { time }
     override val locator = object : Locator {
+        override val allowed = true
         override fun here() = place
+
+        // A real one takes its time, too.
+        override fun measure(then: (Place?) -> Unit) {
+            Handler(Looper.getMainLooper()).postDelayed({ then(measured) }, MEASURING_MS)
+        }
     }
     override val vault: KeyVault by lazy { TestVault(noBackupFilesDir) }
 
+    val today: LocalDate get() = time.atZone(ZoneId.systemDefault()).toLocalDate()
+
     fun pass(by: Duration) {
         time += by
+    }
+
+    private companion object {
+        const val MEASURING_MS = 100L
     }
 }
 

@@ -4,6 +4,10 @@ import android.app.Activity
 import android.graphics.Bitmap
 import dev.branchline.fieldrep.device.PhotoProvider
 import dev.branchline.fieldrep.engine.Access
+import dev.branchline.fieldrep.engine.checkIn
+import dev.branchline.fieldrep.engine.closeDeal
+import dev.branchline.fieldrep.engine.order
+import dev.branchline.fieldrep.engine.products
 import dev.branchline.fieldrep.engine.visit
 import dev.branchline.fieldrep.ui.HomeScreen
 import java.io.File
@@ -26,7 +30,7 @@ class VisitTest : FieldTest() {
     @Test
     fun `note, photo, order and outcome reach head office`() {
         val phone = visiting()
-        assertTrue(phone.sees("300 m from the client’s address"))
+        phone.untilSees("300 m from the client’s address")
         phone.type(R.id.visit_note, "Полка у кассы свободна")
         phone.until("it is saved") { phone.sees("Saved on this phone") }
         phone.photograph()
@@ -36,6 +40,7 @@ class VisitTest : FieldTest() {
         assertTrue("what is not sold any more is not offered", !phone.sees("снятый"))
         phone.tap("Крем для рук, 75 мл")
         phone.until("the line") { phone.shows(R.id.order_quantity) }
+        phone.untilSees("9 of 10 left for you")
         assertTrue("the client's own price", phone.sees("UAH80"))
         phone.tap("One more: Крем для рук, 75 мл")
         phone.until("two of it") { (phone.view(R.id.order_quantity) as android.widget.TextView).text == "2" }
@@ -65,6 +70,47 @@ class VisitTest : FieldTest() {
         hub.run("fetch", photo["hash"].asString, "--out", back.path)
         assertTrue(back.length() > 0)
         assertEquals(1, hub.list("activity", "external_id = \"next-${office.first}\"").size)
+    }
+
+    @Test
+    fun `the place is measured at check-in, not remembered`() {
+        app.place = Place(50.5110, 30.7900)
+        app.measured = Place(50.4474, 30.5240)
+        val phone = visiting()
+        phone.untilSees("90 m from the client’s address")
+        untilDelivered(phone)
+        val stored = hub.show("activity", office.first).text("location")
+        assertTrue(stored, stored.contains("50.4474") && stored.contains("30.524"))
+    }
+
+    @Test
+    fun `where nothing can be measured the visit goes on without a place`() {
+        app.measured = null
+        val phone = visiting()
+        phone.untilSees("place not known")
+        untilDelivered(phone)
+        assertEquals("", hub.show("activity", office.first).text("location"))
+    }
+
+    @Test
+    fun `an order beyond the share of the stock says so, orders of other clients count, lost ones do not`() {
+        val phone = visiting()
+        val territory = app.access.territory()
+        val cream = territory.products("", office.pharmacy, app.today, 5).first { it.id == office.cream }
+        assertEquals("10", cream.stock!!.left.toPlainString())
+        val elsewhere = territory.checkIn(office.coffee, null, "Coffee", app.clock.now())
+        territory.order(elsewhere, cream, 8, "Elsewhere", app.clock.now())
+        phone.tap("Add a product")
+        phone.untilSees("2 of 10 left for you")
+        phone.tap("Крем для рук, 75 мл")
+        phone.untilSees("1 of 10 left for you")
+        territory.order(app.choices.openVisit!!, cream, 3, "", app.clock.now())
+        phone.tap("One more: Крем для рук, 75 мл")
+        phone.untilSees("3 more than the 10 allotted to you")
+        territory.closeDeal(territory.visit(elsewhere).order!!, won = false, reason = "", now = app.clock.now())
+        phone.tap("One more: Крем для рук, 75 мл")
+        phone.untilSees("4 of 10 left for you")
+        assertTrue("nothing is known of what has no share", territory.products("SH-4", office.pharmacy, app.today, 5).single().stock == null)
     }
 
     @Test

@@ -65,7 +65,8 @@ class WholeDayTest : FieldTest() {
     private fun visit(phone: Phone, client: String, note: String, outcome: String, photo: Boolean = false, product: String? = null) {
         phone.tap(R.id.tab_today)
         phone.untilSees(client)
-        phone.tapUntil(client, "the card of $client") { phone.shows(R.id.card_visit) }
+        phone.tap(client)
+        phone.until("the card of $client") { phone.shows(R.id.card_visit) }
         phone.tap("Check in")
         phone.until("the visit") { phone.shows(R.id.visit_note) && phone.sees(client) }
         phone.type(R.id.visit_note, note)
@@ -102,7 +103,8 @@ class WholeDayTest : FieldTest() {
     private fun deal(phone: Phone, name: String, amount: String, next: String) {
         phone.tap(R.id.tab_deals)
         phone.untilSees(name)
-        phone.tapUntil(name, "the deal") { phone.shows(R.id.deal_next_step) && phone.sees("98000") }
+        phone.tap(name)
+        phone.until("the deal") { phone.shows(R.id.deal_next_step) && phone.sees("98000") }
         phone.clear(R.id.deal_amount)
         phone.type(amount)
         phone.clear(R.id.deal_next_step)

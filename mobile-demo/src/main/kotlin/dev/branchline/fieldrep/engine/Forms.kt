@@ -5,6 +5,7 @@ import dev.branchline.Edit
 import dev.branchline.FieldKind
 import dev.branchline.FieldSchema
 import dev.branchline.Labels
+import dev.branchline.Query
 import dev.branchline.Value
 import dev.branchline.fieldrep.FormField
 import dev.branchline.fieldrep.Stage
@@ -32,6 +33,8 @@ fun Territory.form(collection: String, record: String?): List<FormField> {
             required = field.required,
             choices = field.choices.map { Stage(it.value, label(it.labels)) },
             value = held?.value(field.name)?.let(::written).orEmpty(),
+            target = field.target.orEmpty(),
+            titles = held?.value(field.name)?.let(::titles).orEmpty(),
         )
     }
 }
@@ -49,10 +52,11 @@ private fun type(field: FieldSchema): FormField.Type? = when (field.kind) {
         "emails" -> FormField.Type.EMAILS
         else -> FormField.Type.SET
     }
-    // These are chosen or measured, not typed.
-    FieldKind.INSTANT, FieldKind.REFERENCE, FieldKind.CHOICE_SET, FieldKind.REFERENCE_SET, FieldKind.LINES,
-    FieldKind.COUNTER, FieldKind.ATTACHMENT, FieldKind.LOCATION,
-    -> null
+    FieldKind.CHOICE_SET -> FormField.Type.CHOICES
+    FieldKind.REFERENCE -> FormField.Type.RECORD
+    FieldKind.REFERENCE_SET -> FormField.Type.RECORDS
+    // These are measured, counted or taken, not typed.
+    FieldKind.INSTANT, FieldKind.LINES, FieldKind.COUNTER, FieldKind.ATTACHMENT, FieldKind.LOCATION -> null
 }
 
 /** A value as a person types it. */
@@ -63,8 +67,28 @@ private fun written(value: Value): String = when (value) {
     is Value.Money -> "${value.amount} ${value.currency}"
     is Value.Boolean -> if (value.yes) "yes" else "no"
     is Value.Date -> value.day
-    is Value.Set -> value.items.joinToString("; ") { it.value }
+    is Value.Set -> several(value.items.map { it.value })
+    is Value.Reference -> value.id
     else -> ""
+}
+
+private fun titles(value: Value): Map<String, String> = when (value) {
+    is Value.Reference -> mapOf(value.id to value.label.orEmpty())
+    is Value.Set -> value.items.associate { it.value to it.label.orEmpty() }
+    else -> emptyMap()
+}
+
+/** Several values as one types them, and back. */
+fun several(values: List<String>): String = values.joinToString("; ")
+
+fun severalOf(text: String): List<String> = text.split(';').map(String::trim).filter(String::isNotEmpty)
+
+/** The records of a collection that fit what is typed, by id and title. */
+fun Territory.pick(collection: String, search: String, limit: Int): List<Pair<String, String>> = if (search.isEmpty()) {
+    list(Query(collection, limit = limit.toUInt())).map { it.id to it.title }
+} else {
+    // Other collections have hits, too.
+    replica.search(search, PICKED_FROM).filter { it.collection == collection }.take(limit).map { it.record to it.title }
 }
 
 /** Writes what was typed, in one change; gives the record's id. */
@@ -75,6 +99,7 @@ fun Territory.save(collection: String, record: String?, values: Map<String, Stri
     return record
 }
 
+private val PICKED_FROM = 500u
 private val SYSTEM = setOf("branch", "team", "owner", "external_id")
 private val FIRST = mapOf(
     "account" to listOf("name", "phones", "emails", "city", "address", "industry", "vip", "notes", "tax_id"),

@@ -90,6 +90,9 @@ class Territory private constructor(internal val engine: Replica, internal val l
         failure.problem().retryable
     }
 
+    /** Has a [runOnce] that goes on stop cleanly. */
+    fun interrupt() = replica.interrupt()
+
     /** Hands over what a device whose access has ended had not sent. How many changes are left. */
     fun handOver(seconds: Int): Int {
         stopExchange()

@@ -11,6 +11,7 @@ import dev.branchline.fieldrep.Money
 import dev.branchline.fieldrep.OrderLine
 import dev.branchline.fieldrep.Place
 import dev.branchline.fieldrep.Product
+import dev.branchline.fieldrep.Stock
 import dev.branchline.fieldrep.Visit
 import dev.branchline.fieldrep.total
 import dev.branchline.reference
@@ -24,19 +25,18 @@ import java.time.ZoneId
 
 // Visits, and the orders that are taken on them.
 
-/** Begins a visit: the planned activity if there is one, else a new one. */
-fun Territory.checkIn(client: String, task: String?, subject: String, place: Place?, now: Instant): String {
-    val values = listOfNotNull(
-        "kind" to Value.Text(Kind.VISIT.value),
-        "starts_at" to instantValue(now),
-        place?.let { "location" to Value.Location(it.latitude, it.longitude) },
-    ).toMap()
+/** Begins a visit: the planned activity if there is one, else a new one. Its place follows once it is measured. */
+fun Territory.checkIn(client: String, task: String?, subject: String, now: Instant): String {
+    val values = mapOf("kind" to Value.Text(Kind.VISIT.value), "starts_at" to instantValue(now))
     if (task != null && replica.get("activity", task).at("done_at") == null) {
         replica.edit("activity", task, values.map { (field, value) -> Edit.Set(field, value) })
         return task
     }
     return replica.create("activity", values + mapOf("subject" to textValue(subject), "account" to Value.Reference(client)))
 }
+
+fun Territory.savePlace(visit: String, place: Place) =
+    replica.edit("activity", visit, listOf(Edit.Set("location", Value.Location(place.latitude, place.longitude))))
 
 fun Territory.visit(id: String): Visit {
     val record = replica.get("activity", id)
@@ -113,24 +113,47 @@ private fun cells(product: Product, quantity: BigDecimal): Map<String, Value> = 
 ).toMap()
 
 /** Products on sale, at the prices of one client. */
-fun Territory.products(search: String, client: String, limit: Int): List<Product> {
+fun Territory.products(search: String, client: String, today: LocalDate, limit: Int): List<Product> {
     val found = if (search.isEmpty()) {
         list(Query("product", sort = listOf(Sort("name")), limit = limit.toUInt()))
     } else {
         replica.search(search, limit.toUInt()).filter { it.collection == "product" }.map { replica.get("product", it.record) }
     }
-    val prices = prices(client)
+    val prices = prices(client, today)
+    val stock = stock(today)
     return found.filter { it.value("active") != Value.Boolean(false) }.map { record ->
-        Product(record.id, record.text("name"), record.text("sku"), record.text("unit"), prices[record.id] ?: record.money("list_price"))
+        val price = prices[record.id] ?: record.money("list_price")
+        Product(record.id, record.text("name"), record.text("sku"), record.text("unit"), price, stock[record.id])
     }
 }
 
+/**
+ * What is left of the stock that head office has allotted to this person, by product: the plans of stock that hold today, less
+ * what the person's orders of the same time have taken. Nobody else's orders count against it, so it is known without a line.
+ */
+fun Territory.stock(today: LocalDate): Map<String, Stock> {
+    val shares = list(Query("quota", "metric = \"stock\" and person = ${quoted(me.id)}", limit = SHARES_MAX)).filter { share ->
+        share.date("starts_on")?.let { it <= today } != false && share.date("ends_on")?.let { it >= today } != false
+    }
+    if (shares.isEmpty()) return emptyMap()
+    val first = shares.minOf(::since)
+    val orders = list(Query("opportunity", "owner = ${quoted(me.id)} and stage != \"lost\" and opened_on >= $first", limit = ORDERS_MAX))
+    return shares.groupBy { it.reference("product") }.mapNotNull { (product, shares) ->
+        val allotted = shares.sumOf { (it.value("count") as? Value.Integer)?.number ?: 0L }.toBigDecimal()
+        val since = shares.minOf(::since)
+        val taken = orders.filter { order -> order.date("opened_on")?.let { it >= since } == true }
+            .flatMap(::lines).filter { it.product == product }.mapNotNull { it.quantity.toBigDecimalOrNull() }
+        product?.let { it to Stock(allotted, allotted - taken.fold(BigDecimal.ZERO, BigDecimal::add)) }
+    }.toMap()
+}
+
+private fun since(share: Record): LocalDate = share.date("starts_on") ?: LocalDate.ofEpochDay(0)
+
 // The prices of the client's own list that hold today and from one piece on.
-private fun Territory.prices(client: String): Map<String, Money> {
+private fun Territory.prices(client: String, today: LocalDate): Map<String, Money> {
     if (client.isEmpty()) return emptyMap()
     val terms = list(Query("account_branch", "account = ${quoted(client)} and price_list is not empty", limit = 1u))
     val priceList = terms.firstOrNull()?.reference("price_list") ?: return emptyMap()
-    val today = LocalDate.now()
     return list(Query("price_entry", "price_list = ${quoted(priceList)}", limit = PRICES_MAX))
         .filter { entry ->
             val from = (entry.value("quantity_min") as? Value.Decimal)?.number?.toBigDecimalOrNull() ?: BigDecimal.ONE
@@ -141,3 +164,5 @@ private fun Territory.prices(client: String): Map<String, Money> {
 }
 
 private val PRICES_MAX = 5_000u
+private val SHARES_MAX = 1_000u
+private val ORDERS_MAX = 5_000u

@@ -179,15 +179,13 @@ class ClientScreen : Screen() {
             startActivity(Intent(this, VisitScreen::class.java).putExtra(VisitScreen.VISIT, open))
             return
         }
-        val here = app.locator.here()
-        if (here == null) requestPermissions(arrayOf(android.Manifest.permission.ACCESS_FINE_LOCATION), 0)
         val task = intent.getStringExtra(TASK)
         work({ territory ->
             val subject = getString(R.string.visit_subject, territory.card(client).client.name)
-            territory.checkIn(client, task, subject, here, app.clock.now())
+            territory.checkIn(client, task, subject, app.clock.now())
         }) { visit ->
             app.choices.openVisit = visit
-            startActivity(Intent(this, VisitScreen::class.java).putExtra(VisitScreen.VISIT, visit))
+            startActivity(Intent(this, VisitScreen::class.java).putExtra(VisitScreen.VISIT, visit).putExtra(VisitScreen.BEGUN, true))
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.branchline.fieldrep.ui
 
+import android.animation.Animator
 import android.content.Intent
 import android.view.View
 import android.view.ViewGroup
@@ -14,12 +15,14 @@ import dev.branchline.fieldrep.engine.deals
 import dev.branchline.fieldrep.engine.stages
 import dev.branchline.fieldrep.engine.sums
 import dev.branchline.fieldrep.view.Columns
+import dev.branchline.fieldrep.view.glide
 
 /** Deals by stage, a column for each. */
 class DealsTab(home: HomeScreen) : Tab(home, R.layout.tab_deals) {
     private val columns = view.findViewById<Columns>(R.id.deals_columns)!!
     private val chips = view.findViewById<ViewGroup>(R.id.deals_stages)!!
     private var shown: List<StageDeals> = emptyList()
+    private var gliding: Animator? = null
 
     init {
         view.findViewById<TextView>(R.id.header_title)!!.setText(R.string.tab_deals)
@@ -56,7 +59,10 @@ class DealsTab(home: HomeScreen) : Tab(home, R.layout.tab_deals) {
         for (n in 0 until chips.childCount) chips.getChildAt(n).isSelected = n == at
         val chip = chips.getChildAt(at) ?: return
         val strip = view.findViewById<HorizontalScrollView>(R.id.deals_strip)!!
-        strip.post { strip.smoothScrollTo(chip.left - strip.width / 3, 0) }
+        strip.post {
+            gliding?.cancel()
+            gliding = strip.glide((chip.left - strip.width / 3).coerceIn(0, (chips.width - strip.width).coerceAtLeast(0)))
+        }
     }
 
     private fun fill(at: Int, stage: StageDeals) {

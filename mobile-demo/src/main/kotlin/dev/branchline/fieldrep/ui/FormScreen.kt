@@ -2,6 +2,7 @@ package dev.branchline.fieldrep.ui
 
 import android.app.AlertDialog
 import android.app.DatePickerDialog
+import android.content.Intent
 import android.os.Bundle
 import android.text.InputType
 import android.view.View
@@ -14,19 +15,25 @@ import dev.branchline.fieldrep.FormField
 import dev.branchline.fieldrep.R
 import dev.branchline.fieldrep.engine.form
 import dev.branchline.fieldrep.engine.save
+import dev.branchline.fieldrep.engine.several
+import dev.branchline.fieldrep.engine.severalOf
 import java.time.LocalDate
 
 /** A form made of the schema: the workspace's own fields come with it, with their labels in the person's language. */
 class FormScreen : Screen() {
     private val collection: String get() = intent.getStringExtra(COLLECTION)!!
     private val record: String? get() = intent.getStringExtra(RECORD)
+    private val client: String? get() = intent.getStringExtra(CLIENT).takeIf { record == null && collection != "account" }
     private var fields: List<FormField> = emptyList()
     private val read = mutableMapOf<String, () -> String>()
+    private val picked = mutableMapOf<String, (id: String, title: String) -> Unit>()
+    private val titles = mutableMapOf<String, String>()
     private var saved: Map<String, String> = emptyMap()
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
-        saved = state?.getBundle(TYPED)?.let { typed -> typed.keySet().associateWith { typed.getString(it).orEmpty() } } ?: emptyMap()
+        saved = state.texts(TYPED)
+        titles += state.texts(CHOSEN)
         show(R.layout.form, getString(TITLES.getValue(collection).let { if (record == null) it.first else it.second }))
         action(R.string.save) { save() }
     }
@@ -34,18 +41,23 @@ class FormScreen : Screen() {
     override fun refresh() {
         if (fields.isNotEmpty()) return
         work({ it.form(collection, record) }) { found ->
-            fields = found
+            // The client of a new record is who it was begun at.
+            fields = found.filter { it.name != "account" || client == null }
             val box = findViewById<ViewGroup>(R.id.form_fields)!!
             box.removeAllViews()
-            found.forEach { box.addView(view(box, it, saved[it.name] ?: preset(it))) }
+            fields.forEach { box.addView(view(box, it, saved[it.name] ?: preset(it))) }
         }
     }
+
+    private fun Bundle?.texts(key: String): Map<String, String> =
+        this?.getBundle(key)?.let { texts -> texts.keySet().associateWith { texts.getString(it).orEmpty() } } ?: emptyMap()
 
     private fun preset(field: FormField): String = field.value.ifEmpty { intent.getStringExtra(preset(field.name)).orEmpty() }
 
     override fun onSaveInstanceState(state: Bundle) {
         super.onSaveInstanceState(state)
         state.putBundle(TYPED, Bundle().apply { read.forEach { (name, value) -> putString(name, value()) } })
+        state.putBundle(CHOSEN, Bundle().apply { titles.forEach { (id, title) -> putString(id, title) } })
     }
 
     private fun changes(): Map<String, String> =
@@ -53,8 +65,7 @@ class FormScreen : Screen() {
 
     private fun save() {
         calm()
-        var values = changes()
-        if (record == null && collection != "account") intent.getStringExtra(CLIENT)?.let { values = values + ("account" to it) }
+        val values = changes() + listOfNotNull(client?.let { "account" to it })
         work({ it.save(collection, record, values) }) { finish() }
     }
 
@@ -74,6 +85,9 @@ class FormScreen : Screen() {
     private fun view(box: ViewGroup, field: FormField, value: String): View = when (field.type) {
         FormField.Type.YES_NO -> yesNo(box, field, value)
         FormField.Type.CHOICE -> choice(box, field, value)
+        FormField.Type.CHOICES -> choices(box, field, value)
+        FormField.Type.RECORD -> record(box, field, value)
+        FormField.Type.RECORDS -> records(box, field, value)
         FormField.Type.DATE -> date(box, field, value)
         else -> text(box, field, value)
     }
@@ -116,39 +130,92 @@ class FormScreen : Screen() {
     }
 
     private fun choice(box: ViewGroup, field: FormField, value: String): View {
-        val row = layoutInflater.inflate(R.layout.form_choice, box, false)
-        val button = row.findViewById<Button>(R.id.field_value)!!
-        label(row, field, button)
         var chosen = value
-        fun say() {
-            button.text = field.choices.find { it.value == chosen }?.label ?: chosen.ifEmpty { getString(R.string.form_none) }
-        }
-        say()
-        button.setOnClickListener {
+        return button(box, field, { chosen }, { field.choices.find { it.value == chosen }?.label ?: chosen }) { say ->
             val none = Choice(getString(R.string.form_none)) { chosen = ""; say() }
             sheet(field.label, field.choices.map { Choice(it.label) { chosen = it.value; say() } } + none)
         }
-        read[field.name] = { chosen }
+    }
+
+    private fun choices(box: ViewGroup, field: FormField, value: String): View {
+        var chosen = severalOf(value)
+        return button(box, field, { several(chosen) }, { chosen.joinToString { one -> field.choices.find { it.value == one }?.label ?: one } }) { say ->
+            val ticks = field.choices.map { it.value in chosen }.toBooleanArray()
+            AlertDialog.Builder(this)
+                .setTitle(field.label)
+                .setMultiChoiceItems(field.choices.map { it.label }.toTypedArray(), ticks) { _, at, ticked -> ticks[at] = ticked }
+                .setPositiveButton(R.string.done) { _, _ ->
+                    // What this version does not know stays.
+                    val known = field.choices.map { it.value }
+                    chosen = known.filterIndexed { at, _ -> ticks[at] } + chosen.filter { it !in known }
+                    say()
+                }
+                .setNegativeButton(R.string.cancel, null)
+                .show()
+        }
+    }
+
+    private fun record(box: ViewGroup, field: FormField, value: String): View {
+        titles += field.titles
+        var chosen = value
+        return button(box, field, { chosen }, { titles[chosen] ?: chosen }) { say ->
+            picked[field.name] = { id, title ->
+                titles[id] = title
+                chosen = id
+                say()
+            }
+            val none = Choice(getString(R.string.form_none)) { chosen = ""; say() }
+            if (chosen.isEmpty()) pick(field) else sheet(field.label, listOf(Choice(getString(R.string.form_another)) { pick(field) }, none))
+        }
+    }
+
+    private fun records(box: ViewGroup, field: FormField, value: String): View {
+        titles += field.titles
+        var chosen = severalOf(value)
+        return button(box, field, { several(chosen) }, { chosen.joinToString { titles[it] ?: it } }) { say ->
+            picked[field.name] = { id, title ->
+                titles[id] = title
+                chosen = chosen - id + id
+                say()
+            }
+            val less = chosen.map { id -> Choice(titles[id] ?: id, getString(R.string.remove)) { chosen = chosen - id; say() } }
+            if (chosen.isEmpty()) pick(field) else sheet(field.label, less + Choice(getString(R.string.add)) { pick(field) })
+        }
+    }
+
+    private fun pick(field: FormField) {
+        val intent = Intent(this, PickScreen::class.java).putExtra(PickScreen.COLLECTION, field.target)
+        startActivityForResult(intent.putExtra(PickScreen.FIELD, field.name).putExtra(PickScreen.TITLE, field.label), PICK)
+    }
+
+    @Deprecated("the older way of Android before the activity results of AndroidX")
+    override fun onActivityResult(request: Int, result: Int, data: Intent?) {
+        super.onActivityResult(request, result, data)
+        if (request != PICK || result != RESULT_OK || data == null) return
+        val field = data.getStringExtra(PickScreen.FIELD) ?: return
+        picked[field]?.invoke(data.getStringExtra(PickScreen.RECORD).orEmpty(), data.getStringExtra(PickScreen.TITLE).orEmpty())
+    }
+
+    /** A field that is chosen, not typed: what is chosen now in words, and what a touch does. */
+    private fun button(box: ViewGroup, field: FormField, value: () -> String, words: () -> String, touched: (say: () -> Unit) -> Unit): View {
+        val row = layoutInflater.inflate(R.layout.form_choice, box, false)
+        val button = row.findViewById<Button>(R.id.field_value)!!
+        label(row, field, button)
+        val say = { button.text = words().ifEmpty { getString(R.string.form_none) } }
+        say()
+        button.setOnClickListener { touched(say) }
+        read[field.name] = value
         return row
     }
 
     private fun date(box: ViewGroup, field: FormField, value: String): View {
-        val row = layoutInflater.inflate(R.layout.form_choice, box, false)
-        val button = row.findViewById<Button>(R.id.field_value)!!
-        label(row, field, button)
         var chosen = value
-        fun say() {
-            button.text = runCatching { words.day(LocalDate.parse(chosen)) }.getOrElse { chosen.ifEmpty { getString(R.string.form_none) } }
-        }
-        say()
-        button.setOnClickListener {
+        return button(box, field, { chosen }, { runCatching { words.day(LocalDate.parse(chosen)) }.getOrDefault(chosen) }) { say ->
             val day = runCatching { LocalDate.parse(chosen) }.getOrElse { LocalDate.now() }
             val dialog = DatePickerDialog(this, { _, year, month, date -> chosen = LocalDate.of(year, month + 1, date).toString(); say() }, day.year, day.monthValue - 1, day.dayOfMonth)
             dialog.setButton(DatePickerDialog.BUTTON_NEUTRAL, getString(R.string.clear)) { _, _ -> chosen = ""; say() }
             dialog.show()
         }
-        read[field.name] = { chosen }
-        return row
     }
 
     companion object {
@@ -157,6 +224,8 @@ class FormScreen : Screen() {
         /** The client to whom a new record belongs. */
         const val CLIENT = "client"
         private const val TYPED = "typed"
+        private const val CHOSEN = "chosen"
+        private const val PICK = 1
         const val YES = "yes"
         const val NO = "no"
 

@@ -7,6 +7,7 @@ import android.widget.TextView
 import dev.branchline.fieldrep.Kind
 import dev.branchline.fieldrep.Mark
 import dev.branchline.fieldrep.R
+import dev.branchline.fieldrep.Stock
 import dev.branchline.fieldrep.Words
 
 /** The picture of an activity's kind. */
@@ -49,6 +50,12 @@ fun TextView.showPill(mark: Mark, words: Words) {
     }
     setBackgroundResource(back)
     setTextColor(context.getColor(colour))
+}
+
+/** Says what is left of the person's share of a stock, and that more was ordered than it. */
+fun TextView.showStock(stock: Stock?, words: Words) {
+    showOrHide(stock?.let(words::stock))
+    setTextColor(context.getColor(if (stock?.over == true) R.color.danger else R.color.muted))
 }
 
 /** Shows a text, or nothing and no gap for it. */

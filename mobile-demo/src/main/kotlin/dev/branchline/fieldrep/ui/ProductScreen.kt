@@ -13,6 +13,7 @@ import dev.branchline.fieldrep.Money
 import dev.branchline.fieldrep.Product
 import dev.branchline.fieldrep.R
 import dev.branchline.fieldrep.engine.products
+import java.time.ZoneId
 import kotlinx.coroutines.Job
 
 /** Chooses a product, at the prices of one client. */
@@ -36,7 +37,8 @@ class ProductScreen : Screen() {
         val text = findViewById<EditText>(R.id.products_search)!!.text.toString().trim()
         val client = intent.getStringExtra(CLIENT).orEmpty()
         asked?.cancel()
-        asked = work({ it.products(text, client, ROWS_MAX) }) {
+        val today = app.clock.now().atZone(ZoneId.systemDefault()).toLocalDate()
+        asked = work({ it.products(text, client, today, ROWS_MAX) }) {
             products = it
             known = true
             rows.notifyDataSetChanged()
@@ -69,6 +71,7 @@ class ProductScreen : Screen() {
             }
             view.findViewById<TextView>(R.id.product_name)!!.text = product.name
             view.findViewById<TextView>(R.id.product_sku)!!.showOrHide(listOf(product.sku, product.unit).filter(String::isNotEmpty).joinToString(" · "))
+            view.findViewById<TextView>(R.id.product_stock)!!.showStock(product.stock, words)
             view.findViewById<TextView>(R.id.product_price)!!.text = product.price?.let(words::money) ?: getString(R.string.visit_price_none)
             return view
         }

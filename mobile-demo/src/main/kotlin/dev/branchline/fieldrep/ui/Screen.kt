@@ -3,7 +3,9 @@ package dev.branchline.fieldrep.ui
 import android.app.Activity
 import android.content.Intent
 import android.os.Build
+import android.view.MotionEvent
 import android.view.View
+import android.view.ViewConfiguration
 import android.view.ViewGroup
 import android.view.WindowInsets
 import android.widget.Button
@@ -22,6 +24,8 @@ import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancel
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 
@@ -78,9 +82,28 @@ abstract class Screen : Activity() {
 
     private fun content(): View = findViewById<ViewGroup>(android.R.id.content)!!.getChildAt(0)
 
+    private val calm = MutableStateFlow(true)
+    private val calmDown = Runnable { calm.value = true }
+
+    override fun dispatchTouchEvent(event: MotionEvent): Boolean {
+        val view = window.decorView
+        when (event.actionMasked) {
+            MotionEvent.ACTION_DOWN -> {
+                view.removeCallbacks(calmDown)
+                calm.value = false
+            }
+            // A list carries out a touch a moment after it, and drops it if its rows were renewed meanwhile.
+            MotionEvent.ACTION_UP, MotionEvent.ACTION_CANCEL ->
+                view.postDelayed(calmDown, ViewConfiguration.getPressedStateDuration() + AFTER_TOUCH_MS)
+        }
+        return super.dispatchTouchEvent(event)
+    }
+
     /** Asks the engine on another thread, then goes on here; a failure is shown by `failed`. */
     fun <T> work(ask: (Territory) -> T, failed: (Trouble) -> Unit = ::complain, then: (T) -> Unit): Job = scope.launch {
         val answer = withContext(Dispatchers.IO) { runCatching { ask(app.access.territory()) } }
+        // Not under a finger: what it is about to touch would go away.
+        calm.first { it }
         answer.fold(then) { failed(trouble(it)) }
     }
 
@@ -113,6 +136,10 @@ abstract class Screen : Activity() {
         button.setText(label)
         button.shown = true
         button.setOnClickListener { then() }
+    }
+
+    private companion object {
+        const val AFTER_TOUCH_MS = 50L
     }
 }
 

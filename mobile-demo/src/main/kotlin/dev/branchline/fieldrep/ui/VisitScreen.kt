@@ -1,6 +1,8 @@
 package dev.branchline.fieldrep.ui
 
+import android.Manifest
 import android.content.Intent
+import android.content.pm.PackageManager
 import android.os.Bundle
 import android.os.Handler
 import android.os.Looper
@@ -14,6 +16,7 @@ import dev.branchline.fieldrep.OrderLine
 import dev.branchline.fieldrep.Outcome
 import dev.branchline.fieldrep.Product
 import dev.branchline.fieldrep.R
+import dev.branchline.fieldrep.Stock
 import dev.branchline.fieldrep.Visit
 import dev.branchline.fieldrep.device.readPicture
 import dev.branchline.fieldrep.device.shrinkPicture
@@ -22,8 +25,11 @@ import dev.branchline.fieldrep.engine.order
 import dev.branchline.fieldrep.engine.photo
 import dev.branchline.fieldrep.engine.saveNote
 import dev.branchline.fieldrep.engine.savePhoto
+import dev.branchline.fieldrep.engine.savePlace
+import dev.branchline.fieldrep.engine.stock
 import dev.branchline.fieldrep.engine.visit
 import dev.branchline.fieldrep.total
+import java.time.ZoneId
 
 /** A visit that is going on. All that is entered is kept in the replica at once, so a killed process loses nothing. */
 class VisitScreen : Screen() {
@@ -34,6 +40,7 @@ class VisitScreen : Screen() {
     private var visit: Visit? = null
     private var kept = ""
     private var filled = false
+    private var measuring = false
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
@@ -44,16 +51,43 @@ class VisitScreen : Screen() {
             startActivityForResult(Intent(this, ProductScreen::class.java).putExtra(ProductScreen.CLIENT, visit?.client), PRODUCT)
         }
         click(R.id.visit_check_out) { checkOut() }
+        if (state == null && intent.getBooleanExtra(BEGUN, false)) locate()
     }
 
-    override fun refresh() = work({ it.visit(id) }) { show(it) }.let { }
+    override fun refresh() {
+        val today = app.clock.now().atZone(ZoneId.systemDefault()).toLocalDate()
+        work({ it.visit(id) to it.stock(today) }) { (visit, stock) -> show(visit, stock) }
+    }
 
-    private fun show(visit: Visit) {
+    private fun locate() {
+        if (app.locator.allowed) {
+            measure()
+        } else {
+            requestPermissions(arrayOf(Manifest.permission.ACCESS_FINE_LOCATION), PLACE)
+        }
+    }
+
+    override fun onRequestPermissionsResult(request: Int, permissions: Array<out String>, granted: IntArray) {
+        super.onRequestPermissionsResult(request, permissions, granted)
+        if (request == PLACE && PackageManager.PERMISSION_GRANTED in granted.toList()) measure()
+    }
+
+    private fun measure() {
+        measuring = true
+        val id = id
+        app.locator.measure { place ->
+            measuring = false
+            if (place == null) refresh() else keep({ it.savePlace(id, place) }) { refresh() }
+        }
+    }
+
+    private fun show(visit: Visit, stock: Map<String, Stock>) {
         this.visit = visit
         findViewById<TextView>(R.id.bar_title)!!.text = visit.clientName
         findViewById<TextView>(R.id.visit_since)!!.text = getString(R.string.visit_checked_in, words.momentInFull(visit.since, app.clock.now()))
         val metres = visit.place?.let { here -> visit.clientPlace?.let(here::metresTo) }
         val place = when {
+            measuring -> getString(R.string.visit_place_measuring)
             visit.place == null -> getString(R.string.visit_place_unknown)
             metres == null -> null
             else -> getString(R.string.visit_far, words.distance(metres))
@@ -65,7 +99,7 @@ class VisitScreen : Screen() {
             filled = true
         }
         photo(visit)
-        lines(visit.lines)
+        lines(visit.lines, stock)
     }
 
     private fun noteChanged() {
@@ -103,13 +137,14 @@ class VisitScreen : Screen() {
         work({ it.photo(photo)?.let { file -> readPicture(file, THUMBNAIL_PX) } }) { view.setImageBitmap(it) }
     }
 
-    private fun lines(lines: List<OrderLine>) {
+    private fun lines(lines: List<OrderLine>, stock: Map<String, Stock>) {
         val box = findViewById<ViewGroup>(R.id.visit_lines)!!
         box.removeAllViews()
         for (line in lines) {
             val row = layoutInflater.inflate(R.layout.row_order_line, box, false)
             row.findViewById<TextView>(R.id.order_name)!!.text = line.name
             row.findViewById<TextView>(R.id.order_price)!!.text = line.price?.let(words::money) ?: getString(R.string.visit_price_none)
+            row.findViewById<TextView>(R.id.order_stock)!!.showStock(line.product?.let(stock::get), words)
             row.findViewById<TextView>(R.id.order_quantity)!!.apply {
                 text = line.quantity
                 contentDescription = getString(R.string.visit_quantity, line.name, line.quantity)
@@ -163,8 +198,11 @@ class VisitScreen : Screen() {
 
     companion object {
         const val VISIT = "visit"
+        /** Whether the visit begins with this screen. */
+        const val BEGUN = "begun"
         private const val PHOTO = 1
         private const val PRODUCT = 2
+        private const val PLACE = 3
         private const val SAVE_AFTER_MS = 400L
         private const val THUMBNAIL_PX = 400
     }

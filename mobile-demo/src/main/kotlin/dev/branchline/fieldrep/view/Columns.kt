@@ -1,14 +1,17 @@
 package dev.branchline.fieldrep.view
 
+import android.animation.Animator
+import android.animation.ObjectAnimator
 import android.content.Context
 import android.os.Bundle
 import android.util.AttributeSet
 import android.view.MotionEvent
 import android.view.VelocityTracker
+import android.view.View
 import android.view.ViewConfiguration
 import android.view.ViewGroup
 import android.view.accessibility.AccessibilityNodeInfo
-import android.widget.OverScroller
+import android.view.animation.DecelerateInterpolator
 import kotlin.math.abs
 import kotlin.math.min
 import kotlin.math.roundToInt
@@ -19,7 +22,7 @@ class Columns(context: Context, attributes: AttributeSet?) : ViewGroup(context, 
     var onShown: ((Int) -> Unit)? = null
     var shown = 0
         private set
-    private val scroller = OverScroller(context)
+    private var moving: Animator? = null
     private val slop = ViewConfiguration.get(context).scaledTouchSlop
     private val flingSpeed = ViewConfiguration.get(context).scaledMinimumFlingVelocity * 4
     private val density = resources.displayMetrics.density
@@ -36,10 +39,10 @@ class Columns(context: Context, attributes: AttributeSet?) : ViewGroup(context, 
 
     /** Brings a column to the front. */
     fun show(index: Int, smooth: Boolean = true) {
+        moving?.cancel()
         val to = place(index)
         if (smooth) {
-            scroller.startScroll(scrollX, 0, to - scrollX, 0, SETTLE_MS)
-            postInvalidateOnAnimation()
+            moving = glide(to)
         } else {
             scrollTo(to, 0)
         }
@@ -70,17 +73,10 @@ class Columns(context: Context, attributes: AttributeSet?) : ViewGroup(context, 
         if (changed) scrollTo(place(shown), 0)
     }
 
-    override fun computeScroll() {
-        if (scroller.computeScrollOffset()) {
-            scrollTo(scroller.currX, 0)
-            postInvalidateOnAnimation()
-        }
-    }
-
     override fun onInterceptTouchEvent(event: MotionEvent): Boolean {
         when (event.actionMasked) {
             MotionEvent.ACTION_DOWN -> {
-                scroller.abortAnimation()
+                moving?.cancel()
                 downX = event.x
                 downY = event.y
                 lastX = event.x
@@ -152,6 +148,14 @@ class Columns(context: Context, attributes: AttributeSet?) : ViewGroup(context, 
         const val EDGE_DP = 16
         const val GAP_DP = 12
         const val COLUMN_DP_MAX = 380
-        const val SETTLE_MS = 220
     }
 }
+
+/** Scrolls a view sideways. A scroller would take the next touch for the wish to stop it; this one leaves touches alone. */
+fun View.glide(toX: Int): Animator = ObjectAnimator.ofInt(this, "scrollX", toX).apply {
+    duration = GLIDE_MS
+    interpolator = DecelerateInterpolator()
+    start()
+}
+
+private const val GLIDE_MS = 220L

@@ -35,7 +35,7 @@ class SyncJob : JobService() {
     override fun onStopJob(parameters: JobParameters): Boolean {
         // What has arrived stays, the rest goes on with the next job.
         running?.cancel()
-        scope.launch { runCatching { (application as FieldRep).access.territory().stopExchange() } }
+        scope.launch { runCatching { (application as FieldRep).access.territory().interrupt() } }
         return true
     }
 
