@@ -24,6 +24,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body as text.
     pub body: String,
+    /// How long head and body were on the wire.
+    pub wire_bytes: usize,
 }
 
 impl Answer {
@@ -148,7 +150,8 @@ impl Visitor {
         let _ = socket.write_all(format!("{head}\r\n{body}").as_bytes());
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).expect("the answer can be read");
-        let answer = parsed(&String::from_utf8_lossy(&answer));
+        let wire_bytes = answer.len();
+        let answer = Answer { wire_bytes, ..parsed(&String::from_utf8_lossy(&answer)) };
         for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let pair = cookie.split(';').next().and_then(|pair| pair.split_once('='));
             if let Some((name, value)) = pair {
@@ -168,6 +171,7 @@ fn parsed(text: &str) -> Answer {
         status: status.unwrap_or_else(|| panic!("no status: {head}")),
         headers: lines.filter_map(header).collect(),
         body: body.to_owned(),
+        wire_bytes: text.len(),
     }
 }
 

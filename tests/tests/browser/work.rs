@@ -1,0 +1,142 @@
+//! What people do all day, with the hands: records, the board, a conflict between two branches' browsers, and what must
+//! not work.
+
+use branchline_tests::process::Node;
+use fantoccini::Locator;
+use fantoccini::actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+use serde_json::json;
+use std::time::Duration;
+
+use crate::company::{Company, company};
+use crate::driver::{Browser, Driver};
+
+fn id(node: &Node, collection: &str, name: &str) -> String {
+    let found = node.json(["list", collection, "--where", &format!("name = \"{name}\"")]);
+    found[0]["id"].as_str().unwrap_or_else(|| panic!("no {name}: {found}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_is_made_found_and_changed_by_hand() {
+    let (Company { home: _home, hub }, driver) = (company(), Driver::start());
+    let mut browser = driver.browser().await;
+    browser.sign_in(&hub, "anna@acme.example").await;
+    browser.open("/c/account/new").await;
+    browser.enter("[name='f.name']", "Нова Хвиля§").await;
+    browser.enter("[name='f.city']", "Київ§").await;
+    browser.press("form.record p.actions button").await;
+    browser.read("Нова Хвиля§").await;
+    browser.enter("header input[type=search]", "нова хви\n").await;
+    browser.press("a[data-hit]").await;
+    browser.read("Київ§").await;
+    let made = hub.json(["show", "account", "name=Нова Хвиля§", "--history"]);
+    assert_eq!(made["history"][0]["user"]["label"], json!("Анна§"), "{made}");
+    // A script in a note is a text.
+    hub.json([
+        "edit",
+        "account",
+        "name=Нова Хвиля§",
+        "notes=<script>document.title='broken in'</script><img src=x onerror=\"document.title='broken in'\">§",
+    ]);
+    browser.open(&format!("/c/account/{}", id(&hub, "account", "Нова Хвиля§"))).await;
+    browser.read("<script>document.title").await;
+    assert!(!browser.client.title().await.unwrap().contains("broken in"));
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_card_is_dragged_to_another_stage() {
+    let (Company { home: _home, hub }, driver) = (company(), Driver::start());
+    let mut browser = driver.browser().await;
+    browser.sign_in(&hub, "anna@acme.example").await;
+    browser.open("/board/opportunity").await;
+    let deal = id(&hub, "opportunity", "Зимове замовлення§");
+    drag(&browser, &format!("[data-card$='{deal}']"), "[data-stage='qualified']").await;
+    browser.see(&format!("[data-stage='qualified'] [data-card$='{deal}']")).await;
+    assert_eq!(hub.json(["show", "opportunity", &deal])["fields"]["stage"], json!("qualified"));
+    browser.close().await;
+}
+
+async fn drag(browser: &Browser, from: &str, to: &str) {
+    let middle = async |css: &str| {
+        let found = browser.client.wait().for_element(Locator::Css(css)).await.unwrap();
+        let (x, y, width, height) = found.rectangle().await.unwrap();
+        (x + width / 2.0, y + height.min(200.0) / 2.0)
+    };
+    let ((x, y), (to_x, to_y)) = (middle(from).await, middle(to).await);
+    let moved = |x: f64, y: f64| PointerAction::MoveTo { duration: Some(Duration::from_millis(200)), x, y };
+    let hand = MouseActions::new("hand".to_owned())
+        .then(moved(x, y))
+        .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+        .then(moved(x + 12.0, y + 12.0))
+        .then(moved(to_x, to_y))
+        .then(moved(to_x + 2.0, to_y + 2.0))
+        .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+    browser.client.perform_actions(hand).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn two_browsers_on_two_nodes_collide_and_a_person_decides() {
+    let (Company { home, mut hub }, driver) = (company(), Driver::start());
+    let code = hub.json(["invite", "--as", "branch", "--name", "kyiv"])["code"].as_str().unwrap().to_owned();
+    let mut branch = Node::new(home.path(), "branch");
+    branch.json(["join", &code]);
+    branch.json(["sync"]);
+    // The line is cut: the hub is away while both work.
+    let deal = id(&hub, "opportunity", "Насоси§");
+    branch.json(["pause"]);
+    branch.serve();
+    let (mut there, mut here) = (driver.browser().await, driver.browser().await);
+    there.sign_in(&branch, "anna@acme.example").await;
+    here.sign_in(&hub, "owner§@acme.example").await;
+    for (browser, amount) in [(&there, "41000 UAH"), (&here, "39000 UAH")] {
+        browser.open(&format!("/c/opportunity/{deal}/edit")).await;
+        browser.enter("[name='f.amount']", amount).await;
+        browser.press("form.record p.actions button").await;
+        browser.see("h1").await;
+    }
+    // An open page of head office hears of it by itself when the line is back.
+    here.open("/conflicts").await;
+    branch.json(["resume"]);
+    here.read("41").await;
+    here.open(&format!("/c/opportunity/{deal}")).await;
+    here.read("41").await;
+    let open = hub.json(["conflicts"]);
+    assert_eq!(open.as_array().unwrap().len(), 1, "{open}");
+    here.open("/conflicts").await;
+    here.press("main form button").await;
+    here.see("h1").await;
+    assert_eq!(hub.json(["conflicts"]), json!([]));
+    let kept = hub.json(["show", "opportunity", &deal])["fields"]["amount"].clone();
+    there.open(&format!("/c/opportunity/{deal}")).await;
+    let (whole, _) = kept["value"].as_str().unwrap().split_once("000").unwrap();
+    there.read(&format!("{whole}\u{202f}000")).await;
+    there.close().await;
+    here.close().await;
+    hub.kill();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_foreign_session_and_a_form_of_another_site_do_nothing() {
+    let (Company { home: _home, hub }, driver) = (company(), Driver::start());
+    let mut browser = driver.browser().await;
+    browser.sign_in(&hub, "anna@acme.example").await;
+    let account = id(&hub, "account", "Янтар§");
+    // Another origin: the same server under another name, so that the session's cookie does not follow it there.
+    let port = hub.url().rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
+    let form = format!(
+        "data:text/html,<form method=post action='http://127.0.0.1:{port}/c/account/{account}/archive'><input name=archived value=yes><button>go</button></form>"
+    );
+    browser.client.goto(&form).await.unwrap();
+    browser.press("button").await;
+    browser.see("h1").await;
+    assert_eq!(hub.json(["show", "account", &account])["archived"], json!(false));
+    let stranger = driver.browser().await;
+    stranger.client.goto(hub.url()).await.unwrap();
+    stranger.run("document.cookie = 'branchline_session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA; Path=/'", Vec::new()).await;
+    stranger.client.goto(&format!("{}/c/account", hub.url().trim_end_matches('/'))).await.unwrap();
+    assert!(stranger.client.current_url().await.unwrap().path().starts_with("/sign-in"));
+    assert!(!stranger.text().await.contains("Янтар§"));
+    browser.close().await;
+    stranger.close().await;
+}
