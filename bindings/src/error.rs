@@ -54,6 +54,8 @@ flat! {
     Limit,
     /// Another process holds what is needed; trying again can help.
     Busy,
+    /// The folder is encrypted and its key is missing or wrong, or a key was given for a plain one. Nothing is damaged.
+    Locked,
     /// A fault inside Branchline; nothing of the call stays.
     Fault,
 }
@@ -91,6 +93,7 @@ pub(crate) fn spell(error: &Error, language: Language) -> ReplicaError {
         Version,
         Limit,
         Busy,
+        Locked,
     )
 }
 

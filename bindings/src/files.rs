@@ -1,5 +1,6 @@
-//! Attachments: from a file into a record, and from the upstream into a file.
+//! Attachments: from a file into a record, and from the upstream to the app.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +29,8 @@ pub trait ProgressListener: Send + Sync {
 /// What is known of an attachment here.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct AttachmentState {
-    /// Its file, if all of it is here. It belongs to the replica: read it, and do not write to it.
-    pub path: Option<String>,
+    /// Whether all of it is here.
+    pub here: bool,
     /// Bytes that have arrived.
     pub received: u64,
     /// Whether it was asked for and has not arrived.
@@ -93,23 +94,53 @@ impl BlockingReplica {
         self.call(|replica| replica.want_blob(&hash_of(&hash)?))
     }
 
-    /// Brings an attachment here and gives its path. What has arrived by the deadline stays, and the next call goes on
+    /// The bytes of an attachment that is here; for large ones there is `save_attachment`.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not here, `Corrupt` where it is damaged, `Storage` where the disk fails.
+    pub fn read_attachment(&self, hash: String) -> Result<Vec<u8>> {
+        self.call(|replica| {
+            let mut bytes = Vec::new();
+            replica.copy_blob(&hash_of(&hash)?, &mut bytes)?;
+            Ok(bytes)
+        })
+    }
+
+    /// Copies an attachment that is here into a new file, for other programs. The copy is not encrypted.
+    ///
+    /// # Errors
+    /// As `read_attachment`; nothing of a failed attempt stays.
+    pub fn save_attachment(&self, hash: String, path: String) -> Result<()> {
+        self.call(|replica| {
+            let hash = hash_of(&hash)?;
+            let unwritten = |e: std::io::Error| {
+                Error::storage("file-failed").with("detail", e.to_string()).with("path", path.clone())
+            };
+            let mut file = File::create_new(&path).map_err(unwritten)?;
+            let copied = replica.copy_blob(&hash, &mut file).and_then(|()| file.sync_all().map_err(unwritten));
+            if copied.is_err() {
+                let _ = std::fs::remove_file(&path);
+            }
+            copied
+        })
+    }
+
+    /// Brings an attachment here. What has arrived by the deadline stays, and the next call goes on
     /// from there. It waits while attachments are held back by a hint.
     ///
     /// # Errors
     /// `NotFound` where nobody above has it, `Unreachable` where the upstream does not answer or the deadline passes.
-    pub fn fetch(&self, hash: String, deadline_ms: u64, progress: Option<Arc<dyn ProgressListener>>) -> Result<String> {
+    pub fn fetch(&self, hash: String, deadline_ms: u64, progress: Option<Arc<dyn ProgressListener>>) -> Result<()> {
         self.call(|replica| {
             let fetching = Fetching { replica, hash: hash_of(&hash)?, progress: progress.as_deref() };
-            fetching.run(deadline_ms, self).map(|path| path.display().to_string())
+            fetching.run(deadline_ms, self)
         })
     }
 }
 
 impl AttachmentState {
     fn of(state: replica::BlobState) -> Self {
-        let path = state.file.map(|path| path.display().to_string());
-        Self { path, received: state.received, wanted: state.wanted, unsent: state.unsent }
+        Self { here: state.here, received: state.received, wanted: state.wanted, unsent: state.unsent }
     }
 }
 
@@ -120,9 +151,9 @@ struct Fetching<'a> {
 }
 
 impl Fetching<'_> {
-    fn run(&self, deadline_ms: u64, of: &BlockingReplica) -> CoreResult<PathBuf> {
-        if let Some(path) = self.replica.blob_file(&self.hash)? {
-            return Ok(path);
+    fn run(&self, deadline_ms: u64, of: &BlockingReplica) -> CoreResult<()> {
+        if self.replica.blob_state(&self.hash)?.here {
+            return Ok(());
         }
         if !self.replica.settings()?.role.has_upstream() {
             return Err(Error::not_found("blob-not-held").with("hash", self.hash.to_string()));
@@ -131,7 +162,7 @@ impl Fetching<'_> {
         runtime()?.block_on(self.arrival(Duration::from_millis(deadline_ms), of))
     }
 
-    async fn arrival(&self, deadline: Duration, of: &BlockingReplica) -> CoreResult<PathBuf> {
+    async fn arrival(&self, deadline: Duration, of: &BlockingReplica) -> CoreResult<()> {
         let late = || Error::unreachable("sync-deadline").with("seconds", deadline.as_secs());
         let until = of.interrupted_or(deadline);
         tokio::pin!(until);
@@ -147,8 +178,8 @@ impl Fetching<'_> {
             }
             self.report();
             let state = self.replica.blob_state(&self.hash)?;
-            if let Some(path) = state.file {
-                return Ok(path);
+            if state.here {
+                return Ok(());
             }
             if !state.wanted {
                 return Err(Error::not_found("blob-not-held").with("hash", self.hash.to_string()));

@@ -28,6 +28,7 @@ pub use record::{Change, Conflict, ConflictValue, Field, FieldChange, Hit, Page,
 pub use records::{Query, Sort, Write};
 pub use refused::{RefusedChange, Retried};
 pub use replica::{BlockingReplica, Config, Counts, Health, KeyProvider, NodeKind, Person, Scope, Workspace, version};
+pub use replica::{decrypt_folder, encrypt_folder};
 pub use report::{Agenda, AgendaClient, AgendaEntry, Converted, Report, ReportColumn, ReportRequest, Through};
 pub use schema::{Choice, CollectionSchema, FieldKind, FieldSchema, Labels};
 pub use sync::{Exchange, Hints, SyncHandle, SyncListener, SyncPhase, SyncStatus};

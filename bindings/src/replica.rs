@@ -1,14 +1,14 @@
 //! A replica: opening, making, enrolling, closing, and what it is.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use branchline_core::access;
 use branchline_core::message::Language;
 use branchline_core::net;
 use branchline_core::replica::link::InvitationCode;
-use branchline_core::replica::{self, NodeRole, SystemEnvironment};
+use branchline_core::replica::{self, Folder, NodeRole, StoreKey, SystemEnvironment};
 use branchline_core::schema::Currency;
 use branchline_core::{Error, Result as CoreResult, crm};
 use tokio::sync::watch;
@@ -32,12 +32,30 @@ pub struct Config {
     pub language: Option<String>,
 }
 
-/// Gives the key that a replica's folder is encrypted with, from wherever the platform keeps such things. This build does
-/// not encrypt and refuses it.
+/// Gives the key that a replica's folder is encrypted with, from wherever the platform keeps such things.
 #[uniffi::export(with_foreign)]
 pub trait KeyProvider: Send + Sync {
-    /// The key: 32 bytes, always the same. Called once while the folder is opened.
+    /// The key: 32 random bytes. Called once while the folder is opened, from the calling thread.
     fn key(&self) -> std::result::Result<Vec<u8>, CallbackError>;
+}
+
+/// Encrypts the plain replica in a folder that nobody has open. It takes the time and the room of a copy. A process that is
+/// killed meanwhile leaves the folder plain or encrypted, as whole as it was.
+///
+/// # Errors
+/// `Busy` where somebody has it open, `Usage` where it holds no replica or is encrypted, `Storage` where the disk fails.
+#[uniffi::export]
+pub fn encrypt_folder(path: String, config: Config, keys: Arc<dyn KeyProvider>) -> Result<()> {
+    opening(&config, |_| replica::Replica::encrypt(Path::new(&path), &key_of(&*keys)?, &SystemEnvironment))
+}
+
+/// Decrypts the encrypted replica in a folder; otherwise as `encrypt_folder`.
+///
+/// # Errors
+/// As there; `Locked` where the key is wrong.
+#[uniffi::export]
+pub fn decrypt_folder(path: String, config: Config, keys: Arc<dyn KeyProvider>) -> Result<()> {
+    opening(&config, |_| replica::Replica::decrypt(&folder(path, Some(keys))?, &SystemEnvironment))
 }
 
 /// The place of a replica among the others.
@@ -140,24 +158,23 @@ pub struct BlockingReplica {
 
 #[uniffi::export]
 impl BlockingReplica {
-    /// Opens the replica in a folder. Folders are not encrypted yet: a key provider is refused, so that nobody believes
-    /// they are.
+    /// Opens the replica in a folder, an encrypted one with its key.
     ///
     /// # Errors
-    /// `Usage` where the folder holds none or a key is given, `Version` where a newer Branchline wrote it, `Corrupt` where
+    /// `Locked` where the key is wrong or missing, or the folder is plain and a key is given; `Usage` where the folder holds no
+    /// replica, `Version` where a newer Branchline wrote it, `Corrupt` where
     /// it is damaged.
     #[uniffi::constructor]
     pub fn open(path: String, config: Config, keys: Option<Arc<dyn KeyProvider>>) -> Result<Arc<Self>> {
         opening(&config, |language| {
-            no_keys_yet(keys.as_ref())?;
-            let env = Arc::new(SystemEnvironment);
-            replica::Replica::open(&PathBuf::from(&path), crm::builtin().clone(), env)
+            let folder = folder(path, keys)?;
+            replica::Replica::open(folder, crm::builtin().clone(), Arc::new(SystemEnvironment))
                 .and_then(|replica| Self::around(replica, language))
         })
     }
 
     /// Makes a folder the hub of a new workspace with its owner. `currency` is that of bare numbers, `language` that of
-    /// the workspace: `en`, `ru` or `uk`.
+    /// the workspace: `en`, `ru` or `uk`. With a key, everything in the folder is encrypted.
     ///
     /// # Errors
     /// `Usage` where the folder holds a replica already, `Invalid` for an unknown currency or language.
@@ -172,7 +189,7 @@ impl BlockingReplica {
         keys: Option<Arc<dyn KeyProvider>>,
     ) -> Result<Arc<Self>> {
         opening(&config, |shown| {
-            no_keys_yet(keys.as_ref())?;
+            let folder = folder(path, keys)?;
             let unknown = || Error::invalid("unknown-currency").with("value", &currency);
             let init = replica::Init {
                 name,
@@ -181,13 +198,13 @@ impl BlockingReplica {
                 currency: Currency::parse(&currency).ok_or_else(unknown)?,
                 language: language_of(&language)?,
             };
-            replica::Replica::init(&PathBuf::from(&path), &init, crm::builtin().clone(), Arc::new(SystemEnvironment))
+            replica::Replica::init(folder, &init, crm::builtin().clone(), Arc::new(SystemEnvironment))
                 .and_then(|replica| Self::around(replica, shown))
         })
     }
 
     /// Enrols: makes a folder a replica under the upstream that gave this invitation code. It holds nothing until its
-    /// first exchange.
+    /// first exchange. With a key, everything in the folder is encrypted.
     ///
     /// # Errors
     /// `Invalid` for a text that is no code, `Usage` where the folder holds a replica already, `Refused` for a code that
@@ -196,14 +213,31 @@ impl BlockingReplica {
     #[uniffi::constructor]
     pub fn join(path: String, code: String, config: Config, keys: Option<Arc<dyn KeyProvider>>) -> Result<Arc<Self>> {
         opening(&config, |language| {
-            no_keys_yet(keys.as_ref())?;
+            let folder = folder(path, keys)?;
             let code = InvitationCode::parse(&code)?;
             let env = Arc::new(SystemEnvironment);
-            let dir = PathBuf::from(&path);
             runtime()?
-                .block_on(net::join(&dir, &code, crm::builtin().clone(), env))
+                .block_on(net::join(folder, &code, crm::builtin().clone(), env))
                 .and_then(|replica| Self::around(replica, language))
         })
+    }
+
+    /// Whether the folder is encrypted.
+    ///
+    /// # Errors
+    /// `Usage` after it was closed.
+    pub fn is_encrypted(&self) -> Result<bool> {
+        self.call(|replica| Ok(replica.is_encrypted()))
+    }
+
+    /// Has another key open the folder from now on; the old one opens it no more. Keep both until this has returned: a process
+    /// that is killed meanwhile leaves the folder, as whole as it was, under the one or the other.
+    ///
+    /// # Errors
+    /// `Locked` where the folder is plain, or the app gives no key; `Invalid` for what is no key; `Storage` where the disk
+    /// fails.
+    pub fn rekey(&self, keys: Arc<dyn KeyProvider>) -> Result<()> {
+        self.call(|replica| replica.rekey(&key_of(&*keys)?))
     }
 
     /// Whom it acts for.
@@ -354,6 +388,16 @@ fn language_of(text: &str) -> CoreResult<Language> {
     Language::parse(text).ok_or_else(|| Error::invalid("unknown-language").with("value", text))
 }
 
-fn no_keys_yet(keys: Option<&Arc<dyn KeyProvider>>) -> CoreResult<()> {
-    keys.map_or(Ok(()), |_| Err(Error::usage("no-encryption")))
+fn folder(path: String, keys: Option<Arc<dyn KeyProvider>>) -> CoreResult<Folder> {
+    let path = PathBuf::from(path);
+    match keys {
+        Some(keys) => Ok(Folder::encrypted(path, key_of(&*keys)?)),
+        None => Ok(Folder::from(path)),
+    }
+}
+
+fn key_of(keys: &dyn KeyProvider) -> CoreResult<StoreKey> {
+    let given = keys.key().map_err(|failure| Error::locked("key-not-given").with("reason", failure.to_string()))?;
+    let key = <[u8; 32]>::try_from(given.as_slice());
+    key.map(StoreKey::new).map_err(|_| Error::invalid("key-length").with("bytes", given.len()))
 }

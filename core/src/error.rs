@@ -37,6 +37,8 @@ pub enum Error {
     Limit(Report),
     /// Another process holds what is needed; trying again can help.
     Busy(Report),
+    /// The folder is encrypted and the key for it is missing or wrong, or there is a key for what is not encrypted.
+    Locked(Report),
 }
 
 /// The text of an error: a catalogue message whose `.do` attribute is the advice.
@@ -108,6 +110,8 @@ kinds! {
     limit => Limit,
     /// An [`Error::Busy`] with the catalogue message `id`.
     busy => Busy,
+    /// An [`Error::Locked`] with the catalogue message `id`.
+    locked => Locked,
 }
 
 impl Error {

@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::catalogue;
 use crate::commands::{
-    conflicts, convert, courier, devices, duplicates, exchange, files, folder, link, people, query, records, refused,
-    report, schema, serve,
+    conflicts, convert, courier, devices, duplicates, encryption, exchange, files, folder, link, people, query,
+    records, refused, report, schema, serve,
 };
 use crate::context::Context;
 use crate::demo;
@@ -36,6 +36,9 @@ struct Everywhere {
     /// The replica's folder.
     #[arg(long, global = true, value_name = "DIR", env = "BRANCHLINE_DATA", help_heading = "Everywhere")]
     data: Option<PathBuf>,
+    /// The file of the key that the folder is encrypted with: 32 bytes, or 64 hexadecimal digits.
+    #[arg(long, global = true, value_name = "FILE", env = "BRANCHLINE_KEY_FILE", help_heading = "Everywhere")]
+    key_file: Option<PathBuf>,
     /// Print exactly one JSON document, errors too.
     #[arg(long, global = true, help_heading = "Everywhere")]
     json: bool,
@@ -82,6 +85,7 @@ enum Command {
     Backup(folder::Backup),
     Restore(folder::Restore),
     Verify(folder::Verify),
+    Encryption(encryption::Encryption),
 }
 
 /// Runs the command line `args` (with the program's name in front) and says the exit code.
@@ -92,7 +96,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(refuse(&error, &args)),
     };
-    let context = Context::new(cli.everywhere.json, cli.everywhere.data);
+    let context = Context::new(cli.everywhere.json, cli.everywhere.data, cli.everywhere.key_file);
     let code = match dispatch(&context, cli.command) {
         Ok(answer) => output::print(&answer),
         Err(error) => output::fail(&context, &error),
@@ -141,6 +145,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Answer> {
         Command::Backup(c) => c.run(context),
         Command::Restore(c) => c.run(context),
         Command::Verify(c) => c.run(context),
+        Command::Encryption(c) => c.run(context),
     }
 }
 
@@ -152,7 +157,7 @@ fn refuse(error: &clap::Error, args: &[OsString]) -> u8 {
     }
     let json = args.iter().take_while(|a| *a != "--").any(|a| a == "--json");
     if json {
-        let context = Context::new(true, None);
+        let context = Context::new(true, None, None);
         let text = error.render().to_string();
         let said = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let what = Message::new("wrong-usage").with("detail", said);

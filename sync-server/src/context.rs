@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use branchline_core::crm;
 use branchline_core::message::{Language, Message};
-use branchline_core::replica::{Environment, Replica, SystemEnvironment};
+use branchline_core::replica::{Environment, Folder, Replica, StoreKey, SystemEnvironment};
 use branchline_core::{Error, Result};
 
+use crate::key_file;
 use crate::output::aside;
 
 /// The surroundings of one command.
@@ -17,15 +18,17 @@ pub struct Context {
     /// Whether the answer is one JSON document instead of tables.
     pub json: bool,
     data: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     spoken: Option<Language>,
     language: Cell<Language>,
 }
 
 impl Context {
-    /// A context for the folder `data`, in the language that the process environment asks for.
-    pub fn new(json: bool, data: Option<PathBuf>) -> Self {
+    /// A context for the folder `data` and the key in `key_file`, in the language that the process environment asks for.
+    pub fn new(json: bool, data: Option<PathBuf>, key_file: Option<PathBuf>) -> Self {
         let spoken = language_of(|name| std::env::var(name).ok());
-        Self { json, data, spoken, language: Cell::new(spoken.unwrap_or_default()) }
+        let key_file = key_file.filter(|path| !path.as_os_str().is_empty());
+        Self { json, data, key_file, spoken, language: Cell::new(spoken.unwrap_or_default()) }
     }
 
     /// The reader's language: what the environment says, else the workspace's once a replica is open, else English.
@@ -46,6 +49,26 @@ impl Context {
         self.data.as_deref().filter(|p| !p.as_os_str().is_empty()).ok_or_else(|| Error::usage("data-missing"))
     }
 
+    /// The replica's folder with its key, if one was named.
+    ///
+    /// # Errors
+    /// As [`Context::folder`] and [`key_file::read`].
+    pub fn keyed(&self) -> Result<Folder> {
+        let folder = self.folder()?;
+        Ok(match self.key()? {
+            Some(key) => Folder::encrypted(folder, key),
+            None => Folder::from(folder),
+        })
+    }
+
+    /// The key that was named.
+    ///
+    /// # Errors
+    /// As [`key_file::read`].
+    pub fn key(&self) -> Result<Option<StoreKey>> {
+        self.key_file.as_deref().map(key_file::read).transpose()
+    }
+
     /// The folder as people read it; empty where none was named.
     pub fn folder_text(&self) -> String {
         self.data.as_deref().map(|p| p.display().to_string()).unwrap_or_default()
@@ -54,9 +77,9 @@ impl Context {
     /// Opens the replica in the folder.
     ///
     /// # Errors
-    /// As [`Context::folder`] and [`Replica::open`].
+    /// As [`Context::keyed`] and [`Replica::open`].
     pub fn open(&self) -> Result<Replica> {
-        let replica = Replica::open(self.folder()?, crm::builtin().clone(), environment())?;
+        let replica = Replica::open(self.keyed()?, crm::builtin().clone(), environment())?;
         if self.spoken.is_none() {
             self.language.set(replica.settings()?.language);
         }

@@ -21,6 +21,7 @@ pub mod cli;
 pub mod commands;
 pub mod context;
 pub mod demo;
+pub mod key_file;
 pub mod output;
 pub mod runtime;
 pub mod server;

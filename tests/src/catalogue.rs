@@ -10,7 +10,7 @@ use crate::source::{Source, close, relative, sources, words};
 /// Where code names texts.
 pub const CRATES: [&str; 3] = ["core/src", "sync-server/src", "bindings/src"];
 /// The constructors of `core::error::Error`, each of which takes the id of a text.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "invalid",
     "not_found",
     "ambiguous",
@@ -23,6 +23,7 @@ const KINDS: [&str; 13] = [
     "corrupt",
     "version",
     "limit",
+    "locked",
     "busy",
 ];
 

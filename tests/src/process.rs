@@ -219,7 +219,11 @@ impl Node {
     /// The command line `branchline --data DIR --json ARGS…`, ready to start.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(crate::binary());
-        command.env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8").env_remove("LC_ALL");
+        command
+            .env_remove("BRANCHLINE_DATA")
+            .env_remove("BRANCHLINE_KEY_FILE")
+            .env("LANG", "C.UTF-8")
+            .env_remove("LC_ALL");
         command.arg("--data").arg(&self.dir).arg("--json").args(args);
         command
     }
@@ -262,7 +266,11 @@ impl Node {
         self.kill();
         let log = std::fs::File::create(self.log_path()).expect("the log file can be made");
         let mut command = Command::new(crate::binary());
-        command.env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8").env_remove("LC_ALL");
+        command
+            .env_remove("BRANCHLINE_DATA")
+            .env_remove("BRANCHLINE_KEY_FILE")
+            .env("LANG", "C.UTF-8")
+            .env_remove("LC_ALL");
         command.arg("--data").arg(&self.dir).arg("serve").arg("--listen").arg(format!("{}:{}", self.host, self.port));
         command.stderr(log);
         let Some(server) = Server::start(command) else {

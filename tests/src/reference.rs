@@ -73,7 +73,13 @@ fn describe(path: &[String], body: &mut String) {
 fn help(path: &[String]) -> String {
     let mut command = std::process::Command::new(crate::binary());
     // No folder of the caller's, no colours, no terminal whose width would wrap lines.
-    command.args(path).arg("--help").env_remove("BRANCHLINE_DATA").env("NO_COLOR", "1").env("LANG", "C.UTF-8");
+    command
+        .args(path)
+        .arg("--help")
+        .env_remove("BRANCHLINE_DATA")
+        .env_remove("BRANCHLINE_KEY_FILE")
+        .env("NO_COLOR", "1")
+        .env("LANG", "C.UTF-8");
     let output = command.stdin(std::process::Stdio::null()).output().expect("the binary can be run");
     assert!(output.status.success(), "{path:?} --help: {output:?}");
     let text = String::from_utf8(output.stdout).expect("help is text");

@@ -15,7 +15,7 @@ use branchline_core::replica::link::{Invitation, InvitationCode, Note, Unpacked}
 use branchline_core::replica::{Query, Replica, SystemEnvironment};
 use branchline_core::schema::{Name, Value};
 use branchline_tests::sim::Random;
-use branchline_tests::sim::company::{Company, deal, names};
+use branchline_tests::sim::company::{Company, bytes_of, deal, names};
 use branchline_tests::sim::pair::exchange;
 
 /// Two replicas and the stick that is carried between them.
@@ -345,9 +345,9 @@ fn attachments_ride_along_both_ways() {
     let wanted = company.hub.attach_file(&company.folder("prices.pdf"), "application/pdf").unwrap();
     central.want_blob(&wanted.hash).unwrap();
     stick.up();
-    assert_eq!(std::fs::read(company.hub.blob_file(&sent.hash).unwrap().unwrap()).unwrap(), contract);
+    assert_eq!(bytes_of(&company.hub, &sent.hash), contract);
     stick.down();
-    assert_eq!(std::fs::read(central.blob_file(&wanted.hash).unwrap().unwrap()).unwrap(), price_list);
+    assert_eq!(bytes_of(&central, &wanted.hash), price_list);
     let next = central.courier_pack(&company.folder("next"), None).unwrap();
     assert_eq!(next.attachments, 0, "acknowledged, so it does not go again");
 }

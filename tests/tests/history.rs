@@ -132,7 +132,7 @@ fn a_restore_that_is_told_begins_a_timeline_and_is_healed_alike() {
     exchange(&central, &company.hub).unwrap();
     let env = Arc::new(SystemEnvironment);
     let restored =
-        Replica::restore(&backup, &company.folder("restored"), Some("secret"), crm::builtin().clone(), env).unwrap();
+        Replica::restore(&backup, company.folder("restored"), Some("secret"), crm::builtin().clone(), env).unwrap();
     let healed = exchange(&central, &restored).unwrap();
     assert!(compared(&healed));
     assert_eq!(names(&restored), ["lost"]);
@@ -405,7 +405,7 @@ fn a_link_is_compared_once_a_week_and_on_demand_for_some_hundred_bytes() {
     exchange(&central, &company.hub).unwrap();
     let after = |days: i64| {
         let env = Arc::new(Later(days * DAY_MS));
-        let central = Replica::open(&company.folder("Central"), crm::builtin().clone(), env).unwrap();
+        let central = Replica::open(company.folder("Central"), crm::builtin().clone(), env).unwrap();
         exchange(&central, &company.hub).unwrap()
     };
     assert!(!compared(&after(6)));

@@ -101,7 +101,7 @@ fn a_damaged_attachment_is_put_aside_and_fetched_anew() {
     std::fs::write(&file, vec![7; 100_000]).unwrap();
     let attachment = central.attach_file(&file, "application/pdf").unwrap();
     exchange(&central, &company.hub).unwrap();
-    let path = central.blob_file(&attachment.hash).unwrap().unwrap();
+    let path = central.blob(&attachment.hash).unwrap().unwrap().path().unwrap().to_owned();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[50_000] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
@@ -109,13 +109,13 @@ fn a_damaged_attachment_is_put_aside_and_fetched_anew() {
     assert_eq!((found.attachments, found.attachments_damaged), (1, 1));
     assert!(!found.is_sound());
     assert_eq!(central.verify(true).unwrap().fetching, 1);
-    assert!(central.blob_file(&attachment.hash).unwrap().is_none(), "what is damaged is not handed out");
+    assert!(central.blob(&attachment.hash).unwrap().is_none(), "what is damaged is not handed out");
     assert_eq!(std::fs::read(path.with_extension("damaged")).unwrap(), bytes, "and not deleted");
     exchange(&central, &company.hub).unwrap();
     assert_eq!(std::fs::read(path).unwrap(), vec![7; 100_000]);
     assert!(central.verify(false).unwrap().is_sound());
     // At head office there is nowhere to fetch it from: told, and left.
-    let above = company.hub.blob_file(&attachment.hash).unwrap().unwrap();
+    let above = company.hub.blob(&attachment.hash).unwrap().unwrap().path().unwrap().to_owned();
     std::fs::write(&above, &bytes).unwrap();
     assert!(!company.hub.verify(true).unwrap().is_sound());
     assert_eq!(std::fs::read(above).unwrap(), bytes);

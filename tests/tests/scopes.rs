@@ -7,7 +7,7 @@ use branchline_core::id::RecordId;
 use branchline_core::replica::{Direction, Query, Replica};
 use branchline_core::schema::{Name, Value};
 use branchline_core::sync::Event;
-use branchline_tests::sim::company::{Company, deal, invitation, names, set};
+use branchline_tests::sim::company::{Company, bytes_of, deal, invitation, names, set};
 use branchline_tests::sim::pair::{exchange, exchange_cut};
 
 #[test]
@@ -402,11 +402,10 @@ fn attachments_follow_when_nothing_else_waits_and_survive_cuts() {
         exchange_cut(&central, &company.hub, cut).unwrap();
     }
     exchange(&central, &company.hub).unwrap();
-    let arrived = company.hub.blob_file(&attachment.hash).unwrap().expect("it arrived");
-    assert_eq!(std::fs::read(arrived).unwrap(), content);
+    assert_eq!(bytes_of(&company.hub, &attachment.hash), content, "it arrived");
     let phone = company.below(&central, invitation("phone"));
-    assert!(phone.blob_file(&attachment.hash).unwrap().is_none(), "on demand on devices");
+    assert!(phone.blob(&attachment.hash).unwrap().is_none(), "on demand on devices");
     phone.want_blob(&attachment.hash).unwrap();
     exchange(&phone, &central).unwrap();
-    assert_eq!(std::fs::read(phone.blob_file(&attachment.hash).unwrap().unwrap()).unwrap(), content);
+    assert_eq!(bytes_of(&phone, &attachment.hash), content);
 }

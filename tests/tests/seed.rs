@@ -39,7 +39,7 @@ fn make(company: &Company, name: &str, scopes: &[&str]) -> PathBuf {
 fn join_with_seed(company: &Company, code: &InvitationCode, dir: &Path, seed: &Path) -> Result<Replica> {
     let seed = Seed::open(seed, &code.upstream_key)?;
     let joiner = Joiner::new(dir, code.clone(), crm::builtin().clone(), Arc::new(SystemEnvironment))?;
-    join(&company.hub, joiner.with_seed(seed))
+    join(&company.hub, joiner.with_seed(seed)?)
 }
 
 fn pulled(replica: &Replica, upper: &Replica) -> u64 {

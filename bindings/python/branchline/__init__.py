@@ -47,6 +47,18 @@ class _Moved(_engine.ProgressListener):
         self._tell(done, total)
 
 
+class _Keys(_engine.KeyProvider):
+    def __init__(self, give: Callable[[], bytes]) -> None:
+        self._give = give
+
+    def key(self) -> bytes:
+        return self._give()
+
+
+def _keys(give: Callable[[], bytes] | None) -> _engine.KeyProvider | None:
+    return _Keys(give) if give else None
+
+
 class _Pages(_engine.PageListener):
     """Keeps the newest result for a loop of asyncio."""
 
@@ -78,22 +90,48 @@ class Replica:
         self.blocking = blocking
 
     @classmethod
-    def open(cls, path: str, language: str | None = None) -> Replica:
-        """Opens the replica in a folder."""
-        return cls(_engine.BlockingReplica.open(path, _engine.Config(language=language), None))
+    def open(cls, path: str, language: str | None = None, key: Callable[[], bytes] | None = None) -> Replica:
+        """Opens the replica in a folder, an encrypted one with what `key` gives: 32 bytes."""
+        return cls(_engine.BlockingReplica.open(path, _engine.Config(language=language), _keys(key)))
 
     @classmethod
-    def join(cls, path: str, code: str, language: str | None = None) -> Replica:
-        """Enrols: makes a folder a replica under the upstream that gave this invitation code."""
-        return cls(_engine.BlockingReplica.join(path, code, _engine.Config(language=language), None))
+    def join(
+        cls, path: str, code: str, language: str | None = None, key: Callable[[], bytes] | None = None
+    ) -> Replica:
+        """Enrols: makes a folder a replica under the upstream that gave this code; encrypted with a `key`."""
+        return cls(_engine.BlockingReplica.join(path, code, _engine.Config(language=language), _keys(key)))
 
     @classmethod
     def found(
-        cls, path: str, name: str, owner_email: str | None = None, currency: str = "EUR", language: str = "en"
+        cls,
+        path: str,
+        name: str,
+        owner_email: str | None = None,
+        currency: str = "EUR",
+        language: str = "en",
+        key: Callable[[], bytes] | None = None,
     ) -> Replica:
-        """Makes a folder the hub of a new workspace with its owner."""
+        """Makes a folder the hub of a new workspace with its owner; encrypted with a `key`."""
         config = _engine.Config()
-        return cls(_engine.BlockingReplica.found(path, name, owner_email, currency, language, config, None))
+        return cls(_engine.BlockingReplica.found(path, name, owner_email, currency, language, config, _keys(key)))
+
+    @staticmethod
+    def encrypt(path: str, key: Callable[[], bytes]) -> None:
+        """Encrypts the plain replica in a folder that nobody has open. Killed meanwhile, it stays whole."""
+        _engine.encrypt_folder(path, _engine.Config(), _Keys(key))
+
+    @staticmethod
+    def decrypt(path: str, key: Callable[[], bytes]) -> None:
+        """Decrypts the encrypted replica in a folder that nobody has open."""
+        _engine.decrypt_folder(path, _engine.Config(), _Keys(key))
+
+    def is_encrypted(self) -> bool:
+        """Whether the folder is encrypted."""
+        return self.blocking.is_encrypted()
+
+    def rekey(self, key: Callable[[], bytes]) -> None:
+        """Has another key open the folder from now on. Keep both until this has returned."""
+        self.blocking.rekey(_Keys(key))
 
     def __enter__(self) -> Replica:
         return self
@@ -244,11 +282,19 @@ class Replica:
         """What is known of an attachment here."""
         return self.blocking.attachment(hash)
 
+    def read_attachment(self, hash: str) -> bytes:
+        """The bytes of an attachment that is here; for large ones there is `save_attachment`."""
+        return self.blocking.read_attachment(hash)
+
+    def save_attachment(self, hash: str, path: str) -> None:
+        """Copies an attachment that is here into a new file, which is not encrypted."""
+        self.blocking.save_attachment(hash, path)
+
     def fetch(
         self, hash: str, deadline_seconds: float = 600.0, progress: Callable[[int, int], None] | None = None
-    ) -> str:
-        """Brings an attachment here and gives its path."""
-        return self.blocking.fetch(hash, int(deadline_seconds * 1000), _Moved(progress) if progress else None)
+    ) -> None:
+        """Brings an attachment here."""
+        self.blocking.fetch(hash, int(deadline_seconds * 1000), _Moved(progress) if progress else None)
 
     def start_sync(self, told: Callable[[_engine.SyncStatus], None] | None = None) -> _engine.SyncHandle:
         """Keeps the upstream link in the background until the handle is stopped or dropped."""

@@ -171,14 +171,21 @@ class OwnFolder(unittest.TestCase):
         with self.assertRaises(ReplicaError.NotFound):
             self.replica.report("weather")
 
-    def test_a_key_for_a_package_without_encryption_is_refused(self):
-        class Keys(branchline.KeyProvider):
-            def key(self):
-                return bytes(32)
+    def test_a_key_that_is_none_and_one_that_cannot_be_had_are_told(self):
+        def locked():
+            raise RuntimeError("the keystore is locked")
 
-        with self.assertRaises(ReplicaError.Usage) as caught:
-            branchline.BlockingReplica.open(self.path, branchline.Config(), Keys())
-        self.assertEqual(caught.exception.code, "no_encryption")
+        hidden = str(Path(self.home.name) / "hidden")
+        with Replica.found(hidden, "Kestrel", key=lambda: bytes(32)) as replica:
+            self.assertTrue(replica.is_encrypted())
+        with self.assertRaises(ReplicaError.Invalid) as caught:
+            Replica.open(hidden, key=lambda: b"short")
+        self.assertEqual(caught.exception.code, "key_length")
+        with self.assertRaises(ReplicaError.Locked) as caught:
+            Replica.open(hidden, key=locked)
+        self.assertEqual(caught.exception.code, "key_not_given")
+        self.assertIn("the keystore is locked", caught.exception.what)
+        self.assertFalse(self.replica.is_encrypted())
 
     def test_a_hub_has_nothing_to_sync_with(self):
         with self.assertRaises(ReplicaError.Usage) as caught:

@@ -31,6 +31,11 @@ def photo(size):
     return bytes(n % 251 for n in range(size))
 
 
+def key(n):
+    """Gives the key of this number; none where there is no number."""
+    return None if n is None else lambda: bytes([n] * 32)
+
+
 def eventually(what, holds):
     until = time.monotonic() + 30
     while not holds():
@@ -142,10 +147,41 @@ class Stage:
             subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", str(folder)], check=True)
             self.mounts.append(folder)
         code = step.get("code") or self.hub.invite(step.get("as", step["replica"]), *step.get("options", []))
-        self.phones[step["replica"]] = Replica.join(str(folder), code)
+        self.phones[step["replica"]] = Replica.join(str(folder), code, key=key(step.get("key")))
 
     def do_open(self, step, _):
-        self.phones[step["replica"]] = Replica.open(str(self.folder(step)))
+        self.phones[step["replica"]] = Replica.open(str(self.folder(step)), key=key(step.get("key")))
+
+    def do_open_with_one_of(self, step, _):
+        for n in step["keys"]:
+            try:
+                self.phones[step["replica"]] = Replica.open(str(self.folder(step)), key=key(n))
+                return
+            except ReplicaError.Locked as error:
+                self.test.assertEqual(error.code, "key_wrong", step)
+        raise AssertionError(f"{step}: neither opens it")
+
+    def do_rekey(self, step, _):
+        self.phone(step).rekey(key(step["key"]))
+
+    def do_encrypt(self, step, _):
+        Replica.encrypt(str(self.folder(step)), key(step["key"]))
+
+    def do_decrypt(self, step, _):
+        Replica.decrypt(str(self.folder(step)), key(step["key"]))
+
+    def do_unreadable(self, step, _):
+        files = [file for file in self.folder(step).rglob("*") if file.is_file()]
+        self.test.assertTrue(files, step)
+        for file in files:
+            self.test.assertNotIn(step["text"].encode(), file.read_bytes(), f"{step}: {file.name}")
+            self.test.assertNotIn(photo(1000), file.read_bytes(), f"{step}: {file.name}")
+
+    def do_kill_in_rekey(self, step, _):
+        line = [sys.executable, str(Path(__file__).with_name("rekeying.py")), str(self.folder(step))]
+        with subprocess.Popen([*line, *map(str, step["keys"])], stdout=subprocess.PIPE, text=True) as process:
+            self.test.assertEqual(process.stdout.readline().strip(), "rekeying", step)
+            process.kill()
 
     def do_close(self, step, _):
         self.phone(step).close()
@@ -301,8 +337,12 @@ class Stage:
         self.saved[step["save"]] = attached.hash
 
     def do_fetch(self, step, _):
-        path = self.phone(step).fetch(self.filled(step["hash"]), 30)
-        self.test.assertEqual(Path(path).read_bytes(), photo(step["bytes"]), step)
+        hash, out = self.filled(step["hash"]), self.home / "fetched.jpg"
+        self.phone(step).fetch(hash, 30)
+        self.test.assertTrue(self.phone(step).attachment(hash).here, step)
+        self.test.assertEqual(self.phone(step).read_attachment(hash), photo(step["bytes"]), step)
+        self.phone(step).save_attachment(hash, str(out))
+        self.test.assertEqual(out.read_bytes(), photo(step["bytes"]), step)
 
     # Callbacks and threads.
 

@@ -17,32 +17,31 @@ pub use convert::{Converted, convert_lead};
 pub use duplicates::{Candidate, Measured, Reason, duplicates, measure_febrl};
 pub use merge::{merge, unmerge};
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::replica::{Environment, Init, Joining, Replica};
+use crate::replica::{Environment, Folder, Init, Joining, Replica};
 
-/// Makes `dir` the hub of a new workspace with the built-in collections; see [`Replica::init`].
+/// Makes a folder the hub of a new workspace with the built-in collections; see [`Replica::init`].
 ///
 /// # Errors
 /// As there.
-pub fn init(dir: &Path, init: &Init, env: Arc<dyn Environment>) -> Result<Replica> {
-    Replica::init(dir, init, builtin().clone(), env)
+pub fn init(folder: impl Into<Folder>, init: &Init, env: Arc<dyn Environment>) -> Result<Replica> {
+    Replica::init(folder, init, builtin().clone(), env)
 }
 
-/// Makes `dir` a replica of an existing workspace; see [`Replica::join`].
+/// Makes a folder a replica of an existing workspace; see [`Replica::join`].
 ///
 /// # Errors
 /// As there.
-pub fn join(dir: &Path, joining: &Joining, env: Arc<dyn Environment>) -> Result<Replica> {
-    Replica::join(dir, joining, builtin().clone(), env)
+pub fn join(folder: impl Into<Folder>, joining: &Joining, env: Arc<dyn Environment>) -> Result<Replica> {
+    Replica::join(folder, joining, builtin().clone(), env)
 }
 
-/// Opens the replica in `dir` with the built-in collections; see [`Replica::open`].
+/// Opens the replica in a folder with the built-in collections; see [`Replica::open`].
 ///
 /// # Errors
 /// As there.
-pub fn open(dir: &Path, env: Arc<dyn Environment>) -> Result<Replica> {
-    Replica::open(dir, builtin().clone(), env)
+pub fn open(folder: impl Into<Folder>, env: Arc<dyn Environment>) -> Result<Replica> {
+    Replica::open(folder, builtin().clone(), env)
 }

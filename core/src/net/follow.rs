@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use super::drive::{Around, Outcome, Traffic, drive};
 use super::work::Work;
 use crate::error::{Error, Result};
 use crate::replica::link::{Downstream, InvitationCode, Joiner, LinkCounters, Seed};
-use crate::replica::{Environment, Replica};
+use crate::replica::{Environment, Folder, Replica};
 use crate::schema::Schema;
 use crate::sync::pace::Backoff;
 use crate::sync::{End, Event, Input, downstream};
@@ -54,13 +53,18 @@ impl Exchange {
     }
 }
 
-/// Enrols the folder `dir` with an invitation; afterwards it is a replica that has not synced yet.
+/// Enrols a folder with an invitation; afterwards it is a replica that has not synced yet.
 ///
 /// # Errors
 /// `replica_exists`, `invitation_*`, `certificate_invalid`, and whatever connecting can fail with. The folder is no
 /// replica then, and the same code works again unless the upstream said otherwise.
-pub async fn join(dir: &Path, code: &InvitationCode, schema: Schema, env: Arc<dyn Environment>) -> Result<Replica> {
-    enrol(Joiner::new(dir, code.clone(), schema, env.clone())?, code, env).await
+pub async fn join(
+    folder: impl Into<Folder>,
+    code: &InvitationCode,
+    schema: Schema,
+    env: Arc<dyn Environment>,
+) -> Result<Replica> {
+    enrol(Joiner::new(folder, code.clone(), schema, env.clone())?, code, env).await
 }
 
 /// As [`join`], but the replica begins with a seed of its upstream.
@@ -68,13 +72,13 @@ pub async fn join(dir: &Path, code: &InvitationCode, schema: Schema, env: Arc<dy
 /// # Errors
 /// As [`join`]; `seed_other_upstream`, `seed_beyond_grants`.
 pub async fn join_with_seed(
-    dir: &Path,
+    folder: impl Into<Folder>,
     code: &InvitationCode,
     seed: Seed,
     schema: Schema,
     env: Arc<dyn Environment>,
 ) -> Result<Replica> {
-    enrol(Joiner::new(dir, code.clone(), schema, env.clone())?.with_seed(seed), code, env).await
+    enrol(Joiner::new(folder, code.clone(), schema, env.clone())?.with_seed(seed)?, code, env).await
 }
 
 async fn enrol(joiner: Joiner, code: &InvitationCode, env: Arc<dyn Environment>) -> Result<Replica> {

@@ -1,10 +1,10 @@
 //! Attachments by content: files under `blobs/`, named by their SHA-256, arriving piece by piece.
 //!
 //! A file that is still arriving ends in `.part`; it gets its name only when its bytes hash to it, after a sync. What is
-//! here is therefore whole, and what was cut goes on where it stopped.
+//! here is therefore whole, and what was cut goes on where it stopped. In an encrypted folder names and bytes are encrypted.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,14 +15,14 @@ use crate::error::{Error, Result};
 use crate::id::BlobHash;
 use crate::limits::{BLOB_BYTES_MAX, BLOB_PIECE_BYTES};
 use crate::schema::Attachment;
-use crate::store::{blob_rows, file_fault};
+use crate::store::{BlobReader, BlobWriter, blob_rows, content_len, file_fault};
 use crate::sync::blobs::BlobReply;
 
 /// What is known of an attachment at a replica.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BlobState {
-    /// Its file, if all of it is here.
-    pub file: Option<PathBuf>,
+    /// Whether all of it is here.
+    pub here: bool,
     /// Bytes that have arrived.
     pub received: u64,
     /// Whether it was asked for and has not arrived.
@@ -62,12 +62,12 @@ impl Replica {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Attachment> {
         let mut source = File::open(file).map_err(|e| file_fault(&e, file))?;
-        let dir = self.blob_dir()?;
-        let mut random = [0u8; 8];
-        self.environment().fill_random(&mut random);
-        let part = dir.join(format!("{}.new", data_encoding::HEXLOWER.encode(&random)));
+        self.blob_dir()?;
+        let random = |bytes: &mut [u8]| self.environment().fill_random(bytes);
+        let part = self.inner.home.new_blob(&random);
         let total = source.metadata().map_err(|e| file_fault(&e, file))?.len();
-        let copied = copy_hashed(&mut source, &part, &mut |done| progress(done, total.max(done)));
+        let writer = BlobWriter::create(&self.inner.home, &part, &random);
+        let copied = writer.and_then(|to| copy_hashed(&mut source, to, &mut |done| progress(done, total.max(done))));
         let copied = copied.map_err(|e| file_fault(&e, &part));
         let (hash, size) = match copied {
             Ok(copied) if copied.1 <= BLOB_BYTES_MAX => copied,
@@ -82,20 +82,60 @@ impl Replica {
         Ok(Attachment { hash, size, media: media.to_owned(), name })
     }
 
-    /// The file of an attachment, if all of it is here.
+    /// Opens an attachment, if all of it is here.
     ///
     /// # Errors
     /// Whatever reading the folder can fail with.
-    pub fn blob_file(&self, hash: &BlobHash) -> Result<Option<PathBuf>> {
+    pub fn blob(&self, hash: &BlobHash) -> Result<Option<BlobReader>> {
         let path = self.blob_path(hash)?;
-        Ok(path.is_file().then_some(path))
+        if !path.is_file() {
+            return Ok(None);
+        }
+        BlobReader::open(&self.inner.home, path.clone()).map(Some).map_err(|e| file_fault(&e, &path))
     }
 
-    /// The file of an attachment, if it is here and its bytes hash to its name.
-    pub(super) fn blob_intact(&self, hash: &BlobHash) -> Result<Option<PathBuf>> {
-        let Some(path) = self.blob_file(hash)? else { return Ok(None) };
-        let found = File::open(&path).and_then(|mut file| hash_of(&mut file)).map_err(|e| file_fault(&e, &path))?;
-        Ok((found == *hash).then_some(path))
+    /// Copies an attachment that is here, and says in the end whether it was the right one.
+    ///
+    /// # Errors
+    /// `blob_not_held`; `blob_damaged` where its bytes do not hash to its name; whatever reading or writing can fail with.
+    pub fn copy_blob(&self, hash: &BlobHash, to: &mut impl Write) -> Result<()> {
+        let absent = || Error::not_found("blob-not-held").with("hash", hash.to_string());
+        let mut reader = self.blob(hash)?.ok_or_else(absent)?;
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0u8; BLOB_PIECE_BYTES];
+        let copied = loop {
+            let piece = match reader.read(&mut buffer) {
+                Ok(read) => buffer.get(..read).unwrap_or_default(),
+                Err(e) => break Err(e),
+            };
+            if piece.is_empty() {
+                break Ok(());
+            }
+            digest.update(piece);
+            if let Err(e) = to.write_all(piece) {
+                break Err(e);
+            }
+        };
+        copied.map_err(|e| file_fault(&e, reader.file()))?;
+        let is_right = <[u8; 32]>::from(digest.finalize()) == hash.0;
+        if is_right { Ok(()) } else { Err(Error::invalid("blob-damaged").with("hash", hash.to_string())) }
+    }
+
+    /// Whether an attachment is here, damaged or not.
+    pub(super) fn has_blob(&self, hash: &BlobHash) -> Result<bool> {
+        Ok(self.blob_path(hash)?.is_file())
+    }
+
+    /// The size of an attachment, if it is here and its bytes hash to its name.
+    pub(super) fn blob_intact(&self, hash: &BlobHash) -> Result<Option<u64>> {
+        let mut reader = match self.blob(hash) {
+            Ok(Some(reader)) => reader,
+            // Too short to be one of an encrypted folder.
+            Err(_) if self.inner.home.is_encrypted() => return Ok(None),
+            other => return other.map(|_| None),
+        };
+        let found = hash_of(&mut reader).map_err(|e| file_fault(&e, reader.file()))?;
+        Ok((found == *hash).then_some(reader.size()))
     }
 
     /// Holds every attachment against its name. Gives how many there are, and which are missing or damaged.
@@ -147,15 +187,13 @@ impl Replica {
     /// # Errors
     /// Whatever reading the folder can fail with.
     pub fn blob_state(&self, hash: &BlobHash) -> Result<BlobState> {
-        let file = self.blob_file(hash)?;
-        let received = match &file {
-            Some(path) => path.metadata().map_err(|e| file_fault(&e, path))?.len(),
-            None => self.part_len(hash)?,
-        };
+        let path = self.blob_path(hash)?;
+        let here = path.is_file();
+        let received = if here { content_len(&self.inner.home, &path) } else { self.part_len(hash)? };
         let (wanted, sent) =
             self.read(|conn| Ok((blob_rows::is_wanted(conn, hash)?, blob_rows::is_sent(conn, hash)?)))?;
-        let unsent = file.is_some() && !sent && self.settings()?.role.has_upstream();
-        Ok(BlobState { file, received, wanted, unsent })
+        let unsent = here && !sent && self.settings()?.role.has_upstream();
+        Ok(BlobState { here, received, wanted, unsent })
     }
 
     /// The attachments that wait to go up.
@@ -200,28 +238,28 @@ impl Replica {
         if size > BLOB_BYTES_MAX {
             return Err(Error::limit("attachment-too-large").with("bytes", size).with("limit", BLOB_BYTES_MAX));
         }
-        let here = self.blob_file(hash)?.is_some();
+        let here = self.has_blob(hash)?;
         let offset = if here { size } else { self.part_len(hash)? };
         Ok(BlobReply::Want { hash: *hash, offset, done: here })
     }
 
     pub(super) fn blob_read(&self, hash: &BlobHash, offset: u64, bytes_max: usize) -> Result<BlobReply> {
-        let Some(path) = self.blob_file(hash)? else {
+        let Some(mut file) = self.blob(hash)? else {
             // Asked for from below: get it from above, for the next time.
             if self.settings()?.role.has_upstream() {
                 self.want_blob(hash)?;
             }
             return Ok(BlobReply::Piece { hash: *hash, offset, size: 0, bytes: Vec::new() });
         };
-        let size = path.metadata().map_err(|e| file_fault(&e, &path))?.len();
+        let size = file.size();
         if offset >= size {
             self.note(|conn| blob_rows::sent(conn, hash))?;
             return Ok(BlobReply::Finished);
         }
-        let mut file = File::open(&path).map_err(|e| file_fault(&e, &path))?;
-        file.seek(SeekFrom::Start(offset)).map_err(|e| file_fault(&e, &path))?;
         let mut bytes = Vec::new();
-        file.take(bytes_max as u64).read_to_end(&mut bytes).map_err(|e| file_fault(&e, &path))?;
+        let read = file.seek(SeekFrom::Start(offset));
+        let read = read.and_then(|_| (&mut file).take(bytes_max as u64).read_to_end(&mut bytes));
+        read.map_err(|e| file_fault(&e, file.file()))?;
         Ok(BlobReply::Piece { hash: *hash, offset, size, bytes })
     }
 
@@ -237,9 +275,9 @@ impl Replica {
             return Ok(BlobReply::Want { hash: *hash, offset: have, done: false });
         }
         let append = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().create(true).append(true).open(&part)?;
+            let mut file = BlobWriter::append(&self.inner.home, &part, &|bytes| self.environment().fill_random(bytes))?;
             file.write_all(bytes)?;
-            file.sync_data()
+            file.sync()
         };
         append().map_err(|e| file_fault(&e, &part))?;
         if end < size {
@@ -249,8 +287,8 @@ impl Replica {
     }
 
     fn finish_blob(&self, hash: &BlobHash, part: &Path, size: u64) -> Result<BlobReply> {
-        let mut file = File::open(part).map_err(|e| file_fault(&e, part))?;
-        if hash_of(&mut file).map_err(|e| file_fault(&e, part))? != *hash {
+        let read = BlobReader::open(&self.inner.home, part.to_owned()).and_then(|mut file| hash_of(&mut file));
+        if read.map_err(|e| file_fault(&e, part))? != *hash {
             // Nothing of it is true: begin anew.
             fs::remove_file(part).map_err(|e| file_fault(&e, part))?;
             return Err(Error::protocol("attachment-differs").with("hash", hash.to_string()));
@@ -266,15 +304,17 @@ impl Replica {
     }
 
     fn part_len(&self, hash: &BlobHash) -> Result<u64> {
-        Ok(self.part_path(hash)?.metadata().map(|m| m.len()).unwrap_or(0))
+        Ok(content_len(&self.inner.home, &self.part_path(hash)?))
     }
 
     fn part_path(&self, hash: &BlobHash) -> Result<PathBuf> {
-        Ok(self.blob_dir()?.join(format!("{hash}.part")))
+        self.blob_dir()?;
+        Ok(self.inner.home.blob(hash, ".part"))
     }
 
     fn blob_path(&self, hash: &BlobHash) -> Result<PathBuf> {
-        Ok(self.blob_dir()?.join(hash.to_string()))
+        self.blob_dir()?;
+        Ok(self.inner.home.blob(hash, ""))
     }
 
     fn blob_dir(&self) -> Result<PathBuf> {
@@ -284,7 +324,7 @@ impl Replica {
     }
 }
 
-fn hash_of(file: &mut File) -> std::io::Result<BlobHash> {
+fn hash_of(file: &mut impl Read) -> std::io::Result<BlobHash> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0u8; BLOB_PIECE_BYTES];
     loop {
@@ -295,8 +335,11 @@ fn hash_of(file: &mut File) -> std::io::Result<BlobHash> {
     Ok(BlobHash(digest.finalize().into()))
 }
 
-fn copy_hashed(source: &mut impl Read, to: &Path, progress: &mut dyn FnMut(u64)) -> std::io::Result<(BlobHash, u64)> {
-    let mut file = File::create(to)?;
+fn copy_hashed(
+    source: &mut impl Read,
+    mut to: BlobWriter,
+    progress: &mut dyn FnMut(u64),
+) -> std::io::Result<(BlobHash, u64)> {
     let mut digest = Sha256::new();
     let mut size = 0u64;
     let mut buffer = vec![0u8; BLOB_PIECE_BYTES];
@@ -304,14 +347,14 @@ fn copy_hashed(source: &mut impl Read, to: &Path, progress: &mut dyn FnMut(u64))
         let read = source.read(&mut buffer)?;
         let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
         digest.update(piece);
-        file.write_all(piece)?;
+        to.write_all(piece)?;
         size += read as u64;
         progress(size);
         if size > BLOB_BYTES_MAX {
             break;
         }
     }
-    file.sync_all()?;
+    to.sync()?;
     Ok((BlobHash(digest.finalize().into()), size))
 }
 

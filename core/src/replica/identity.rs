@@ -1,15 +1,14 @@
-//! The key of a replica: an Ed25519 secret in `device.key`, readable by its owner alone.
-
-use std::path::Path;
+//! The key of a replica: an Ed25519 secret in `device.key`, readable by its owner alone; sealed where the folder is encrypted.
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
 
 use x25519_dalek::{PublicKey, StaticSecret};
+use zeroize::Zeroizing;
 
-use super::Environment;
+use super::{Environment, Folder};
 use crate::error::{Error, Result};
 use crate::id::{ActorId, BatchId, DeviceId, RecordId, WorkspaceId};
-use crate::store::{file_fault, files};
+use crate::store::{Home, files};
 use crate::wire::codec::Binding;
 
 /// The name of the key's file in a replica's folder.
@@ -28,39 +27,37 @@ impl Identity {
     ///
     /// # Errors
     /// `device_key_damaged` where the file is no key; whatever the file system says.
-    pub fn ensure(dir: &Path, env: &dyn Environment) -> Result<Self> {
-        let path = dir.join(KEY_FILE);
-        if path.exists() {
-            return Self::open(dir);
-        }
-        files::make_folder(dir)?;
-        let mut secret = [0; 32];
-        env.fill_random(&mut secret);
-        Self::write(&path, &secret)
+    pub fn ensure(folder: impl Into<Folder>, env: &dyn Environment) -> Result<Self> {
+        Self::ensured(&Home::prepare(&folder.into(), &|bytes| env.fill_random(bytes))?, env)
     }
 
-    /// The identity of a folder that has one.
-    ///
-    /// # Errors
-    /// `device_key_damaged` where the file is no key; whatever the file system says.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let path = dir.join(KEY_FILE);
-        let text = std::fs::read_to_string(&path).map_err(|e| file_fault(&e, &path))?;
+    pub(super) fn ensured(home: &Home, env: &dyn Environment) -> Result<Self> {
+        if home.dir.join(KEY_FILE).exists() {
+            return Self::read(home);
+        }
+        files::make_folder(&home.dir)?;
+        let mut secret = [0; 32];
+        env.fill_random(&mut secret);
+        Self::write(home, &secret, env)
+    }
+
+    pub(super) fn read(home: &Home) -> Result<Self> {
+        let text = home.read_secret(KEY_FILE, || Error::corrupt("device-key-damaged"))?;
         let secret = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
         let secret: Option<[u8; 32]> = secret.and_then(|bytes| bytes.try_into().ok());
-        let damaged = || Error::corrupt("device-key-damaged").with("path", path.display().to_string());
+        let path = || home.dir.join(KEY_FILE).display().to_string();
+        let damaged = || Error::corrupt("device-key-damaged").with("path", path());
         Ok(Self { key: SigningKey::from_bytes(&secret.ok_or_else(damaged)?) })
     }
 
     /// Puts a secret that a backup held into a folder.
-    pub(super) fn restore(dir: &Path, secret: &[u8; 32]) -> Result<Self> {
-        let path = dir.join(KEY_FILE);
-        if !path.exists() {
-            return Self::write(&path, secret);
+    pub(super) fn restore(home: &Home, secret: &[u8; 32], env: &dyn Environment) -> Result<Self> {
+        if !home.dir.join(KEY_FILE).exists() {
+            return Self::write(home, secret, env);
         }
         // An attempt that was cut short has left it, or it is another one, which stays.
-        let known = Self::open(dir)?;
-        let differs = || Error::usage("replica-exists").with("path", dir.display().to_string());
+        let known = Self::read(home)?;
+        let differs = || Error::usage("replica-exists").with("path", home.dir.display().to_string());
         if known.secret() == *secret { Ok(known) } else { Err(differs()) }
     }
 
@@ -106,8 +103,9 @@ impl Identity {
         binding
     }
 
-    fn write(path: &Path, secret: &[u8; 32]) -> Result<Self> {
-        files::write_secret(path, format!("{}\n", data_encoding::HEXLOWER.encode(secret)).as_bytes())?;
+    fn write(home: &Home, secret: &[u8; 32], env: &dyn Environment) -> Result<Self> {
+        let text = Zeroizing::new(format!("{}\n", data_encoding::HEXLOWER.encode(secret)));
+        home.write_secret(KEY_FILE, text.as_bytes(), &|bytes| env.fill_random(bytes))?;
         Ok(Self { key: SigningKey::from_bytes(secret) })
     }
 }
@@ -143,7 +141,7 @@ mod tests {
     fn a_binding_is_genuine_only_as_it_was_signed() {
         let dir = tempfile::tempdir().unwrap();
         let identity = Identity::ensure(dir.path(), &SystemEnvironment).unwrap();
-        assert_eq!(Identity::open(dir.path()).unwrap().device(), identity.device());
+        assert_eq!(Identity::ensure(dir.path(), &SystemEnvironment).unwrap().device(), identity.device());
         let workspace = WorkspaceId([7; 16]);
         let binding = identity.bind(&workspace, ActorId([1; 8]), "Anna's phone", RecordId([2; 16]), None);
         let key = identity.public_key();

@@ -1,7 +1,6 @@
 //! What every clone of a [`Replica`](super::Replica) shares: the store, its readers, the key, who acts.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -11,12 +10,14 @@ use super::watch::Watchers;
 use super::{Environment, Settings};
 use crate::error::{Error, Result};
 use crate::id::{ActorId, BatchId, DeviceId, RecordId, RecordIds};
-use crate::store::{Committed, Origin, Readers, Store, View, Writer};
+use crate::store::{Committed, Held, Home, Origin, Readers, Store, View, Writer};
 use crate::time::Millis;
 
 /// What every clone of a replica shares.
 pub(crate) struct Inner {
-    pub(super) dir: PathBuf,
+    pub(super) home: Home,
+    /// Nobody converts the folder while it is held.
+    _held: Option<Held>,
     pub(super) env: Arc<dyn Environment>,
     pub(super) identity: Identity,
     pub(super) settings: Mutex<Arc<Settings>>,
@@ -44,7 +45,7 @@ pub(super) struct Acting {
 
 impl Inner {
     pub(super) fn new(
-        dir: PathBuf,
+        (home, held): (Home, Option<Held>),
         env: Arc<dyn Environment>,
         identity: Identity,
         settings: Settings,
@@ -55,7 +56,8 @@ impl Inner {
         let mut low = [0; 8];
         env.fill_random(&mut low);
         Self {
-            dir,
+            home,
+            _held: held,
             env,
             identity,
             settings: Mutex::new(Arc::new(settings)),
@@ -112,7 +114,7 @@ impl Inner {
         work: impl for<'w> FnOnce(Writer<'w>) -> Result<(T, Writer<'w>)>,
     ) -> Result<(T, Committed)> {
         if self.damaged.load(Ordering::Relaxed) {
-            return Err(Error::corrupt("store-corrupt").with("detail", "").at(self.dir.display().to_string()));
+            return Err(Error::corrupt("store-corrupt").with("detail", "").at(self.home.dir.display().to_string()));
         }
         let result = self.noting_damage(self.write_once(origin, work));
         if result.is_err() {

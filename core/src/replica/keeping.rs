@@ -9,11 +9,11 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 
 use super::identity::{Identity, is_binding_genuine};
-use super::{Environment, Replica, Verified};
+use super::{Environment, Folder, Replica, Verified};
 use crate::error::{Error, Result};
 use crate::id::{BlobHash, DeviceId, Timeline};
 use crate::schema::Schema;
-use crate::store::{self, Origin, SealedKey, link_rows};
+use crate::store::{self, Home, Origin, Restoring, SealedKey, link_rows};
 
 impl Replica {
     /// Holds everything against the log: pages, hashes, order, heads, projection, full-text index; and attachments against
@@ -115,10 +115,11 @@ impl Replica {
     }
 
     /// Writes a backup of the last commit while others go on working: one SQLite file with the attachments and, if
-    /// there is a passphrase, this replica's key, encrypted with it. Gives the file's length in bytes.
+    /// there is a passphrase, this replica's key, encrypted with it. The backup of an encrypted folder is encrypted itself, by
+    /// the key that opens the folder now. Gives the file's length in bytes.
     ///
     /// # Errors
-    /// `backup_exists`; whatever SQLite or the file system says. Nothing of a failed attempt stays.
+    /// `backup_exists`; `key_wrong` where another process has changed the folder's key; whatever SQLite or the file system says. Nothing of a failed attempt stays.
     pub fn backup(&self, file: &Path, passphrase: Option<&str>) -> Result<u64> {
         let key = match passphrase {
             Some(passphrase) => Some(seal(&self.inner.identity, passphrase, &*self.inner.env)?),
@@ -127,36 +128,42 @@ impl Replica {
         self.inner.readers.backup(file, key.as_ref())
     }
 
-    /// Makes `dir` a replica of a backup. Its log begins a new history, for others may have seen more than the backup.
+    /// Makes a folder a replica of a backup, encrypted if it comes with a key; that opens the backup, too, where that is
+    /// encrypted. Its log begins a new history, for others may have seen more than the backup.
     /// A backup without a key becomes a replica with a new one, to be enrolled again.
     ///
     /// # Errors
-    /// `backup_not_one`, `backup_needs_passphrase`, `backup_passphrase`, `replica_exists`, `store_newer`.
+    /// `backup_not_one`, `backup_needs_passphrase`, `backup_passphrase`, `backup_needs_key`, `backup_key_wrong`,
+    /// `replica_exists`, `store_newer`.
     pub fn restore(
         file: &Path,
-        dir: &Path,
+        folder: impl Into<Folder>,
         passphrase: Option<&str>,
         schema: Schema,
         env: Arc<dyn Environment>,
     ) -> Result<Self> {
-        let (device, sealed) = store::backup_key(file)?;
-        if store::is_replica(dir) {
-            return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
+        let folder = folder.into();
+        if store::is_replica(folder.path()) {
+            return Err(Error::usage("replica-exists").with("path", folder.path().display().to_string()));
         }
+        let random = |bytes: &mut [u8]| env.fill_random(bytes);
+        let backup = Restoring::open(file, folder.key()?)?;
+        let (device, sealed) = backup.key()?;
         let secret = match (&sealed, passphrase) {
             (None, _) => None,
             (Some(_), None) => return Err(Error::usage("backup-needs-passphrase")),
             (Some(sealed), Some(passphrase)) => Some(unseal(sealed, passphrase, &device)?),
         };
-        store::files::make_folder(dir)?;
+        store::files::make_folder(folder.path())?;
+        let home = Home::prepare(&folder, &random)?;
         let identity = match secret {
-            Some(secret) => Identity::restore(dir, &secret)?,
-            None => Identity::ensure(dir, &*env)?,
+            Some(secret) => Identity::restore(&home, &secret, &*env)?,
+            None => Identity::ensured(&home, &*env)?,
         };
         let mut timeline = Timeline::default();
         env.fill_random(&mut timeline.0);
-        store::restore(file, dir, &identity.device(), &timeline)?;
-        Self::open(dir, schema, env)
+        backup.into(&home, &identity.device(), &timeline, &random)?;
+        Self::open(folder, schema, env)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The facade: transactions, queries, history, conflicts, watch, backup. Everything above calls only this.
 //!
 //! A [`Replica`] is one folder: `branchline.db` (SQLite), `device.key` (its Ed25519 secret), `blobs/` (attachments by
-//! content). It is cheap to clone and may be used from any thread; several processes may open one folder.
+//! content), `store.key` where it is encrypted. It is cheap to clone and may be used from any thread; several processes
+//! may open one folder.
 //!
 //! Invariants: a transaction is visible whole or not at all, here and at every other replica; who acts is asked for
 //! rights before anything is written; lists show neither archived nor hidden records unless asked to; after damage was
@@ -35,7 +36,7 @@ mod watch;
 
 pub use crate::document::Edit;
 pub use crate::store::Fate;
-pub use crate::store::{Direction, Query};
+pub use crate::store::{BlobReader, Direction, Folder, Query, StoreKey};
 pub use blobs::{BlobState, Unsent};
 pub use changed::{Changed, ChangedPage, Cursor};
 pub use delivery::{Delivery, Reason};
@@ -81,7 +82,7 @@ impl Replica {
 
     /// Its folder.
     pub fn dir(&self) -> &Path {
-        &self.inner.dir
+        &self.inner.home.dir
     }
 
     /// The clock and randomness that it was opened with.

@@ -6,21 +6,25 @@ use std::sync::Arc;
 use super::identity::{Identity, KEY_FILE};
 use super::inner::Inner;
 use super::making::Making;
-use super::{Environment, Init, Joining, NodeRole, Replica, Settings};
+use super::{Environment, Folder, Init, Joining, NodeRole, Replica, Settings};
 use crate::access::Scope;
 use crate::document::{Author, create};
 use crate::error::{Error, Result};
 use crate::id::{ActorId, RecordId, RecordIds, Timeline, WorkspaceId};
 use crate::schema::{Mode, Name, Schema, Value, validate};
-use crate::store::{self, Access, Assigned, Duties, Node, Origin, Readers, Store};
+use crate::store::{self, Access, Assigned, Duties, Held, Home, Node, Origin, Readers, Store, StoreKey};
+
+/// The small files that an encrypted folder seals.
+const SECRETS: &[&str] = &[KEY_FILE];
 
 impl Replica {
-    /// Makes `dir` the hub of a new workspace, with its owner. `schema` is the program's built-in one.
+    /// Makes a folder the hub of a new workspace, with its owner; encrypted, if it comes with a key. `schema` is the program's built-in one.
     ///
     /// # Errors
-    /// `replica_exists` where the folder already is a replica; whatever SQLite or the file system says. Nothing of a
+    /// `replica_exists` where the folder already is a replica; `no_encryption`, `key_missing` and `key_wrong` as
+    /// [`Replica::open`]; whatever SQLite or the file system says. Nothing of a
     /// failed attempt stays.
-    pub fn init(dir: &Path, init: &Init, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
+    pub fn init(folder: impl Into<Folder>, init: &Init, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
         let owner = RecordIds::new(random_u64(&*env)).next_id(env.now());
         let mut workspace = WorkspaceId::default();
         env.fill_random(&mut workspace.0);
@@ -34,22 +38,27 @@ impl Replica {
             init,
             assigned,
         };
-        Self::begin(dir, birth, None, schema, env, |replica| replica.write_owner(init, owner))
+        Self::begin(&folder.into(), birth, None, schema, env, |replica| replica.write_owner(init, owner))
     }
 
-    /// Makes `dir` a replica of an existing workspace, empty until its first sync. A `device.key` that is already there
+    /// Makes a folder a replica of an existing workspace, empty until its first sync. A `device.key` that is already there
     /// is kept: it was enrolled.
     ///
     /// # Errors
     /// As [`Replica::init`].
-    pub fn join(dir: &Path, joining: &Joining, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
-        Self::join_with(dir, joining, None, schema, env, |_| Ok(()))
+    pub fn join(
+        folder: impl Into<Folder>,
+        joining: &Joining,
+        schema: Schema,
+        env: Arc<dyn Environment>,
+    ) -> Result<Self> {
+        Self::join_with(&folder.into(), joining, None, schema, env, |_| Ok(()))
     }
 
     // With an image, the store begins as that, but for what the folder says about itself; of that, the image's keys that
     // are named stay. What `complete` writes is there with the replica or nothing is.
     pub(super) fn join_with(
-        dir: &Path,
+        folder: &Folder,
         joining: &Joining,
         image: Option<(&Path, &[&str])>,
         schema: Schema,
@@ -77,37 +86,74 @@ impl Replica {
             init: &init,
             assigned,
         };
-        Self::begin(dir, birth, image, schema, env, complete)
+        Self::begin(folder, birth, image, schema, env, complete)
     }
 
-    /// Opens the replica in `dir`. `schema` is the program's built-in one; the workspace's own collections and fields
+    /// Opens the replica in a folder. `schema` is the program's built-in one; the workspace's own collections and fields
     /// are added to it.
     ///
     /// # Errors
     /// `no_replica`, `store_foreign`, `store_newer`, `store_corrupt` (the database is left as it is; where only some of it
-    /// cannot be read it opens, and nothing is written), whatever SQLite or the file system says.
-    pub fn open(dir: &Path, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
-        let conn = store::open(dir, Access::Write)?;
+    /// cannot be read it opens, and nothing is written), `key_missing`, `key_wrong`, `folder_not_encrypted`,
+    /// `no_encryption`, `folder_converted`, whatever SQLite or the file system says.
+    pub fn open(folder: impl Into<Folder>, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
+        let (home, held) = enter(&folder.into(), &*env)?;
+        let conn = store::open(&home, Access::Write)?;
         let node = store::read_node(&conn)?;
-        let identity = Identity::open(dir)?;
+        let identity = Identity::read(&home)?;
         if identity.device() != node.device {
-            return Err(Error::corrupt("device-key-differs").with("path", dir.join(KEY_FILE).display().to_string()));
+            let path = home.dir.join(KEY_FILE).display().to_string();
+            return Err(Error::corrupt("device-key-differs").with("path", path));
         }
-        Self::assemble(dir, conn, &node, identity, schema, env)
+        Self::assemble(home, Some(held), conn, &node, identity, schema, env)
+    }
+
+    /// Encrypts the plain replica in a folder. Nobody may have it open. A process that dies meanwhile leaves the folder as it
+    /// was or encrypted, and as whole.
+    ///
+    /// # Errors
+    /// `folder_open`, `folder_encrypted`, `no_encryption`; whatever SQLite or the file system says.
+    pub fn encrypt(dir: &Path, key: &StoreKey, env: &dyn Environment) -> Result<()> {
+        store::convert(&Folder::from(dir), Some(key), SECRETS, &|bytes| env.fill_random(bytes))
+    }
+
+    /// Decrypts the encrypted replica in a folder; otherwise as [`Replica::encrypt`].
+    ///
+    /// # Errors
+    /// `folder_open`; `key_missing`, `key_wrong` and `folder_not_encrypted` as [`Replica::open`]; whatever SQLite or the file
+    /// system says.
+    pub fn decrypt(folder: &Folder, env: &dyn Environment) -> Result<()> {
+        store::convert(folder, None, SECRETS, &|bytes| env.fill_random(bytes))
+    }
+
+    /// Has another key open the folder from now on, whoever else works on it. One small write does it: a process that dies
+    /// meanwhile leaves the folder under the old key or under the new one.
+    ///
+    /// # Errors
+    /// `folder_not_encrypted`; `key_wrong` where another process has changed the key meanwhile; whatever the file system says.
+    pub fn rekey(&self, key: &StoreKey) -> Result<()> {
+        self.inner.home.rekey(key, &|bytes| self.inner.env.fill_random(bytes))
+    }
+
+    /// Whether the folder is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.inner.home.is_encrypted()
     }
 
     fn begin(
-        dir: &Path,
+        folder: &Folder,
         birth: Birth<'_>,
         image: Option<(&Path, &[&str])>,
         schema: Schema,
         env: Arc<dyn Environment>,
         complete: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
+        let dir = folder.path();
         if store::is_replica(dir) {
             return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
         }
-        let identity = Identity::ensure(dir, &*env)?;
+        let home = Home::prepare(folder, &|bytes| env.fill_random(bytes))?;
+        let identity = Identity::ensured(&home, &*env)?;
         let mut timeline = Timeline::default();
         env.fill_random(&mut timeline.0);
         let node = Node {
@@ -122,20 +168,21 @@ impl Replica {
             clock_offset_ms: 0,
         };
         let fill = |conn: &store::Opened| store::fill_node(conn, &node, &birth.assigned, &timeline);
-        let making = Making::begin(dir)?;
+        let making = Making::begin(&home)?;
         let conn = match image {
             None => store::create(making.within(), fill)?,
             Some((image, kept)) => store::adopt_image(image, making.within(), birth.role.serves(), kept, fill)?,
         };
-        let made = Self::assemble(making.within(), conn, &node, identity, schema.clone(), env.clone())?;
+        let made = Self::assemble(making.within().clone(), None, conn, &node, identity, schema.clone(), env.clone())?;
         complete(&made)?;
         drop(made);
         making.finish()?;
-        Self::open(dir, schema, env)
+        Self::open(folder.clone(), schema, env)
     }
 
     fn assemble(
-        dir: &Path,
+        home: Home,
+        held: Option<Held>,
         conn: store::Opened,
         node: &Node,
         identity: Identity,
@@ -157,12 +204,12 @@ impl Replica {
         let duties = Duties { serves: role.serves(), has_upstream: role.has_upstream() };
         let now = env.now().plus(node.clock_offset_ms);
         // A log that cannot be written any more can still be read, as far as it goes: it may be the only copy.
-        let (store, damaged) = match Store::start(conn, dir, builtin.clone(), duties, now) {
-            Err(Error::Corrupt(_)) => (Store::unwritten(dir, builtin.clone(), duties)?, true),
+        let (store, damaged) = match Store::start(conn, &home, builtin.clone(), duties, now) {
+            Err(Error::Corrupt(_)) => (Store::unwritten(&home, builtin.clone(), duties)?, true),
             started => (started?, false),
         };
-        let readers = Readers::new(dir, builtin, store.model().clone());
-        let inner = Inner::new(dir.to_owned(), env, identity, settings, node.clock_offset_ms, store, readers);
+        let readers = Readers::new(home.clone(), builtin, store.model().clone());
+        let inner = Inner::new((home, held), env, identity, settings, node.clock_offset_ms, store, readers);
         if damaged {
             inner.note_damage();
         }
@@ -190,6 +237,18 @@ impl Replica {
         })?;
         Ok(())
     }
+}
+
+// Holds the folder; ends first what a conversion has left of the other form.
+fn enter(folder: &Folder, env: &dyn Environment) -> Result<(Home, Held)> {
+    let dir = folder.path();
+    if store::is_replica(dir) && store::is_converting(dir) {
+        store::settle(folder, SECRETS, &|bytes| env.fill_random(bytes))?;
+    }
+    // Found first: what is no replica stays untouched. Found again once nobody converts it any more.
+    Home::find(folder)?;
+    let held = Held::shared(dir)?;
+    Ok((Home::find(folder)?, held))
 }
 
 struct Birth<'a> {

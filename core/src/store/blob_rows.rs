@@ -72,6 +72,13 @@ pub(crate) fn all(conn: &Connection) -> Result<Vec<BlobHash>> {
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Every attachment that was ever here or asked for.
+pub(crate) fn known(conn: &Connection) -> Result<Vec<BlobHash>> {
+    let mut rows = conn.prepare_cached("SELECT hash FROM blob")?;
+    let found = rows.query_map([], |r| Ok(BlobHash(r.get(0)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The attachment that is said to be here is not: it is asked for.
 pub(crate) fn lost(conn: &Connection, hash: &BlobHash) -> Result<()> {
     conn.prepare_cached("UPDATE blob SET have = 0, wanted = 1 WHERE hash = ?")?.execute([hash.as_bytes()])?;

@@ -49,7 +49,7 @@ pub(crate) fn publish(unfinished: &Path, path: &Path) -> Result<()> {
 }
 
 /// Makes the names in the folder of a file durable.
-fn sync_folder_of(path: &Path) -> Result<()> {
+pub(super) fn sync_folder_of(path: &Path) -> Result<()> {
     // Windows gives no handle that a folder could be synced by; its file systems log their names themselves.
     if let Some(folder) = path.parent().filter(|_| cfg!(unix) && !canary!("name_without_sync")) {
         // A bare name lies in the current folder.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::home::Home;
 use super::open::{self, Access, DATABASE};
 use super::{files, meta};
 use crate::error::{Error, Result};
@@ -18,14 +19,14 @@ pub(crate) fn write(conn: &Connection, file: &Path) -> Result<()> {
 /// `kept`; then `fill` writes what the folder says about itself. The database appears when it is whole.
 pub(crate) fn adopt(
     image: &Path,
-    dir: &Path,
+    home: &Home,
     serves: bool,
     kept: &[&str],
     fill: impl FnOnce(&Connection) -> Result<()>,
 ) -> Result<Connection> {
-    let path = dir.join(DATABASE);
+    let path = home.dir.join(DATABASE);
     if path.exists() {
-        return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
+        return Err(Error::usage("replica-exists").with("path", home.dir.display().to_string()));
     }
     let conn = Connection::open_with_flags(image, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     open::check_format(&conn, image, Access::Write)?;
@@ -51,18 +52,17 @@ pub(crate) fn adopt(
     conn.execute_batch("COMMIT")?;
     drop(conn);
     files::publish(image, &path)?;
-    open::open(dir, Access::Write)
+    open::open(home, Access::Write)
 }
 
 /// Moves a database that nobody has open into the folder that it was built for.
-pub(crate) fn publish(from: &Path, dir: &Path) -> Result<()> {
-    let (built, path) = (from.join(DATABASE), dir.join(DATABASE));
+pub(crate) fn publish(from: &Home, dir: &Path) -> Result<()> {
+    let (built, path) = (from.dir.join(DATABASE), dir.join(DATABASE));
     if path.exists() {
         return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
     }
     // One file without a journal beside it: it is there as a whole or not.
-    let conn =
-        Connection::open_with_flags(&built, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let conn = open::unlocked(&built, OpenFlags::SQLITE_OPEN_READ_WRITE, from.database_key())?;
     conn.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get::<_, String>(0))?;
     drop(conn);
     files::publish(&built, &path)

@@ -11,11 +11,13 @@
 mod actor;
 mod adhoc;
 mod backup;
+mod blob_file;
 pub(crate) mod blob_rows;
 mod budget;
 mod cache;
 pub(crate) mod changed_rows;
 mod condition;
+mod convert;
 mod custom;
 mod fault;
 pub(crate) mod feed;
@@ -25,8 +27,10 @@ mod flush;
 mod fold;
 mod function;
 pub(crate) mod holding;
+mod home;
 mod image;
 pub(crate) mod kept_rows;
+mod key;
 pub(crate) mod link_rows;
 mod lookup;
 mod mend;
@@ -61,8 +65,11 @@ use crate::id::{DeviceId, Timeline};
 use crate::schema::Schema;
 use crate::time::Millis;
 
-pub(crate) use backup::{SealedKey, key_of as backup_key, read as restore};
+pub(crate) use backup::{Restoring, SealedKey};
+pub(crate) use blob_file::{BlobWriter, content_len};
+pub(crate) use convert::{convert, is_converting, settle};
 pub(crate) use fault::{damaged, file_fault};
+pub(crate) use home::{Held, Home};
 pub(crate) use image::{adopt as adopt_image, publish};
 pub use kept_rows::Fate;
 pub(crate) use mend::{ids as record_ids, refetch, set_refetch};
@@ -77,6 +84,9 @@ pub(crate) use view::{Readers, View};
 
 /// An open connection to a replica's database.
 pub(crate) type Opened = Connection;
+pub use blob_file::BlobReader;
+pub use home::Folder;
+pub use key::StoreKey;
 pub use open::{DATABASE, FORMAT, is_replica};
 pub use query::{Direction, Query};
 pub use writer::{Appended, Committed, Writer};
@@ -134,13 +144,13 @@ impl Store {
     /// The store over a connection opened for writing; brings the projection to the schema.
     pub(crate) fn start(
         conn: Connection,
-        dir: &Path,
+        home: &Home,
         builtin: Arc<Schema>,
         duties: Duties,
         now: Millis,
     ) -> Result<Self> {
         let model = Arc::new(Model::of(builtin.clone(), -1));
-        let path = dir.join(DATABASE);
+        let path = home.dir.join(DATABASE);
         let mut store = Self { conn, path, builtin, model, duties, cache: Cache::new() };
         let mut writer = store.begin(Origin::Local, now)?;
         writer.adopt_schema()?;
@@ -149,10 +159,10 @@ impl Store {
     }
 
     /// The store over a database that is too damaged to be written to.
-    pub(crate) fn unwritten(dir: &Path, builtin: Arc<Schema>, duties: Duties) -> Result<Self> {
-        let conn = open(dir, Access::Read)?;
+    pub(crate) fn unwritten(home: &Home, builtin: Arc<Schema>, duties: Duties) -> Result<Self> {
+        let conn = open(home, Access::Read)?;
         let model = Arc::new(Model::of(builtin.clone(), -1));
-        Ok(Self { conn, path: dir.join(DATABASE), builtin, model, duties, cache: Cache::new() })
+        Ok(Self { conn, path: home.dir.join(DATABASE), builtin, model, duties, cache: Cache::new() })
     }
 
     /// Begins a transaction; waits for another process's to end. `now` is when its commit is said to happen.

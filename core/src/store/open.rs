@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use zeroize::Zeroizing;
 
+use super::home::Home;
+use super::key::DatabaseKey;
 use super::{budget, files, function, pack};
 use crate::error::{Error, Result};
 
@@ -18,7 +21,7 @@ pub const DATABASE: &str = "branchline.db";
 pub const FORMAT: i64 = 3;
 
 /// "BrLn" in the header of the file, so that `file` and other tools tell whose it is.
-const APPLICATION_ID: i64 = 0x4272_4c6e;
+pub(super) const APPLICATION_ID: i64 = 0x4272_4c6e;
 
 /// How long a call waits for another process's transaction.
 const BUSY_WAIT: Duration = Duration::from_secs(20);
@@ -38,13 +41,13 @@ pub(crate) enum Access {
 }
 
 /// Makes the database in `dir`; everything that `fill` writes is there with it or nothing is.
-pub(crate) fn create(dir: &Path, fill: impl FnOnce(&Connection) -> Result<()>) -> Result<Connection> {
-    let path = dir.join(DATABASE);
+pub(crate) fn create(home: &Home, fill: impl FnOnce(&Connection) -> Result<()>) -> Result<Connection> {
+    let path = home.dir.join(DATABASE);
     if path.exists() {
-        return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
+        return Err(Error::usage("replica-exists").with("path", home.dir.display().to_string()));
     }
-    files::make_folder(dir)?;
-    let conn = connect(&path, Access::Write, true)?;
+    files::make_folder(&home.dir)?;
+    let conn = connect(&path, Access::Write, true, home.database_key())?;
     conn.execute_batch("BEGIN IMMEDIATE")?;
     conn.execute_batch(SCHEMA)?;
     conn.execute_batch("INSERT INTO search (search, rank) VALUES ('automerge', 0), ('crisismerge', 64)")?;
@@ -55,14 +58,14 @@ pub(crate) fn create(dir: &Path, fill: impl FnOnce(&Connection) -> Result<()>) -
     Ok(conn)
 }
 
-/// Opens the database in `dir` and brings it to this program's format.
-pub(crate) fn open(dir: &Path, access: Access) -> Result<Connection> {
-    let path = dir.join(DATABASE);
+/// Opens the database in a folder and brings it to this program's format.
+pub(crate) fn open(home: &Home, access: Access) -> Result<Connection> {
+    let path = home.dir.join(DATABASE);
     if !path.is_file() {
-        return Err(Error::usage("no-replica").with("path", dir.display().to_string()));
+        return Err(Error::usage("no-replica").with("path", home.dir.display().to_string()));
     }
-    let conn = connect(&path, access, false)?;
-    check_format(&conn, dir, access)?;
+    let conn = connect(&path, access, false, home.database_key())?;
+    check_format(&conn, &home.dir, access)?;
     if access == Access::Write && pack::is_space_due(&conn)? {
         reclaim(&conn)?;
     }
@@ -70,7 +73,7 @@ pub(crate) fn open(dir: &Path, access: Access) -> Result<Connection> {
 }
 
 // Whoever else works on the folder comes first; where it cannot be now, it can be another time. The temporary copy of a large
-// database does not belong into memory.
+// database does not belong into memory; SQLCipher encrypts it by the database's own key.
 fn reclaim(conn: &Connection) -> Result<()> {
     conn.pragma_update(None, "temp_store", "FILE")?;
     conn.busy_timeout(Duration::ZERO)?;
@@ -85,16 +88,15 @@ pub fn is_replica(dir: &Path) -> bool {
     dir.join(DATABASE).is_file()
 }
 
-fn connect(path: &Path, access: Access, create: bool) -> Result<Connection> {
-    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    flags |= match access {
+fn connect(path: &Path, access: Access, create: bool, key: Option<&DatabaseKey>) -> Result<Connection> {
+    let mut flags = match access {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
     if create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
-    let mut conn = Connection::open_with_flags(path, flags)?;
+    let mut conn = unlocked(path, flags, key)?;
     conn.busy_timeout(BUSY_WAIT)?;
     conn.set_prepared_statement_cache_capacity(512);
     // Without it SQLite prepares some statements anew whenever a parameter changes, in hope of a better plan.
@@ -112,6 +114,17 @@ fn connect(path: &Path, access: Access, create: bool) -> Result<Connection> {
     conn.pragma_update(None, "cell_size_check", true)?;
     function::register(&conn)?;
     budget::register(&mut conn)?;
+    Ok(conn)
+}
+
+/// A bare connection to a database file, unlocked where that is encrypted.
+pub(super) fn unlocked(path: &Path, flags: OpenFlags, key: Option<&DatabaseKey>) -> Result<Connection> {
+    let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    if let Some(key) = key {
+        // What is wrong with a page is an error of the statement that reads it, and needs no second telling on stderr.
+        conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
+        conn.execute_batch(&Zeroizing::new(format!("PRAGMA key = \"{}\"", *key.literal())))?;
+    }
     Ok(conn)
 }
 

@@ -1,12 +1,13 @@
 //! Everything that can be asked of the store, over one snapshot: a reader's, or what a transaction has written so far.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
 
 use super::actor::{self, Bound};
 use super::backup::{self, SealedKey};
+use super::home::Home;
 use super::open::{self, Access};
 use super::query::Query;
 use super::read::{self, Row};
@@ -146,7 +147,7 @@ impl View<'_> {
 
 /// The reading connections of a replica.
 pub(crate) struct Readers {
-    dir: PathBuf,
+    home: Home,
     builtin: Arc<Schema>,
     model: RwLock<Arc<Model>>,
     idle: Mutex<Vec<Idle>>,
@@ -158,8 +159,8 @@ struct Idle {
 }
 
 impl Readers {
-    pub(crate) fn new(dir: &Path, builtin: Arc<Schema>, model: Arc<Model>) -> Self {
-        Self { dir: dir.to_owned(), builtin, model: RwLock::new(model), idle: Mutex::new(Vec::new()) }
+    pub(crate) fn new(home: Home, builtin: Arc<Schema>, model: Arc<Model>) -> Self {
+        Self { home, builtin, model: RwLock::new(model), idle: Mutex::new(Vec::new()) }
     }
 
     /// The schema with its tables, as of the last look.
@@ -179,7 +180,7 @@ impl Readers {
     pub(crate) fn read<T>(&self, work: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
         let mut idle = match self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             Some(idle) => idle,
-            None => Idle { conn: open::open(&self.dir, Access::Read)?, data_version: -1 },
+            None => Idle { conn: open::open(&self.home, Access::Read)?, data_version: -1 },
         };
         idle.conn.prepare_cached("BEGIN")?.execute([])?;
         let result = self.refresh(&mut idle).and_then(|model| work(&View { conn: &idle.conn, model: &model }));
@@ -193,14 +194,14 @@ impl Readers {
 
     /// A connection that may also make temporary tables; the database itself stays out of its reach.
     pub(crate) fn unrestrained(&self) -> Result<Connection> {
-        let conn = open::open(&self.dir, Access::Read)?;
+        let conn = open::open(&self.home, Access::Read)?;
         conn.pragma_update(None, "query_only", false)?;
         Ok(conn)
     }
 
     /// Writes a backup of the last commit.
     pub(crate) fn backup(&self, file: &Path, key: Option<&SealedKey>) -> Result<u64> {
-        backup::write(&self.dir, &self.unrestrained()?, file, key)
+        backup::write(&self.home, &self.unrestrained()?, file, key)
     }
 
     /// Writes the last commit as the image of a seed.
@@ -210,7 +211,7 @@ impl Readers {
 
     /// Runs one statement of a person on a connection of its own.
     pub(crate) fn sql(&self, select: &str) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
-        adhoc::query(open::open(&self.dir, Access::Read)?, select)
+        adhoc::query(open::open(&self.home, Access::Read)?, select)
     }
 
     // Another process may have changed the schema since this connection last looked.

@@ -515,12 +515,13 @@ mod tests {
     use crate::document::{Author, create};
     use crate::id::ActorId;
     use crate::schema::{Field, FieldType, Labels, Value, Winner};
-    use crate::store::{Duties, create as create_database};
+    use crate::store::{Duties, Home, create as create_database};
 
     #[test]
     fn a_creation_that_comes_twice_in_one_transaction_is_logged_once() {
         let dir = tempfile::tempdir().unwrap();
-        let conn = create_database(dir.path(), |_| Ok(())).unwrap();
+        let home = Home::plain(dir.path());
+        let conn = create_database(&home, |_| Ok(())).unwrap();
         let duties = Duties { serves: true, has_upstream: false };
         let name = Field {
             name: "name".into(),
@@ -533,7 +534,7 @@ mod tests {
         };
         let accounts = Collection { fields: vec![name].into(), ..Collection::unknown("account".into()) };
         let schema = Arc::new(Schema::new([accounts]));
-        let mut store = Store::start(conn, dir.path(), schema, duties, Millis(0)).unwrap();
+        let mut store = Store::start(conn, &home, schema, duties, Millis(0)).unwrap();
         let mut writer = store.begin(Origin::Upstream, Millis(1)).unwrap();
         let (collection, id) = (writer.collection("account"), RecordId([7; 16]));
         let author = Author { actor: ActorId([1; 8]), now: Millis(1) };

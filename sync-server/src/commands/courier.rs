@@ -111,9 +111,8 @@ impl Pack {
 
 impl Unpack {
     fn run(&self, context: &Context) -> Result<Answer> {
-        let folder = context.folder()?;
-        let (replica, done) = if Replica::courier_joins(folder) {
-            Replica::courier_joined(folder, &self.file, crm::builtin().clone(), environment())?
+        let (replica, done) = if Replica::courier_joins(context.folder()?) {
+            Replica::courier_joined(context.keyed()?, &self.file, crm::builtin().clone(), environment())?
         } else {
             let replica = context.open()?;
             let done = replica.courier_unpack(&self.file)?;
@@ -156,7 +155,7 @@ impl Unpack {
 
 /// Packs the enrolment of the folder instead of carrying it over a line.
 pub fn join(context: &Context, code: &InvitationCode, file: &Path) -> Result<Answer> {
-    let bytes = Replica::courier_join(context.folder()?, code, file, crm::builtin().clone(), environment())?;
+    let bytes = Replica::courier_join(context.keyed()?, code, file, crm::builtin().clone(), environment())?;
     let file = file.display().to_string();
     Ok(Answer::of(
         context,

@@ -7,7 +7,7 @@ use branchline_core::document::Edit;
 use branchline_core::id::BlobHash;
 use branchline_core::message::Message;
 use branchline_core::net;
-use branchline_core::replica::Replica;
+use branchline_core::replica::{BlobReader, Replica};
 use branchline_core::schema::{FieldType, Value};
 use branchline_core::{Error, Result};
 use clap::Args;
@@ -121,36 +121,35 @@ impl Fetch {
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let hash = BlobHash::parse(&self.hash).ok_or_else(|| wrong_usage(format!("HASH: {}", self.hash)))?;
         let replica = context.open()?;
-        let held = match replica.blob_file(&hash)? {
-            Some(path) => path,
+        let mut held = match replica.blob(&hash)? {
+            Some(held) => held,
             None => self.bring(&replica, &hash)?,
         };
-        let size = match &self.out {
-            Some(out) => copy(&held, out)?,
-            None => held.metadata().map_err(|e| unreadable(&held, &e))?.len(),
-        };
-        let out = self.out.as_ref().unwrap_or(&held).display().to_string();
+        let size = held.size();
+        if let Some(out) = &self.out {
+            write_file(out, |to| std::io::copy(&mut held, to).map_err(|e| unreadable(out, &e)))?;
+        }
+        // Where an encrypted folder keeps it is nobody's business.
+        let file = self.out.as_deref().or(held.path()).map(|path| path.display().to_string());
         Ok(Answer::of(
             context,
-            || json!({"hash": self.hash, "size": size, "file": out}),
-            || Message::new("fetched").with("file", &out).with("bytes", size).render(context.language()),
+            || json!({"hash": self.hash, "size": size, "file": file}),
+            || {
+                let said = Message::new(if file.is_some() { "fetched" } else { "fetched-encrypted" });
+                said.with("file", file.as_deref().unwrap_or_default()).with("bytes", size).render(context.language())
+            },
         ))
     }
 
-    fn bring(&self, replica: &Replica, hash: &BlobHash) -> Result<PathBuf> {
+    fn bring(&self, replica: &Replica, hash: &BlobHash) -> Result<BlobReader> {
         let absent = || Error::not_found("blob-not-held").with("hash", &self.hash);
         if !replica.settings()?.role.has_upstream() {
             return Err(absent());
         }
         replica.want_blob(hash)?;
         block_on(async { net::sync_once(replica, self.deadline, |_| ()).await })?;
-        replica.blob_file(hash)?.ok_or_else(absent)
+        replica.blob(hash)?.ok_or_else(absent)
     }
-}
-
-fn copy(held: &Path, out: &Path) -> Result<u64> {
-    let mut source = std::fs::File::open(held).map_err(|e| unreadable(held, &e))?;
-    write_file(out, |to| std::io::copy(&mut source, to).map_err(|e| unreadable(out, &e)))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {

@@ -47,7 +47,7 @@ impl Init {
         };
         let init =
             NewHub { name: self.name.clone(), owner_name: None, owner_email: self.owner.clone(), currency, language };
-        let replica = Replica::init(context.folder()?, &init, crm::builtin().clone(), environment())?;
+        let replica = Replica::init(context.keyed()?, &init, crm::builtin().clone(), environment())?;
         let settings = replica.settings()?;
         let me = replica.me()?;
         Ok(Answer::of(
@@ -221,7 +221,7 @@ impl Restore {
     /// A folder that is not empty, a file that is no backup, a wrong passphrase.
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let passphrase = self.from.passphrase()?;
-        let folder = context.folder()?;
+        let folder = context.keyed()?;
         let replica =
             Replica::restore(&self.from.file, folder, passphrase.as_deref(), crm::builtin().clone(), environment())?;
         let status = replica.status()?;

@@ -51,7 +51,7 @@ impl Join {
         if let Some(file) = &self.courier {
             return courier::join(context, &code, file);
         }
-        let folder = context.folder()?;
+        let folder = context.keyed()?;
         block_on(async {
             let replica = match &self.seed {
                 None => net::join(folder, &code, crm::builtin().clone(), environment()).await?,

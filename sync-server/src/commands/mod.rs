@@ -8,6 +8,7 @@ pub mod convert;
 pub mod courier;
 pub mod devices;
 pub mod duplicates;
+pub mod encryption;
 pub mod exchange;
 pub mod files;
 pub mod folder;

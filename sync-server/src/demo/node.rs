@@ -41,7 +41,8 @@ impl Node {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg("--data").arg(&self.dir).arg("--json").args(args);
+        // A key of the caller's is for a folder of the caller's.
+        command.env_remove("BRANCHLINE_KEY_FILE").arg("--data").arg(&self.dir).arg("--json").args(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }

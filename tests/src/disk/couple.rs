@@ -92,7 +92,7 @@ impl Copy {
     /// # Errors
     /// Whatever opening says.
     pub fn open(&self, end: &str) -> Result<Replica, Error> {
-        Replica::open(&self.root.join(end), small::schema(), self.clock(end))
+        Replica::open(self.root.join(end), small::schema(), self.clock(end))
     }
 
     /// The changes that an end holds; empty where it cannot be read.

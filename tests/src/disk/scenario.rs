@@ -252,7 +252,7 @@ impl Play {
         let code = InvitationCode::parse(&code).expect("a code");
         let machine = &self.played.machines[at];
         let joiner = Joiner::new(&machine.dir, code, small::schema(), machine.env.clone()).expect("a joiner");
-        let key = Identity::open(&machine.dir).expect("a key").device().to_string();
+        let key = Identity::ensure(&machine.dir, &*machine.env).expect("a key").device().to_string();
         self.give(at, Promise::Key(key));
         let replica = join(self.replica(upper), joiner).expect("enrolled");
         self.note(upper);

@@ -102,7 +102,7 @@ fn company() -> &'static Replica {
     let made = COMPANY.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let hub =
-            crm::init(&dir.path().join("hub"), &Init::named("Fuzz"), std::sync::Arc::new(SystemEnvironment)).unwrap();
+            crm::init(dir.path().join("hub"), &Init::named("Fuzz"), std::sync::Arc::new(SystemEnvironment)).unwrap();
         for (name, city) in [("Orbit", "Tver"), ("Заря", "Киев"), ("Amber \"A\" 100%", "")] {
             let values = [("name", name), ("city", city)].map(|(field, v)| (field.into(), Value::Text(v.to_owned())));
             hub.transact(|tx| tx.create("account", values.into())).unwrap();

@@ -1,11 +1,12 @@
 //! A company of real replicas without lines: a hub, and whoever joins it.
 
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use branchline_core::crm;
 use branchline_core::document::Edit;
-use branchline_core::id::RecordId;
+use branchline_core::id::{BlobHash, RecordId};
 use branchline_core::message::Language;
 use branchline_core::replica::link::Invitation;
 use branchline_core::replica::{Init, Query, Replica, SystemEnvironment};
@@ -34,7 +35,7 @@ impl Company {
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let hub =
-            Replica::init(&root.path().join("hub"), &caravan(), crm::builtin().clone(), Arc::new(SystemEnvironment));
+            Replica::init(root.path().join("hub"), &caravan(), crm::builtin().clone(), Arc::new(SystemEnvironment));
         let hub = hub.unwrap();
         hub.announce("http://127.0.0.1:1", None).unwrap();
         Self { root, hub }
@@ -88,7 +89,7 @@ impl Company {
     /// # Panics
     /// Where it cannot be opened.
     pub fn reopened(&self, name: &str) -> Replica {
-        Replica::open(&self.folder(name), crm::builtin().clone(), Arc::new(SystemEnvironment)).unwrap()
+        Replica::open(self.folder(name), crm::builtin().clone(), Arc::new(SystemEnvironment)).unwrap()
     }
 }
 
@@ -180,4 +181,11 @@ pub fn names(replica: &Replica) -> Vec<String> {
     let mut names: Vec<String> = rows.iter().map(|r| r.text("name").to_owned()).collect();
     names.sort();
     names
+}
+
+/// The bytes of an attachment that a replica holds.
+pub fn bytes_of(replica: &Replica, hash: &BlobHash) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    replica.blob(hash).unwrap().expect("it is here").read_to_end(&mut bytes).unwrap();
+    bytes
 }

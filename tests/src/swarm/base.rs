@@ -31,7 +31,7 @@ impl Base {
         let root = root.join("base");
         let time = Arc::new(AtomicI64::new(BEGINNING - 86_400_000));
         let clock = |at: usize| Clockwork::new(&time, 1_000 + at as u64);
-        let hub = Replica::init(&root.join("hub"), &caravan(), small::schema(), clock(0)).expect("a hub");
+        let hub = Replica::init(root.join("hub"), &caravan(), small::schema(), clock(0)).expect("a hub");
         hub.announce("http://127.0.0.1:1", None).expect("announced");
         let mut replicas = vec![hub];
         for at in 1..NODES.len() {

@@ -16,7 +16,7 @@ public final class Replica: @unchecked Sendable {
         blocking.shut()
     }
 
-    /// Opens the replica in a folder.
+    /// Opens the replica in a folder, an encrypted one with its key.
     public static func open(path: String, config: Config = Config(), keys: KeyProvider? = nil) async throws -> Replica {
         try await begin { try BlockingReplica.open(path: path, config: config, keys: keys) }
     }
@@ -26,6 +26,11 @@ public final class Replica: @unchecked Sendable {
         path: String, code: String, config: Config = Config(), keys: KeyProvider? = nil
     ) async throws -> Replica {
         try await begin { try BlockingReplica.join(path: path, code: code, config: config, keys: keys) }
+    }
+
+    /// Has another key open the folder from now on. Keep both keys until it has returned.
+    public func rekey(_ keys: KeyProvider) async throws {
+        try await run { try $0.rekey(keys: keys) }
     }
 
     /// Closes it: exchanges stop, calls that run finish. Closing twice is no error.

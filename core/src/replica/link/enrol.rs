@@ -1,7 +1,6 @@
 //! Enrolment, both ends: an upstream turns an invitation into a device record with a certificate; a new folder keeps the
 //! certificate and becomes a replica.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::certificate::Certificate;
@@ -13,7 +12,7 @@ use crate::access::Scope;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, RecordId};
 use crate::message::Language;
-use crate::replica::{Environment, Identity, Joining, NodeRole, Replica};
+use crate::replica::{Environment, Folder, Identity, Joining, NodeRole, Replica};
 use crate::schema::{Currency, Name, Schema, Value};
 use crate::store::link_rows::{self, DeviceRow};
 use crate::store::meta;
@@ -173,7 +172,7 @@ impl Replica {
 
 /// Answers a downstream session's requests for a folder that is no replica yet.
 pub struct Joiner {
-    dir: PathBuf,
+    folder: Folder,
     code: InvitationCode,
     schema: Option<Schema>,
     env: Arc<dyn Environment>,
@@ -187,18 +186,30 @@ impl Joiner {
     ///
     /// # Errors
     /// `replica_exists`, and whatever making the folder can fail with.
-    pub fn new(dir: &Path, code: InvitationCode, schema: Schema, env: Arc<dyn Environment>) -> Result<Self> {
-        if crate::store::is_replica(dir) {
-            return Err(Error::usage("replica-exists").with("path", dir.display().to_string()));
+    pub fn new(
+        folder: impl Into<Folder>,
+        code: InvitationCode,
+        schema: Schema,
+        env: Arc<dyn Environment>,
+    ) -> Result<Self> {
+        let folder = folder.into();
+        if crate::store::is_replica(folder.path()) {
+            return Err(Error::usage("replica-exists").with("path", folder.path().display().to_string()));
         }
-        let identity = Identity::ensure(dir, &*env)?;
-        Ok(Self { dir: dir.to_owned(), code, schema: Some(schema), env, identity, seed: None, replica: None })
+        let identity = Identity::ensure(folder.clone(), &*env)?;
+        Ok(Self { folder, code, schema: Some(schema), env, identity, seed: None, replica: None })
     }
 
     /// Begins with a seed of the upstream instead of an empty store.
-    #[must_use]
-    pub fn with_seed(self, seed: Seed) -> Self {
-        Self { seed: Some(seed), ..self }
+    ///
+    /// # Errors
+    /// `seed_encrypted` for a folder with a key: a seed is plain, and what was once written plainly is found on a disk for
+    /// long.
+    pub fn with_seed(self, seed: Seed) -> Result<Self> {
+        if self.folder.is_keyed() {
+            return Err(Error::usage("seed-encrypted").with("path", self.folder.path().display().to_string()));
+        }
+        Ok(Self { seed: Some(seed), ..self })
     }
 
     /// The replica, once the session has ended well.
@@ -246,7 +257,7 @@ impl Joiner {
             })
         };
         let replica = match &self.seed {
-            None => Replica::join_with(&self.dir, &joining, None, schema, self.env.clone(), complete)?,
+            None => Replica::join_with(&self.folder, &joining, None, schema, self.env.clone(), complete)?,
             Some(seed) => self.grow(seed, &joining, schema, complete)?,
         };
         self.replica = Some(replica);
@@ -263,10 +274,10 @@ impl Joiner {
         complete: impl FnOnce(&Replica) -> Result<()>,
     ) -> Result<Replica> {
         seed.check(joining)?;
-        let image = self.dir.join("seed.unfinished");
+        let image = self.folder.path().join("seed.unfinished");
         let grown = seed.unpack(&image).and_then(|()| {
             let image = Some((&*image, &super::seed::KEPT[..]));
-            Replica::join_with(&self.dir, joining, image, schema, self.env.clone(), complete)
+            Replica::join_with(&self.folder, joining, image, schema, self.env.clone(), complete)
         });
         if grown.is_err() {
             // A copy of what the seed still holds.

@@ -27,7 +27,7 @@ const NONCE: [u8; 16] = [7; 16];
 const BUDGET: Budget = Budget { bytes: 64 * 1024, level: 3 };
 
 fn hub(dir: &Path) -> Replica {
-    let hub = crm::init(&dir.join("hub"), &Init::named("Acme"), Arc::new(SystemEnvironment)).unwrap();
+    let hub = crm::init(dir.join("hub"), &Init::named("Acme"), Arc::new(SystemEnvironment)).unwrap();
     hub.announce("http://127.0.0.1:1", None).unwrap();
     hub
 }
@@ -246,7 +246,7 @@ fn a_process_killed_between_a_refusal_and_the_replay_goes_on_with_the_next_link(
     let reasons = [((id, refused), Refused::new("denied_owner", ""))].into();
     phone.write(Origin::Upstream, |writer| gone::refuse(writer, &reasons, now)).unwrap();
     drop(phone);
-    let phone = crm::open(&dir.path().join("phone"), Arc::new(SystemEnvironment)).unwrap();
+    let phone = crm::open(dir.path().join("phone"), Arc::new(SystemEnvironment)).unwrap();
     assert_eq!(phone.record("lead", &id).unwrap().text("company"), "");
     exchange(&phone, &hub);
     exchange(&phone, &hub);
@@ -361,7 +361,7 @@ fn the_number_of_a_record_that_is_gone_is_not_given_again() {
     exchange(&phone, &hub);
     phone.write(Origin::Upstream, |writer| writer.purge(&id)).unwrap();
     drop(phone);
-    let phone = crm::open(&dir.path().join("phone"), Arc::new(SystemEnvironment)).unwrap();
+    let phone = crm::open(dir.path().join("phone"), Arc::new(SystemEnvironment)).unwrap();
     lead(&phone, "new");
     assert!(number(&phone) > before);
 }

@@ -1,8 +1,7 @@
 //! Enrolment by file: the first file of a new folder carries its invitation, the answer its certificate.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::code::InvitationCode;
@@ -12,9 +11,9 @@ use super::memory::Above;
 use super::{Unpacked, unpack};
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, WorkspaceId};
-use crate::replica::{Environment, Replica};
+use crate::replica::{Environment, Folder, Replica};
 use crate::schema::Schema;
-use crate::store::{file_fault, link_rows};
+use crate::store::{Home, link_rows};
 use crate::wire::courier::{Header, Item, Up};
 use crate::wire::message::{Enrolled, Message, Nonce};
 
@@ -22,44 +21,48 @@ use crate::wire::message::{Enrolled, Message, Nonce};
 const PENDING_FILE: &str = "joining";
 
 impl Replica {
-    /// Packs the enrolment of the folder `dir` into a new file; unpacking its answer makes the folder a replica. Gives
+    /// Packs the enrolment of a folder into a new file; unpacking its answer makes the folder a replica. Gives
     /// the file's length in bytes.
     ///
     /// # Errors
     /// `replica_exists`, `courier_exists`; whatever the file system says.
     pub fn courier_join(
-        dir: &Path,
+        folder: impl Into<Folder>,
         code: &InvitationCode,
         file: &Path,
         schema: Schema,
         env: Arc<dyn Environment>,
     ) -> Result<u64> {
-        let joiner = Joiner::new(dir, code.clone(), schema, env.clone())?;
+        let folder = folder.into();
+        let random = |bytes: &mut [u8]| env.fill_random(bytes);
+        let joiner = Joiner::new(folder.clone(), code.clone(), schema, env.clone())?;
+        let home = Home::prepare(&folder, &random)?;
         let sender = joiner.identity.device();
         let (mut sealer, header) = Sealer::create(file, WorkspaceId::default(), sender, &code.upstream_key, &*env)?;
         sealer.push(&Item::Link(Message::Enrol(joiner.greet(&nonce(&header)))))?;
         sealer.push(&Item::Up(Up::default()))?;
-        sealer.finish(&joiner.identity, |_| remember(dir, code))
+        sealer.finish(&joiner.identity, |_| home.write_secret(PENDING_FILE, code.encode().as_bytes(), &random))
     }
 
     /// Whether `dir` has packed its enrolment and waits for the answer.
     pub fn courier_joins(dir: &Path) -> bool {
-        !crate::store::is_replica(dir) && pending(dir).is_file()
+        !crate::store::is_replica(dir) && dir.join(PENDING_FILE).is_file()
     }
 
-    /// Makes `dir` a replica with the answer to its enrolment, and takes in what else the file holds.
+    /// Makes a folder a replica with the answer to its enrolment, and takes in what else the file holds.
     ///
     /// # Errors
     /// As [`Replica::courier_unpack`]; the folder is no replica then. `certificate_invalid`.
     pub fn courier_joined(
-        dir: &Path,
+        folder: impl Into<Folder>,
         file: &Path,
         schema: Schema,
         env: Arc<dyn Environment>,
     ) -> Result<(Self, Unpacked)> {
-        let path = pending(dir);
-        let code = InvitationCode::parse(&fs::read_to_string(&path).map_err(|e| file_fault(&e, &path))?)?;
-        let mut joiner = Joiner::new(dir, code.clone(), schema, env)?;
+        let folder = folder.into();
+        let waiting = Home::prepare(&folder, &|bytes| env.fill_random(bytes))?;
+        let code = InvitationCode::parse(&waiting.read_secret(PENDING_FILE, || Error::corrupt("code-damaged"))?)?;
+        let mut joiner = Joiner::new(folder, code.clone(), schema, env)?;
         let header = envelope::peek(file)?;
         let place = |error: Error| error.at(file.display().to_string());
         if header.receiver != joiner.identity.device() {
@@ -80,7 +83,7 @@ impl Replica {
         joiner.enrolled(&answer.ok_or_else(|| place(Error::invalid("courier-no-enrolment")))?)?;
         let replica = joiner.replica().ok_or_else(|| Error::protocol("certificate-invalid"))?;
         // Its code is spent; one that stays behind is never read again.
-        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(waiting.dir.join(PENDING_FILE));
         let done = replica.courier_unpack(file)?;
         Ok((replica, done))
     }
@@ -109,21 +112,4 @@ fn nonce(header: &Header) -> Nonce {
     let mut nonce = Nonce::default();
     nonce.copy_from_slice(&header.ephemeral[..16]);
     nonce
-}
-
-fn pending(dir: &Path) -> PathBuf {
-    dir.join(PENDING_FILE)
-}
-
-fn remember(dir: &Path, code: &InvitationCode) -> Result<()> {
-    let path = pending(dir);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&path).and_then(|mut file| {
-        file.write_all(code.encode().as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|e| file_fault(&e, &path))
 }

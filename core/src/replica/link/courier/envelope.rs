@@ -375,6 +375,7 @@ fn too_large(bytes: u64) -> Error {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::store::Home;
     use crate::time::Millis;
     use crate::wire::courier::Up;
 
@@ -395,7 +396,7 @@ mod tests {
         [1, 2, 3].map(|n| {
             let dir = dir.join(n.to_string());
             std::fs::create_dir(&dir).unwrap();
-            Identity::restore(&dir, &[n; 32]).unwrap()
+            Identity::restore(&Home::plain(&dir), &[n; 32], &Fixed).unwrap()
         })
     }
 

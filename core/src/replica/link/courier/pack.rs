@@ -143,14 +143,13 @@ fn put_batches(upstream: &mut Upstream, sealer: &mut Sealer, memory: &mut Above)
 fn put_blobs(replica: &Replica, sealer: &mut Sealer, hashes: impl Iterator<Item = BlobHash>) -> Result<Vec<BlobHash>> {
     let (mut put, mut room) = (Vec::new(), COURIER_BLOB_BYTES_MAX);
     for hash in hashes {
-        let Some(path) = replica.blob_intact(&hash)? else {
+        let Some(length) = replica.blob_intact(&hash)? else {
             // Not here, or not what its name says: asked for above, where there is an above, for the next file.
-            if replica.blob_file(&hash)?.is_none() {
+            if !replica.has_blob(&hash)? {
                 let _ = replica.blob_read(&hash, 0, BLOB_PIECE_BYTES)?;
             }
             continue;
         };
-        let length = path.metadata().map_err(|e| crate::store::file_fault(&e, &path))?.len();
         // One attachment always goes, however large.
         if length > room && !put.is_empty() {
             break;
@@ -161,7 +160,7 @@ fn put_blobs(replica: &Replica, sealer: &mut Sealer, hashes: impl Iterator<Item 
             let BlobReply::Piece { hash, offset: at, size, bytes } =
                 replica.blob_read(&hash, offset, BLOB_PIECE_BYTES)?
             else {
-                return Err(Error::not_found("file-missing").with("path", path.display().to_string()));
+                return Err(Error::not_found("file-missing").with("path", hash.to_string()));
             };
             offset += bytes.len() as u64;
             sealer.push(&Item::Link(Message::BlobChunk { hash, offset: at, size, bytes }))?;

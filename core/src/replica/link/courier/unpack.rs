@@ -236,7 +236,7 @@ impl Intake<'_> {
 
 // A piece of an attachment; what is here already stays.
 fn piece(replica: &Replica, hash: &BlobHash, offset: u64, size: u64, bytes: &[u8]) -> Result<()> {
-    if replica.blob_file(hash)?.is_none() {
+    if !replica.has_blob(hash)? {
         replica.blob_write(hash, offset, size, bytes)?;
     }
     Ok(())

@@ -34,7 +34,7 @@ class Replica private constructor(
     private val open = Job()
 
     companion object {
-        /** Opens the replica in a folder; see [BlockingReplica.open]. */
+        /** Opens the replica in a folder, an encrypted one with its [keys]; see [BlockingReplica.open]. */
         suspend fun open(
             path: String,
             config: Config = Config(),
@@ -53,6 +53,14 @@ class Replica private constructor(
             keys: KeyProvider? = null,
             dispatcher: CoroutineDispatcher = Dispatchers.IO,
         ): Replica = withContext(dispatcher) { Replica(BlockingReplica.join(path, code, config, keys), dispatcher) }
+
+        /** Encrypts the plain replica in a folder that nobody has open; see [encryptFolder]. */
+        suspend fun encrypt(path: String, keys: KeyProvider, config: Config = Config()) =
+            withContext(Dispatchers.IO) { encryptFolder(path, config, keys) }
+
+        /** Decrypts the encrypted replica in a folder that nobody has open; see [decryptFolder]. */
+        suspend fun decrypt(path: String, keys: KeyProvider, config: Config = Config()) =
+            withContext(Dispatchers.IO) { decryptFolder(path, config, keys) }
 
         /** Makes a folder the hub of a new workspace; see [BlockingReplica.found]. */
         suspend fun found(
@@ -88,6 +96,12 @@ class Replica private constructor(
 
     /** Checks the folder against itself, and mends with [repair] what can be mended. */
     suspend fun verify(repair: Boolean = false): Health = io { verify(repair) }
+
+    /** Whether the folder is encrypted. */
+    suspend fun isEncrypted(): Boolean = io { isEncrypted() }
+
+    /** Has another key open the folder from now on. Keep both keys until it has returned; see [BlockingReplica.rekey]. */
+    suspend fun rekey(keys: KeyProvider) = io { rekey(keys) }
 
     // Records. `record` is an id, a unique prefix of one, `FIELD=VALUE`, or a natural key.
 
@@ -203,12 +217,18 @@ class Replica private constructor(
     /** Asks for an attachment: it comes with the next exchange, or with the one that runs. */
     suspend fun want(hash: String) = io { want(hash) }
 
-    /** Brings an attachment here and gives its path; [progress] hears the bytes that have arrived. */
+    /** The bytes of an attachment that is here; for large ones there is [saveAttachment]. */
+    suspend fun readAttachment(hash: String): ByteArray = io { readAttachment(hash) }
+
+    /** Copies an attachment that is here into a new file, which is not encrypted. */
+    suspend fun saveAttachment(hash: String, path: String) = io { saveAttachment(hash, path) }
+
+    /** Brings an attachment here; [progress] hears the bytes that have arrived. */
     suspend fun fetch(
         hash: String,
         deadline: Duration = 10.minutes,
         progress: ((received: Long) -> Unit)? = null,
-    ): String = interruptible {
+    ): Unit = interruptible {
         val told = progress?.let { listener { done, _ -> it(done) } }
         blocking.fetch(hash, deadline.inWholeMilliseconds.toULong(), told)
     }

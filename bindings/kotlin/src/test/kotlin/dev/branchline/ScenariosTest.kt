@@ -6,6 +6,7 @@ import com.google.gson.JsonObject
 import com.google.gson.JsonParser
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Assertions.fail
 import org.junit.jupiter.api.Assumptions.assumeTrue
@@ -82,11 +83,17 @@ private class Stage(private val home: File) : AutoCloseable {
             "hub_review" -> assertEquals(expect.asInt, hub.command("review", "list").asJsonArray.size(), "$step")
             "import" -> import(step)
             "join" -> join(step)
-            "open" -> phones[step.text("replica")] = Replica.open(folder(step).path)
+            "open" -> phones[step.text("replica")] = Replica.open(folder(step).path, keys = key(step["key"]))
+            "open_with_one_of" -> phones[step.text("replica")] = step["keys"].asJsonArray.firstNotNullOf { open(step, it) }
+            "rekey" -> phone(step).rekey(key(step["key"])!!)
+            "encrypt" -> Replica.encrypt(folder(step).path, key(step["key"])!!)
+            "decrypt" -> Replica.decrypt(folder(step).path, key(step["key"])!!)
+            "unreadable" -> unreadable(step)
+            "kill_in_rekey" -> killIn("rekeying", "RekeyingKt", step, strings(step["keys"]))
             "close" -> phone(step).close()
             "damage" -> damage(step)
             "is_damaged_still" -> assertEquals(saved["damage"], File(folder(step), DATABASE).readBytes().contentHashCode().toString())
-            "kill_in_sync" -> killInSync(step)
+            "kill_in_sync" -> killIn("syncing", "SyncingKt", step)
             "fill_disk" -> fillDisk(step)
             "free_disk" -> File(folder(step), FILLER).delete()
             "watch_storm" -> watchStorm(step)
@@ -183,9 +190,13 @@ private class Stage(private val home: File) : AutoCloseable {
                 saved[step.text("save")] = attached.hash
             }
             "fetch" -> {
-                val path = phone(step).fetch(filled(step.text("hash")), 30_000.milliseconds)
+                val (hash, out) = filled(step.text("hash")) to File(home, "fetched.jpg")
+                phone(step).fetch(hash, 30_000.milliseconds)
+                assertTrue(phone(step).attachment(hash).here, "$step")
                 val expected = ByteArray(step["bytes"].asInt) { (it % 251).toByte() }
-                assertTrue(File(path).readBytes().contentEquals(expected), "$step")
+                assertTrue(phone(step).readAttachment(hash).contentEquals(expected), "$step")
+                phone(step).saveAttachment(hash, out.path)
+                assertTrue(out.readBytes().contentEquals(expected), "$step")
             }
             "verify" -> assertEquals(expect!!.asJsonObject["sound"].asBoolean, phone(step).verify().sound, "$step")
             else -> error("no scenario may do `$what`")
@@ -244,7 +255,7 @@ private class Stage(private val home: File) : AutoCloseable {
         val name = step["as"]?.asString ?: step.text("replica")
         val options = step["options"]?.let(::strings).orEmpty().toTypedArray()
         val code = step["code"]?.asString ?: hub.invite(name, *options)
-        phones[step.text("replica")] = Replica.join(folder.path, code)
+        phones[step.text("replica")] = Replica.join(folder.path, code, keys = key(step["key"]))
     }
 
     private fun damage(step: JsonObject) {
@@ -255,11 +266,31 @@ private class Stage(private val home: File) : AutoCloseable {
         saved["damage"] = bytes.contentHashCode().toString()
     }
 
-    private fun killInSync(step: JsonObject) {
+    private fun key(number: JsonElement?): KeyProvider? = number?.let { Numbered(it.asInt) }
+
+    private suspend fun open(step: JsonObject, key: JsonElement): Replica? = try {
+        Replica.open(folder(step).path, keys = key(key))
+    } catch (error: ReplicaException.Locked) {
+        assertEquals("key_wrong", error.code, "$step")
+        null
+    }
+
+    private fun unreadable(step: JsonObject) {
+        val files = folder(step).walk().filter { it.isFile }.toList()
+        assertTrue(files.isNotEmpty(), "$step")
+        val photo = ByteArray(1000) { (it % 251).toByte() }.toString(Charsets.ISO_8859_1)
+        for (file in files) {
+            val bytes = file.readBytes().toString(Charsets.ISO_8859_1)
+            assertFalse(step.text("text") in bytes || photo in bytes, "$step: ${file.name}")
+        }
+    }
+
+    /** Starts a process of the tests that says a word once it is at its work, and kills it then. */
+    private fun killIn(word: String, main: String, step: JsonObject, more: List<String> = emptyList()) {
         val java = File(System.getProperty("java.home"), "bin/java").path
-        val line = listOf(java, "-cp", System.getProperty("java.class.path"), "dev.branchline.SyncingKt", folder(step).path)
+        val line = listOf(java, "-cp", System.getProperty("java.class.path"), "dev.branchline.$main", folder(step).path) + more
         val process = ProcessBuilder(line).redirectError(ProcessBuilder.Redirect.INHERIT).start()
-        assertEquals("syncing", process.inputReader().readLine(), "$step")
+        assertEquals(word, process.inputReader().readLine(), "$step")
         process.destroyForcibly().waitFor(30, TimeUnit.SECONDS)
     }
 

@@ -40,18 +40,20 @@ class PhoneCamera(private val folder: File) : Camera {
     override fun taken(): File? = file.takeIf { it.length() > 0 }
 }
 
-/** A picture no larger than `side` pixels, read without holding the whole. */
-fun readPicture(file: File, side: Int): Bitmap? {
+/** A picture no larger than `side` pixels, read without holding all of its pixels. */
+fun readPicture(bytes: ByteArray, side: Int): Bitmap? = scaled(side) { BitmapFactory.decodeByteArray(bytes, 0, bytes.size, it) }
+
+private fun scaled(side: Int, decode: (BitmapFactory.Options) -> Bitmap?): Bitmap? {
     val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
-    BitmapFactory.decodeFile(file.path, bounds)
+    decode(bounds)
     var step = 1
     while (max(bounds.outWidth, bounds.outHeight) / (step * 2) >= side) step *= 2
-    return BitmapFactory.decodeFile(file.path, BitmapFactory.Options().apply { inSampleSize = step })
+    return decode(BitmapFactory.Options().apply { inSampleSize = step })
 }
 
 /** Makes a picture small enough for a slow line, in a file beside it. */
 fun shrinkPicture(file: File): File {
-    val picture = readPicture(file, PICTURE_SIDE_MAX) ?: return file
+    val picture = scaled(PICTURE_SIDE_MAX) { BitmapFactory.decodeFile(file.path, it) } ?: return file
     val small = File(file.parentFile, "small-${file.name}")
     small.outputStream().use { picture.compress(Bitmap.CompressFormat.JPEG, PICTURE_QUALITY, it) }
     return small

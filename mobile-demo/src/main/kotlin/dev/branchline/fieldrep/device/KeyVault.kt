@@ -16,7 +16,7 @@ interface KeyVault {
     /** The key of the store. */
     fun storeKey(): ByteArray
 
-    /** Draws a key for a new store, in place of one that was left from a join that failed. */
+    /** The key for a new store: the one of a join that failed, under which the phone may have been enrolled already, or a new one. */
     fun makeStoreKey(): ByteArray
 
     fun seal(secret: ByteArray): ByteArray
@@ -36,6 +36,7 @@ abstract class FileVault(folder: File) : KeyVault {
     override fun storeKey(): ByteArray = unseal(file.readBytes())
 
     override fun makeStoreKey(): ByteArray {
+        if (file.exists()) return storeKey()
         val key = ByteArray(KEY_BYTES).also(SecureRandom()::nextBytes)
         file.parentFile?.mkdirs()
         file.writeBytes(seal(key))

@@ -18,7 +18,6 @@ import dev.branchline.items
 import dev.branchline.reference
 import dev.branchline.text
 import dev.branchline.value
-import java.io.File
 import java.time.Duration
 import java.time.Instant
 import java.time.LocalDate
@@ -145,8 +144,9 @@ private fun Territory.completeness(record: Record, people: List<Person>): Pair<I
     return (parts - all.size) * 100 / parts to all
 }
 
-/** The file of a photo, if it is on this phone. */
-fun Territory.photo(photo: Photo): File? = replica.attachment(photo.hash).path?.let(::File)
+/** The bytes of a photo, if it is on this phone. */
+fun Territory.photo(photo: Photo): ByteArray? =
+    if (replica.attachment(photo.hash).here) replica.readAttachment(photo.hash) else null
 
 /** Asks for a photo; it comes with the exchange. */
 fun Territory.fetchPhoto(photo: Photo) = replica.want(photo.hash)

@@ -152,14 +152,10 @@ class Territory private constructor(internal val engine: Replica, internal val l
         private val NEWEST = 40u
 
         fun open(folder: File, key: ByteArray, language: String): Territory =
-            Territory(runBlocking { Replica.open(folder.path, Config(language), keys(key)) }, language)
+            Territory(runBlocking { Replica.open(folder.path, Config(language), Key(key)) }, language)
 
         fun join(folder: File, key: ByteArray, language: String, code: String): Territory =
-            Territory(runBlocking { Replica.join(folder.path, code, Config(language), keys(key)) }, language)
-
-        // The engine of today takes no key, and says so when it is given one; the store lies in the app's private folder.
-        private fun keys(key: ByteArray): Key? = Key(key).takeIf { ENGINE_ENCRYPTS }
-        private const val ENGINE_ENCRYPTS = false
+            Territory(runBlocking { Replica.join(folder.path, code, Config(language), Key(key)) }, language)
     }
 }
 

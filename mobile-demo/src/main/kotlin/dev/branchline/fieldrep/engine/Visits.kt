@@ -59,8 +59,10 @@ fun Territory.visit(id: String): Visit {
 fun Territory.saveNote(visit: String, note: String) =
     replica.edit("activity", visit, listOf(Edit.Set("notes", textValue(note))))
 
+/** Takes a photo in; its file, which nothing encrypts, goes. */
 fun Territory.savePhoto(visit: String, file: File) {
     replica.attachTo("activity", visit, "photo", file.path, "image/jpeg", null)
+    file.delete()
 }
 
 /**

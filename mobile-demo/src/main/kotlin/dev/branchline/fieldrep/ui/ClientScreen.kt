@@ -156,7 +156,7 @@ class ClientScreen : Screen() {
             val view = layoutInflater.inflate(R.layout.thumbnail, box, false) as ImageView
             view.contentDescription = getString(R.string.photo_of, photo.at?.let { words.momentInFull(it, app.clock.now()) } ?: photo.name)
             box.addView(view)
-            work({ it.photo(photo)?.let { file -> readPicture(file, THUMBNAIL_PX) } }) { picture ->
+            work({ it.photo(photo)?.let { bytes -> readPicture(bytes, THUMBNAIL_PX) } }) { picture ->
                 if (picture != null) view.setImageBitmap(picture) else elsewhere(view, photo)
             }
         }

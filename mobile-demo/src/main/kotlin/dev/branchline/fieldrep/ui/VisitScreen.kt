@@ -134,7 +134,7 @@ class VisitScreen : Screen() {
         findViewById<Button>(R.id.visit_take_photo)!!.setText(if (visit.photo == null) R.string.visit_photo else R.string.visit_photo_again)
         val photo = visit.photo ?: return
         view.contentDescription = getString(R.string.photo_of, visit.clientName)
-        work({ it.photo(photo)?.let { file -> readPicture(file, THUMBNAIL_PX) } }) { view.setImageBitmap(it) }
+        work({ it.photo(photo)?.let { bytes -> readPicture(bytes, THUMBNAIL_PX) } }) { view.setImageBitmap(it) }
     }
 
     private fun lines(lines: List<OrderLine>, stock: Map<String, Stock>) {
@@ -174,7 +174,7 @@ class VisitScreen : Screen() {
         if (result != RESULT_OK) return
         when (request) {
             PRODUCT -> data?.let { order(ProductScreen.chosen(it), 1) }
-            PHOTO -> app.camera.taken()?.let { file -> keep({ it.savePhoto(id, shrinkPicture(file)) }) { refresh() } }
+            PHOTO -> app.camera.taken()?.let { file -> keep({ it.savePhoto(id, shrinkPicture(file)).also { file.delete() } }) { refresh() } }
         }
     }
 
