@@ -43,3 +43,5 @@ sql-too-long = The statement ran longer than { $seconds } seconds.
     .do = Narrow it, or copy the folder and use another SQLite tool.
 sql-too-many-rows = The statement gives more than { $limit } rows.
     .do = Add a LIMIT.
+sql-outside = The tables hold more than you may see.
+    .do = Ask an owner, or use lists and reports.
