@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use branchline_core::crm::{self, demo, report};
 use branchline_core::replica::{Init, Query, Replica, SystemEnvironment};
-use branchline_core::schema::Value;
+use branchline_core::schema::{Currency, Money, Name, Value};
 use branchline_core::time::Day;
 
 fn spec(accounts: usize) -> demo::Spec {
@@ -83,6 +83,16 @@ fn the_same_seed_makes_the_same_company() {
 fn reports_of_the_company_have_rows_and_charts() {
     let (replica, _dir) = hub();
     demo::company(&replica, &spec(60)).unwrap();
+    // What a company of so few records may lack: a plan, a deal won and one lost.
+    let text = |name: &str, value: &str| -> (Name, Value) { (name.into(), Value::Text(value.to_owned())) };
+    let amount = Money { minor: 1_054, currency: Currency(*b"EUR") };
+    for (collection, values) in [
+        ("quota", vec![text("name", "Deals"), text("metric", "deals"), ("count".into(), Value::Integer(10))]),
+        ("opportunity", vec![text("name", "Won"), text("stage", "won"), ("amount".into(), Value::Money(amount))]),
+        ("opportunity", vec![text("name", "Lost"), text("stage", "lost"), text("lost_reason", "too dear")]),
+    ] {
+        replica.transact(|tx| tx.create(collection, values)).unwrap();
+    }
     for kind in report::Kind::ALL {
         let complete_through = vec![("Riga".to_owned(), None)];
         let report =

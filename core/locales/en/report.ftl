@@ -28,3 +28,32 @@ report-others = { $count ->
     [one] { $count } other
    *[other] { $count } others
 }
+report-activity-funnel = Activity funnel
+report-plan = Plan against fact
+report-refusals = Why deals were lost
+report-vip = Clients by what they bought
+report-branches = Branches side by side
+report-step = Step
+report-step-call = Called
+report-step-meeting = Met
+report-step-quote = Quoted
+report-step-won = Won
+report-clients = Clients
+report-records = Records
+report-plan-name = Plan
+report-metric = Measured by
+report-from = From
+report-to = To
+report-planned = Planned
+report-reached = Reached
+report-share = Share
+report-per-cent = Per cent
+report-reason = Reason
+report-last = Last
+report-open = Open
+report-open-amount = Open amount
+report-won-amount = Won amount
+report-lost = Lost
+report-win-rate = Win rate
+report-activities = Activities done
+report-won = Won

@@ -63,3 +63,5 @@ backup-needs-key = { $path } is an encrypted backup, or none.
     .do = Give the key that its folder had when it was made.
 backup-key-wrong = { $path } is a backup that another key encrypted, or none.
     .do = Give the key that its folder had when it was made.
+sql-outside = The tables hold more than you may see.
+    .do = Ask an owner, or use lists and reports.

@@ -29,3 +29,32 @@ report-others = { $count ->
     [few] ещё { $count }
    *[many] ещё { $count }
 }
+report-activity-funnel = Воронка активности
+report-plan = План и факт
+report-refusals = Почему проиграны сделки
+report-vip = Клиенты по сумме покупок
+report-branches = Сравнение филиалов
+report-step = Шаг
+report-step-call = Звонок
+report-step-meeting = Встреча
+report-step-quote = Предложение
+report-step-won = Выиграно
+report-clients = Клиенты
+report-records = Записи
+report-plan-name = План
+report-metric = Показатель
+report-from = С
+report-to = По
+report-planned = План
+report-reached = Факт
+report-share = Доля
+report-per-cent = Процент
+report-reason = Причина
+report-last = Последняя
+report-open = Открыто
+report-open-amount = Сумма открытых
+report-won-amount = Сумма выигранных
+report-lost = Проиграно
+report-win-rate = Доля побед
+report-activities = Сделано дел
+report-won = Выиграно

@@ -29,3 +29,32 @@ report-others = { $count ->
     [few] ще { $count }
    *[many] ще { $count }
 }
+report-activity-funnel = Воронка активності
+report-plan = План і факт
+report-refusals = Чому програно угоди
+report-vip = Клієнти за сумою покупок
+report-branches = Порівняння філій
+report-step = Крок
+report-step-call = Дзвінок
+report-step-meeting = Зустріч
+report-step-quote = Пропозиція
+report-step-won = Виграно
+report-clients = Клієнти
+report-records = Записи
+report-plan-name = План
+report-metric = Показник
+report-from = З
+report-to = По
+report-planned = План
+report-reached = Факт
+report-share = Частка
+report-per-cent = Відсоток
+report-reason = Причина
+report-last = Остання
+report-open = Відкрито
+report-open-amount = Сума відкритих
+report-won-amount = Сума виграних
+report-lost = Програно
+report-win-rate = Частка перемог
+report-activities = Зроблено справ
+report-won = Виграно

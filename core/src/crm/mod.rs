@@ -15,7 +15,7 @@ pub mod report;
 pub use collections::builtin;
 pub use convert::{Converted, convert_lead};
 pub use duplicates::{Candidate, Measured, Reason, duplicates, measure_febrl};
-pub use merge::{merge, unmerge};
+pub use merge::{Taken, merge, merge_taking, unmerge};
 
 use std::sync::Arc;
 

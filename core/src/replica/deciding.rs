@@ -1,13 +1,15 @@
 //! Conflicts and history: what happened to a record, and settling what happened twice.
 
+use std::collections::HashMap;
+
 use super::reading::{conflicts_of, whole};
-use super::tx::By;
 use super::{Conflict, HistoryEntry, Replica};
 use crate::document::Edit;
 use crate::error::{Error, Result};
-use crate::id::{BatchId, RecordId};
+use crate::id::{BatchId, ChangeHash, RecordId};
 use crate::schema::{Field, FieldType, Name, ParseContext, Value, format_value, parse_value};
 use crate::store::flag;
+use crate::time::Millis;
 
 impl Replica {
     /// Every change of a record, oldest first, field by field, with who and where.
@@ -16,6 +18,7 @@ impl Replica {
     /// `unknown_collection`, `record_not_found`.
     pub fn history(&self, collection: &str, id: &RecordId) -> Result<Vec<HistoryEntry>> {
         self.inner.read(|view| {
+            self.sight(view)?.require(view, collection, id)?;
             let (collection, state) = whole(view, collection, id)?;
             let mut history = Vec::new();
             for entry in state.history(&collection) {
@@ -35,12 +38,25 @@ impl Replica {
         })
     }
 
+    /// When each change of a record arrived here, or was written here; old ones that were packed away are left out.
+    ///
+    /// # Errors
+    /// `record_not_found` where it is outside of what is seen.
+    pub fn arrivals(&self, collection: &str, id: &RecordId) -> Result<HashMap<ChangeHash, Millis>> {
+        self.inner.read(|view| {
+            self.sight(view)?.require(view, collection, id)?;
+            view.arrivals(id)
+        })
+    }
+
     /// The records that the import `batch` has written to, whoever ran it, in the order in which they came here.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub fn imported(&self, batch: &BatchId) -> Result<Vec<(Name, RecordId)>> {
-        self.inner.read(|view| view.imported(batch))
+        self.inner.read(|view| {
+            self.sight(view)?.keep(view, view.imported(batch)?, usize::MAX, |(collection, id)| (collection, id))
+        })
     }
 
     /// Every open conflict of every record held, with all its values.
@@ -49,9 +65,12 @@ impl Replica {
     /// Whatever SQLite says.
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
         self.inner.read(|view| {
-            let mut conflicts = Vec::new();
+            let (sight, mut conflicts) = (self.sight(view)?, Vec::new());
             for id in view.flagged(flag::CONFLICT)? {
                 let Some(whole) = view.whole(&id)? else { continue };
+                if !sight.sees(view, &whole.collection, &id)? {
+                    continue;
+                }
                 if let Some(collection) = view.model.schema.collection(&whole.collection) {
                     conflicts.extend(conflicts_of(view, collection, &whole.state)?);
                 }
@@ -66,11 +85,6 @@ impl Replica {
     /// # Errors
     /// `no_conflict` where the field has none; `not_among_values` with those it has; `denied_…`.
     pub fn resolve(&self, collection: &str, id: &RecordId, field: &str, keep: &str) -> Result<()> {
-        self.resolve_by(By::default(), collection, id, field, keep)
-    }
-
-    /// As [`Replica::resolve`], in somebody's name.
-    pub(super) fn resolve_by(&self, by: By, collection: &str, id: &RecordId, field: &str, keep: &str) -> Result<()> {
         let record = self.record(collection, id)?;
         let (name, cell) = match field.split_once('/') {
             Some((name, cell)) => (name, cell.split_once('/')),
@@ -92,7 +106,7 @@ impl Replica {
             None => Edit::Set(name.into(), value),
             Some((line, sub)) => Edit::SetLine { field: name.into(), line: line.to_owned(), sub: sub.into(), value },
         };
-        self.transact_by(by, |tx| tx.settle(collection, id, edit))
+        self.transact(|tx| tx.settle(collection, id, edit))
     }
 
     fn chosen(&self, field: &Field, conflict: &Conflict, keep: &str) -> Result<Value> {

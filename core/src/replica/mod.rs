@@ -55,10 +55,14 @@ use std::sync::{Arc, Weak};
 
 pub(crate) use inner::Inner;
 
+use crate::id::RecordId;
+
 /// One replica. See the [module](self).
 #[derive(Clone)]
 pub struct Replica {
     inner: Arc<Inner>,
+    /// Who acts, where it is somebody who signed in and not the replica's own person.
+    person: Option<RecordId>,
 }
 
 /// A replica that is not kept open by it.
@@ -70,7 +74,7 @@ pub struct WeakReplica {
 impl WeakReplica {
     /// The replica, while somebody has it open.
     pub fn upgrade(&self) -> Option<Replica> {
-        self.inner.upgrade().map(|inner| Replica { inner })
+        self.inner.upgrade().map(|inner| Replica { inner, person: None })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Conflict, ConflictValue, Delivery, Hit, Page, Person, Query, Record, Replica, Settings, Stamp, rights};
+use super::{Conflict, ConflictValue, Delivery, Hit, Page, Person, Query, Record, Replica, Settings, Stamp};
 use crate::document::{self, State};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
@@ -29,7 +29,7 @@ impl Replica {
     /// # Errors
     /// Whatever SQLite says.
     pub fn me(&self) -> Result<Person> {
-        self.inner.read(rights::person)
+        self.inner.read(|view| self.actor_in(view))
     }
 
     /// What that person may do, and with which records.
@@ -37,7 +37,7 @@ impl Replica {
     /// # Errors
     /// `unknown_role` where the person's role is not known here.
     pub fn grants(&self) -> Result<crate::access::Grants> {
-        self.inner.read(|view| rights::grants(view, &rights::person(view)?))
+        self.inner.read(|view| self.grants_in(view))
     }
 
     /// One record with its open conflicts, archived or not.
@@ -46,6 +46,7 @@ impl Replica {
     /// `unknown_collection`, `record_not_found`.
     pub fn record(&self, collection: &str, id: &RecordId) -> Result<Record> {
         self.inner.read(|view| {
+            self.sight(view)?.require(view, collection, id)?;
             let (collection, state) = whole(view, collection, id)?;
             record_of(view, &collection, &state)
         })
@@ -73,7 +74,7 @@ impl Replica {
     /// `unknown_collection`, `unknown_field`, `filter_does_not_fit`, `sort_does_not_fit`; `record_not_found` where
     /// `after` is no record of the collection.
     pub fn list(&self, query: &Query) -> Result<Page> {
-        self.inner.read(|view| page_of(view, query))
+        self.inner.read(|view| page_of(view, &self.sight(view)?.narrowed(view, query)?))
     }
 
     /// Visits the records that a query asks for without holding them all.
@@ -81,7 +82,13 @@ impl Replica {
     /// # Errors
     /// As [`Replica::list`]; the first error of `visit` ends it.
     pub fn each(&self, query: &Query, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
-        self.inner.read(|view| each_of(view, query, visit))
+        self.inner.read(|view| {
+            let query = self.sight(view)?.narrowed(view, query)?;
+            view.each(&query, &mut |row| {
+                visit(listed(&query, row))?;
+                Ok(true)
+            })
+        })
     }
 
     /// How many records a query asks for; its limit does not count.
@@ -89,7 +96,7 @@ impl Replica {
     /// # Errors
     /// As [`Replica::list`].
     pub fn count(&self, query: &Query) -> Result<u64> {
-        self.inner.read(|view| view.count(query))
+        self.inner.read(|view| view.count(&self.sight(view)?.narrowed(view, query)?))
     }
 
     /// The record that a text names: an id, `FIELD=VALUE`, a natural key (as written, else in any case), or a unique
@@ -98,12 +105,16 @@ impl Replica {
     /// # Errors
     /// `unknown_collection`, `record_not_found`, `record_ambiguous` with the records that fit.
     pub fn find(&self, collection: &str, text: &str) -> Result<RecordId> {
-        self.inner.read(|view| view.find(collection, text))
+        self.inner.read(|view| {
+            let id = view.find(collection, text)?;
+            self.sight(view)?.require(view, collection, &id)?;
+            Ok(id)
+        })
     }
 
     /// The title of a record, of the one that it was merged into if it was; none where it is not held.
     pub fn label(&self, id: &RecordId) -> Option<String> {
-        self.inner.read(|view| Ok(label_of(view, id))).ok().flatten()
+        self.inner.read(|view| self.sight(view)?.label(view, id)).ok().flatten()
     }
 
     /// The titles of records, as [`Replica::label`] gives them; those that are not held are left out.
@@ -112,10 +123,10 @@ impl Replica {
     /// Whatever SQLite says.
     pub fn labels<'i>(&self, ids: impl IntoIterator<Item = &'i RecordId>) -> Result<HashMap<RecordId, String>> {
         self.inner.read(|view| {
-            let mut labels = HashMap::new();
+            let (sight, mut labels) = (self.sight(view)?, HashMap::new());
             for id in ids {
                 if !labels.contains_key(id)
-                    && let Some(label) = label_of(view, id)
+                    && let Some(label) = sight.label(view, id)?
                 {
                     labels.insert(*id, label);
                 }
@@ -144,7 +155,9 @@ impl Replica {
     /// Whatever SQLite says.
     pub fn search(&self, text: &str, limit: usize) -> Result<Vec<Hit>> {
         self.inner.read(|view| {
-            let found = view.search(text, limit)?.into_iter();
+            let sight = self.sight(view)?;
+            let found = view.search(text, sight.hits(limit))?;
+            let found = sight.keep(view, found, limit, |f| (&f.collection, &f.id))?.into_iter();
             let hit =
                 |f: crate::store::Found| Hit { collection: f.collection, id: f.id, label: f.label, excerpt: f.excerpt };
             Ok(found.map(hit).collect())
@@ -155,8 +168,12 @@ impl Replica {
     /// hexadecimal. The tables are described in `store::projection`.
     ///
     /// # Errors
-    /// `sql_not_reading`, `sql_failed`, `sql_too_long`, `sql_too_many_rows`.
+    /// `sql_not_reading`, `sql_failed`, `sql_too_long`, `sql_too_many_rows`; `sql_outside` for somebody who sees less than
+    /// all of it.
     pub fn sql(&self, select: &str) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
+        if !self.inner.read(|view| self.sight(view))?.is_whole() {
+            return Err(Error::denied("sql-outside"));
+        }
         self.inner.readers.sql(select)
     }
 }
@@ -170,13 +187,6 @@ pub(super) fn whole(view: &View<'_>, collection: &str, id: &RecordId) -> Result<
             .with("collection", &*collection.name)
             .with("record", id.to_string())),
     }
-}
-
-pub(super) fn each_of(view: &View<'_>, query: &Query, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
-    view.each(query, &mut |row| {
-        visit(listed(query, row))?;
-        Ok(true)
-    })
 }
 
 pub(super) fn page_of(view: &View<'_>, query: &Query) -> Result<Page> {

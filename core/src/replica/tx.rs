@@ -68,7 +68,7 @@ impl Replica {
     /// What `work` answers; `denied_…` where the acting person may not do it; `transaction_too_large`; whatever SQLite
     /// says. Nothing of the transaction stays then.
     pub fn transact<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        self.transact_by(By::default(), work)
+        self.transact_by(self.by(), work)
     }
 
     /// Like [`Replica::transact`], for what a replica does as an upstream, whoever it acts for: enrolments, which are
@@ -84,7 +84,7 @@ impl Replica {
     /// # Errors
     /// As [`Replica::transact`].
     pub fn transact_as_import<T>(&self, batch: BatchId, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        self.transact_by(By { batch: Some(batch), ..By::default() }, work)
+        self.transact_by(By { batch: Some(batch), ..self.by() }, work)
     }
 
     pub(super) fn transact_by<T>(&self, by: By, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {

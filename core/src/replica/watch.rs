@@ -121,7 +121,7 @@ fn run(shared: &Shared, inner: &Weak<Inner>) {
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
-        let replica = Replica { inner };
+        let replica = Replica { inner, person: None };
         // A replica that cannot be read now is asked again at the next round.
         let _ = replica.changed();
         let due = due(shared);

@@ -1,5 +1,7 @@
 //! Rows of records and their folded states.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension};
 
 use super::cache::{Cache, RecordRow};
@@ -9,6 +11,7 @@ use crate::document::State;
 use crate::error::Result;
 use crate::id::{ChangeHash, RecordId};
 use crate::schema::Name;
+use crate::time::Millis;
 
 /// Heads as their column holds them.
 pub(crate) fn heads_blob(heads: &[ChangeHash]) -> Vec<u8> {
@@ -91,4 +94,23 @@ pub(crate) fn fold(conn: &Connection, id: RecordId, n: i64, heads: &[ChangeHash]
         return Err(damaged(format!("the changes of record {id}")));
     }
     Ok(state)
+}
+
+/// When the changes of a record became durable here, as the local clock had it; those that were packed away are left out.
+pub(crate) fn arrivals(conn: &Connection, id: &RecordId) -> Result<HashMap<ChangeHash, Millis>> {
+    let Some(row) = read_row(conn, id)? else { return Ok(HashMap::new()) };
+    let mut statement = conn.prepare_cached(
+        "SELECT l.hash, (SELECT c.at FROM log_commit c WHERE c.last_seq >= l.seq ORDER BY c.last_seq LIMIT 1)
+         FROM log l WHERE l.record = ?",
+    )?;
+    let mut rows = statement.query([row.n])?;
+    let mut arrivals = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let hash: Vec<u8> = row.get(0)?;
+        let at: Option<i64> = row.get(1)?;
+        if let (Some(hash), Some(at)) = (ChangeHash::from_slice(&hash), at) {
+            arrivals.insert(hash, Millis(at));
+        }
+    }
+    Ok(arrivals)
 }

@@ -1,5 +1,6 @@
 //! Everything that can be asked of the store, over one snapshot: a reader's, or what a transaction has written so far.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -17,8 +18,9 @@ use super::{Model, adhoc, custom, damaged, flag, image, lookup, meta, record, ve
 use crate::access::Scope;
 use crate::document::State;
 use crate::error::{Error, Result};
-use crate::id::{ActorId, BatchId, RecordId};
+use crate::id::{ActorId, BatchId, ChangeHash, RecordId};
 use crate::schema::{Name, Schema};
+use crate::time::Millis;
 
 /// Reading connections kept open between calls.
 const IDLE_MAX: usize = 4;
@@ -132,6 +134,11 @@ impl View<'_> {
             found.push(RecordId::from_slice(id).ok_or_else(|| damaged("a record's id"))?);
         }
         Ok(found)
+    }
+
+    /// When the changes of a record became durable here.
+    pub(crate) fn arrivals(&self, id: &RecordId) -> Result<HashMap<ChangeHash, Millis>> {
+        record::arrivals(self.conn, id)
     }
 
     /// The records that an import has written to.

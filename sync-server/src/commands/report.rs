@@ -18,7 +18,9 @@ use crate::output::{Answer, Table};
                         report pipeline --format svg > pipeline.svg"
 )]
 pub struct Report {
-    /// funnel (deals by stage), pipeline (weighted forecast by month) or activity (what people did, by week).
+    /// funnel (deals by stage), activity-funnel (clients by how far work came), pipeline (weighted forecast by month), plan
+    /// (plan against fact), refusals (why deals were lost, by client group), vip (clients by what they bought), activity
+    /// (what people did, by week) or branches (side by side).
     name: String,
     /// The field to group by; each report has its own default.
     #[arg(long, value_name = "FIELD")]

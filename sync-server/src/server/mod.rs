@@ -41,6 +41,8 @@ pub struct Node {
     live: Arc<watch::Sender<Option<Arc<State>>>>,
     /// The downstreams that are connected now.
     pub links: Links,
+    /// The imports that run in this process.
+    pub(crate) imports: web::Imports,
     /// Says whenever the store has something new.
     local: Arc<broadcast::Receiver<u64>>,
 }
@@ -49,7 +51,14 @@ impl Node {
     /// A node over this replica; its streams end when `stopping` turns true. Must be called on a runtime.
     pub fn new(replica: Replica, stopping: watch::Receiver<bool>) -> Self {
         let local = Arc::new(local_commits(replica.clone()));
-        Self { replica, stopping, live: Arc::new(watch::channel(None).0), links: Links::default(), local }
+        Self {
+            replica,
+            stopping,
+            live: Arc::new(watch::channel(None).0),
+            links: Links::default(),
+            imports: web::Imports::default(),
+            local,
+        }
     }
 
     /// Becomes true when the process is asked to stop: long answers and sockets should end then.

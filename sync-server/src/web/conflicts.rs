@@ -29,7 +29,7 @@ fn show(desk: &Desk) -> Result<Reply> {
                     a href=(place) { (titled(desk, collection, &conflict.id)) }
                     " " span.badge { (collection.labels.text(desk.language)) }
                 }
-                (settling(desk, collection, &place, conflict))
+                (settling(desk, collection, &place, conflict, "conflicts"))
             }
         }
         @if conflicts.len() > CONFLICTS_MAX { p.quiet { (desk.say("web-more-conflicts")) } }

@@ -1,5 +1,6 @@
 //! One request of somebody who signed in: who it is, in which language, and how an answer leaves.
 
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -7,19 +8,24 @@ use axum::response::{IntoResponse, Redirect, Response};
 use branchline_core::access::{Act, Action, Grants, Place, may};
 use branchline_core::id::RecordId;
 use branchline_core::message::{Language, Message};
-use branchline_core::replica::{Person, Principal};
+use branchline_core::replica::{BlobReader, Person, Principal};
 use branchline_core::schema::{Collection, Field, FieldType, Schema, SetOf, Value, format_value};
 use branchline_core::{Error, Result};
+use futures_util::stream;
 use maud::Markup;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io::Read as _;
 use std::sync::Arc;
 
 use super::sessions::Sessions;
 use super::{assets, frame, sign_in};
 use crate::output::grouped;
 use crate::server::{Node, language_of};
+
+/// Bytes of a file that are read at once.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// The cookie of a session.
 pub(super) const SESSION_COOKIE: &str = "branchline_session";
@@ -58,8 +64,16 @@ pub(super) enum Reply {
     Page(String, Markup),
     /// The same, for input that was not taken: what was typed is in it.
     Again(String, Markup),
+    /// A page that shows how something goes, and is asked for again until it is done.
+    Waiting(String, Markup),
     /// Go on there.
     Go(String),
+    /// A file under this name, of this media type.
+    File(String, &'static str, Vec<u8>),
+    /// A file of any length, to be kept under this name.
+    Kept(String, BlobReader),
+    /// A picture to be shown in its place.
+    Picture(&'static str, Vec<u8>),
     /// What went wrong.
     Failed(StatusCode, Markup),
 }
@@ -72,6 +86,8 @@ pub(super) struct Desk {
     pub(super) language: Language,
     pub(super) schema: Arc<Schema>,
     pub(super) workspace: String,
+    /// Where the request goes.
+    pub(super) target: String,
     labels: RefCell<HashMap<RecordId, Option<String>>>,
 }
 
@@ -85,7 +101,7 @@ impl Visitor {
                 let sessions = Sessions::of(replica.dir());
                 let person = self.session.as_deref().and_then(|token| sessions.signed_in(now, token));
                 let Some(person) = person else { return Ok(None) };
-                let desk = Desk::open(replica.principal(&person)?, self.language)?;
+                let desk = Desk::open(replica.principal(&person)?, self.language, self.target)?;
                 let reply = page(&desk).unwrap_or_else(|error| desk.failure(&error));
                 Ok(Some(desk.finish(reply)))
             })
@@ -105,16 +121,23 @@ impl Visitor {
         }
     }
 
+    /// Whether somebody signed in sent a form of this server: asked before a body is taken in that is large.
+    pub(super) fn may_send(&self, node: &Node) -> bool {
+        let now = node.replica.environment().now();
+        let sessions = Sessions::of(node.replica.dir());
+        self.own_page && self.session.as_deref().is_some_and(|token| sessions.signed_in(now, token).is_some())
+    }
+
     pub(super) fn is_own_page(&self) -> bool {
         self.own_page
     }
 }
 
 impl Desk {
-    fn open(principal: Principal, language: Language) -> Result<Self> {
+    fn open(principal: Principal, language: Language, target: String) -> Result<Self> {
         let (me, grants) = (principal.me()?, principal.grants()?);
         let (schema, workspace) = (principal.replica().schema(), principal.replica().settings()?.name);
-        Ok(Self { principal, me, grants, language, schema, workspace, labels: RefCell::default() })
+        Ok(Self { principal, me, grants, language, schema, workspace, target, labels: RefCell::default() })
     }
 
     /// A text of the catalogue.
@@ -172,7 +195,9 @@ impl Desk {
         let status = match error {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Denied(_) => StatusCode::FORBIDDEN,
-            Error::Invalid(_) | Error::Ambiguous(_) | Error::Usage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Invalid(_) | Error::Ambiguous(_) | Error::Usage(_) | Error::Limit(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         Reply::Failed(status, frame::failure(self, error))
@@ -184,10 +209,40 @@ impl Desk {
             Reply::Again(title, body) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, frame::whole(self, &title, &body)).into_response()
             }
+            Reply::Waiting(title, body) => {
+                ([(header::REFRESH, "2")], frame::whole(self, &title, &body)).into_response()
+            }
             Reply::Go(address) => Redirect::to(&address).into_response(),
+            Reply::Kept(name, held) => file(&name, "application/octet-stream", streamed(held)),
+            Reply::Picture(media, bytes) => ([(header::CONTENT_TYPE, media)], bytes).into_response(),
+            Reply::File(name, media, bytes) => file(&name, media, bytes),
             Reply::Failed(status, body) => (status, frame::whole(self, &self.say("web-failed"), &body)).into_response(),
         }
     }
+}
+
+// To be kept, not shown: what people wrote must not run here.
+fn file(name: &str, media: &'static str, body: impl Into<Body>) -> Response {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
+    let ascii: String = name.chars().map(plain).collect();
+    let mut response = ([(header::CONTENT_TYPE, media)], body.into()).into_response();
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{ascii}\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+// Piece by piece, beside the sockets.
+fn streamed(file: BlobReader) -> Body {
+    let piece = |mut file: BlobReader| {
+        let mut bytes = vec![0; PIECE_BYTES];
+        let count = file.read(&mut bytes)?;
+        bytes.truncate(count);
+        Ok::<_, std::io::Error>((count > 0).then_some((bytes, file)))
+    };
+    Body::from_stream(stream::try_unfold(file, move |file| async move {
+        tokio::task::spawn_blocking(move || piece(file)).await.map_err(std::io::Error::other)?
+    }))
 }
 
 /// The headers of every page.

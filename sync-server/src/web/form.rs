@@ -60,6 +60,44 @@ fn row(desk: &Desk, field: &Field, was: &str, now: &str) -> Result<Markup> {
     })
 }
 
+/// The form of one field of a record, in the place of its value.
+///
+/// # Errors
+/// Those of the store, for lists to choose from.
+pub(super) fn alone(desk: &Desk, field: &Field, record: &Record, home: &str) -> Result<Markup> {
+    let now = shown(desk, field, record.value(&field.name));
+    Ok(html! {
+        form.row.record #edited method="post" action=(home) {
+            (input(desk, field, &format!("f-{}", field.name), &now)?)
+            input type="hidden" name={ "was." (field.name) } value=(now);
+            button { (desk.say("web-save")) } " " a href=(home) { (desk.say("web-cancel")) }
+        }
+    })
+}
+
+/// The input of a cell of a line, with what it showed.
+///
+/// # Errors
+/// As [`alone`].
+pub(super) fn cell(desk: &Desk, column: &Field, place: &str, now: &str) -> Result<Markup> {
+    let input = input_named(desk, column, &format!("f-{place}"), &format!("f.{place}"), now)?;
+    Ok(html! { (input) input type="hidden" name={ "was." (place) } value=(now); })
+}
+
+/// The input of a field by itself, sent as `name`.
+///
+/// # Errors
+/// Those of the store, for lists to choose from.
+pub(super) fn named(desk: &Desk, field: &Field, name: &str, now: &str) -> Result<Markup> {
+    let input = input_named(desk, field, &format!("by-{name}"), name, now)?;
+    Ok(html! { label { (field.labels.text(desk.language)) " " (input) } })
+}
+
+/// An empty input for a field by itself, sent as `other`.
+pub(super) fn bare(desk: &Desk, field: &Field) -> Markup {
+    named(desk, field, "other", "").unwrap_or_else(|_| html! {})
+}
+
 fn hint(desk: &Desk, field: &Field) -> Option<String> {
     match &field.ty {
         FieldType::Money => Some("1054.00 USD".to_owned()),
@@ -71,7 +109,10 @@ fn hint(desk: &Desk, field: &Field) -> Option<String> {
 }
 
 fn input(desk: &Desk, field: &Field, id: &str, now: &str) -> Result<Markup> {
-    let name = format!("f.{}", field.name);
+    input_named(desk, field, id, &format!("f.{}", field.name), now)
+}
+
+fn input_named(desk: &Desk, field: &Field, id: &str, name: &str, now: &str) -> Result<Markup> {
     let plain = |kind: &str| html! { input type=(kind) id=(id) name=(name) value=(now) required[field.required]; };
     Ok(match &field.ty {
         FieldType::LongText => html! { textarea id=(id) name=(name) rows="4" { (now) } },
@@ -81,15 +122,15 @@ fn input(desk: &Desk, field: &Field, id: &str, now: &str) -> Result<Markup> {
         FieldType::Decimal => html! { input inputmode="decimal" id=(id) name=(name) value=(now); },
         FieldType::Boolean => {
             let options = [("yes", desk.say("web-yes")), ("no", desk.say("web-no"))];
-            select(id, &name, now, options.map(|(value, label)| (value.to_owned(), label)).to_vec())
+            select(id, name, now, options.map(|(value, label)| (value.to_owned(), label)).to_vec())
         }
         FieldType::Choice(choices) => {
             let label =
                 |c: &branchline_core::schema::Choice| (c.value.clone(), c.labels.text(desk.language).to_owned());
-            select(id, &name, now, choices.iter().map(label).collect())
+            select(id, name, now, choices.iter().map(label).collect())
         }
         FieldType::Reference(target) if SMALL.contains(&&**target) => match people(desk, target)? {
-            Some(options) => select(id, &name, now, options),
+            Some(options) => select(id, name, now, options),
             None => plain("text"),
         },
         FieldType::Reference(target) => html! {
@@ -126,7 +167,7 @@ fn people(desk: &Desk, target: &str) -> Result<Option<Vec<(String, String)>>> {
 }
 
 /// What an input shows of a value.
-fn shown(desk: &Desk, field: &Field, value: &Value) -> String {
+pub(super) fn shown(desk: &Desk, field: &Field, value: &Value) -> String {
     match (&field.ty, value) {
         (_, Value::Null) => String::new(),
         (FieldType::Boolean, Value::Boolean(true)) => "yes".to_owned(),
@@ -170,7 +211,11 @@ pub(super) fn edits(desk: &Desk, collection: &Collection, typed: &Typed) -> Resu
     Ok(edits)
 }
 
-fn parse(desk: &Desk, field: &Field, text: &str) -> Result<Value> {
+/// What was typed into a field's input as its value.
+///
+/// # Errors
+/// As [`values`].
+pub(super) fn parse(desk: &Desk, field: &Field, text: &str) -> Result<Value> {
     let mut resolve = |collection: &str, text: &str| referred(desk, collection, text);
     let currency = desk.principal.replica().settings()?.currency;
     let moment = field.ty == FieldType::Instant && text.len() == MINUTE_CHARS && !text.ends_with('Z');

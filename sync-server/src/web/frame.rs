@@ -5,8 +5,8 @@ use branchline_core::message::{Language, Message};
 use branchline_core::schema::Kind;
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets;
 use super::desk::Desk;
+use super::{assets, help};
 use crate::commands::shape::collection_label;
 use crate::server::head;
 
@@ -15,6 +15,11 @@ const FIRST: [&str; 6] = ["account", "contact", "lead", "opportunity", "activity
 /// A person's own name for each language.
 const LANGUAGES: [(Language, &str); 3] =
     [(Language::En, "English"), (Language::Ru, "Русский"), (Language::Uk, "Українська")];
+
+/// The place of a collection among those that people work with; others come after these.
+pub(super) fn place(name: &str) -> usize {
+    FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len())
+}
 
 /// A whole page for somebody who signed in.
 pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
@@ -26,6 +31,7 @@ pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
                 input type="search" name="q" aria-label=(desk.say("web-search")) placeholder=(desk.say("web-search"))
                     accesskey="k" autocomplete="off";
             }
+            a.plain href={ "/help#" (help::section(&desk.target)) } accesskey="?" { (desk.say("web-help")) }
             span.who { (desk.me.name) }
             form method="post" action="/sign-out" { button.plain { (desk.say("web-sign-out")) } }
         }
@@ -72,7 +78,13 @@ fn navigation(desk: &Desk) -> Markup {
             ul {
                 li { a href="/today" { (desk.say("web-today")) } }
                 li { a href="/board/opportunity" { (desk.say("web-board")) } }
+                li { a href="/calendar" { (desk.say("web-calendar")) } }
+                li { a href="/tree" { (desk.say("web-tree")) } }
                 li { a href="/conflicts" { (desk.say("web-conflicts")) } }
+                li { a href="/review" { (desk.say("web-review")) } }
+                li { a href="/duplicates" { (desk.say("web-duplicates")) } }
+                li { a href="/import" { (desk.say("web-import-title")) } }
+                li { a href="/reports" { (desk.say("web-reports")) } }
             }
             ul { @for name in FIRST { (entry(name)) } }
             @if !own.is_empty() { ul { @for collection in own { (entry(&collection.name)) } } }

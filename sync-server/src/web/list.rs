@@ -1,40 +1,28 @@
-//! `/c/<collection>`: a list with search, filter, sort and pages.
+//! `/c/<collection>`: a list with search, filter, sort, columns and pages; saved views; what is done with many at once.
+//! `/c/<collection>.csv`, `.xlsx` and `.json` are the same to take away.
+
+use std::collections::HashMap;
 
 use axum::extract::{Path, Query as Asked, State as Shared};
 use axum::response::Response;
-use branchline_core::Result;
 use branchline_core::access::Action;
-use branchline_core::replica::{Direction, Query, Record};
-use branchline_core::schema::{Collection, Filter, Literal, Name, Op, Value, parse_filter};
+use branchline_core::crm::export::{Format, export};
+use branchline_core::replica::{Query, Record};
+use branchline_core::schema::{Collection, Field, Filter, Literal, Op, Value};
+use branchline_core::{Error, Result};
 use maud::{Markup, html};
-use serde::Deserialize;
-use std::collections::HashMap;
 
 use super::desk::{Desk, Reply, Visitor};
+use super::form;
 use super::frame;
-use crate::commands::query::known_field;
+use super::view::{OPERATORS, View, chosen_fields};
 use crate::commands::shape::{is_number, telling_fields};
 use crate::server::Node;
 
 /// Rows of a page.
 const PAGE_ROWS: usize = 50;
-/// Hits of the search box that are shown.
-const HITS_MAX: usize = 200;
-/// Lists of choices above a table.
-const CHOICES_MAX: usize = 3;
-
-/// What the address of a list says.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct View {
-    q: String,
-    r#where: String,
-    sort: String,
-    after: String,
-    archived: String,
-    #[serde(flatten)]
-    rest: HashMap<String, String>,
-}
+/// Saved views of a collection that are offered.
+const VIEWS_MAX: usize = 100;
 
 pub(super) async fn page(
     Shared(node): Shared<Node>,
@@ -42,70 +30,65 @@ pub(super) async fn page(
     Path(name): Path<String>,
     Asked(asked): Asked<HashMap<String, String>>,
 ) -> Response {
-    visitor.read(node, move |desk| show(desk, &name, &View::of(asked))).await
+    visitor
+        .read(node, move |desk| {
+            let view = View::of(&asked);
+            match name.rsplit_once('.') {
+                Some((name, shape)) => taken(desk, name, shape, &view),
+                None => show(desk, &name, &view, asked.get("changed").map(String::as_str)),
+            }
+        })
+        .await
 }
 
-impl View {
-    fn of(mut asked: HashMap<String, String>) -> Self {
-        let mut take = |name: &str| asked.remove(name).unwrap_or_default();
-        let (q, filter, sort) = (take("q"), take("where"), take("sort"));
-        let (after, archived) = (take("after"), take("archived"));
-        Self { q, r#where: filter, sort, after, archived, rest: asked }
+// The whole list as a file, as `export` writes it: no text begins a formula.
+fn taken(desk: &Desk, name: &str, shape: &str, view: &View) -> Result<Reply> {
+    let collection = desk.schema.require(name)?.clone();
+    let missing = || Error::not_found("unknown-collection").with("name", format!("{name}.{shape}"));
+    let (format, media) = match Format::parse(shape).ok_or_else(missing)? {
+        Format::Csv => (Format::Csv, "text/csv; charset=utf-8"),
+        Format::Json => (Format::Json, "application/json"),
+        Format::Xlsx => (Format::Xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    };
+    if !desk.may(Action::Export, &collection) {
+        return Err(Error::denied("export-denied"));
     }
-
-    // The choice that is asked of a field.
-    fn choice(&self, field: &str) -> &str {
-        self.rest.get(&format!("is.{field}")).map(String::as_str).unwrap_or_default()
+    let mut query = view.query(desk, &collection)?;
+    if !view.columns.is_empty() {
+        query = query.fields(view.columns(&collection, &[]).iter().map(String::as_str));
     }
-
-    // The address of this list with one part of it changed.
-    fn with(&self, collection: &str, name: &str, value: &str) -> String {
-        let own = [("q", &self.q), ("where", &self.r#where), ("sort", &self.sort), ("archived", &self.archived)];
-        let chosen = self.rest.iter().filter(|(key, _)| key.starts_with("is."));
-        let mut pairs: Vec<(&str, &str)> = own.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        pairs.extend(chosen.map(|(key, value)| (key.as_str(), value.as_str())));
-        pairs.retain(|(key, value)| *key != name && !value.is_empty());
-        pairs.sort_unstable();
-        pairs.push((name, value));
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        format!("/c/{collection}?{query}")
-    }
+    let mut bytes = Vec::new();
+    export(desk.principal.replica(), &query, format, &mut bytes)?;
+    Ok(Reply::File(format!("{name}.{shape}"), media, bytes))
 }
 
-fn show(desk: &Desk, name: &str, view: &View) -> Result<Reply> {
+fn show(desk: &Desk, name: &str, view: &View, changed: Option<&str>) -> Result<Reply> {
     let collection = desk.schema.require(name)?.clone();
     let title = collection.labels.text(desk.language).to_owned();
     let found = rows(desk, &collection, view);
-    let columns = found.as_ref().map(|found| columns(&collection, view, &found.rows)).unwrap_or_default();
+    let columns = found.as_ref().map(|found| view.columns(&collection, &found.rows)).unwrap_or_default();
     let body = html! {
         div.head {
             h1 { (title) }
+            @if desk.may(Action::Import, &collection) { a.plain href={ "/import?collection=" (name) } { (desk.say("web-import-title")) } }
             @if desk.may(Action::Create, &collection) {
                 a.button href={ "/c/" (name) "/new" } { (desk.say("web-new")) }
             }
         }
+        (views(desk, &collection, view)?)
         (asking(desk, &collection, view))
+        @if let Some(count) = changed.and_then(|count| count.parse::<u64>().ok()) {
+            p.notice role="status" { (desk.say("web-bulk-done")) " " (frame::count(desk, count)) }
+        }
         @match &found {
             Err(error) => { (frame::problem(desk.language, error)) }
-            Ok(found) => { (table(desk, &collection, view, &columns, found)) }
+            Ok(found) => { (table(desk, &collection, view, &columns, found)?) }
         }
     };
     Ok(match found {
         Ok(_) => Reply::Page(title, body),
         Err(_) => Reply::Again(title, body),
     })
-}
-
-// What is empty in all rows is left out, but for the title and what sorts them.
-fn columns(collection: &Collection, view: &View, rows: &[Record]) -> Vec<String> {
-    let mut columns = telling_fields(collection);
-    let sorts = view.sort.trim_start_matches('-').to_owned();
-    let mut at = 0;
-    columns.retain(|name| {
-        at += 1;
-        at == 1 || *name == sorts || rows.iter().any(|record| *record.value(name) != Value::Null)
-    });
-    columns
 }
 
 struct Found {
@@ -115,27 +98,7 @@ struct Found {
 }
 
 fn rows(desk: &Desk, collection: &Collection, view: &View) -> Result<Found> {
-    let mut query = Query::of(&collection.name);
-    query.archived = !view.archived.is_empty();
-    let mut parts: Vec<Filter> = Vec::new();
-    if !view.r#where.trim().is_empty() {
-        let today = desk.principal.replica().environment().now().day();
-        parts.push(parse_filter(&view.r#where, collection, today)?);
-    }
-    for field in chosen_fields(collection).filter(|field| !view.choice(field).is_empty()) {
-        let value = Literal::Text(view.choice(field).to_owned());
-        parts.push(Filter::Compare { field: field.clone(), op: Op::Eq, value });
-    }
-    if !view.q.trim().is_empty() {
-        let hits = desk.principal.search(&view.q, HITS_MAX)?;
-        let ids = hits.into_iter().filter(|hit| hit.collection == collection.name);
-        let values = ids.map(|hit| Literal::Text(hit.id.to_string())).collect();
-        parts.push(Filter::In { field: "id".into(), values });
-    }
-    if !parts.is_empty() {
-        query.filter = Some(Filter::And(parts));
-    }
-    query.sort = sorted(collection, &view.sort)?;
+    let mut query = view.query(desk, collection)?;
     let total = desk.principal.count(&query)?;
     query.limit = Some(PAGE_ROWS);
     if !view.after.is_empty() {
@@ -145,24 +108,52 @@ fn rows(desk: &Desk, collection: &Collection, view: &View) -> Result<Found> {
     Ok(Found { rows: page.rows, total, next: page.next.map(|id| id.to_string()) })
 }
 
-// Without a wish, the newest first.
-fn sorted(collection: &Collection, text: &str) -> Result<Vec<(Name, Direction)>> {
-    let text = if text.is_empty() { "-updated_at" } else { text };
-    let (name, direction) = match text.strip_prefix('-') {
-        Some(name) => (name, Direction::Descending),
-        None => (text, Direction::Ascending),
-    };
-    Ok(vec![(known_field(collection, name)?, direction)])
-}
-
-fn chosen_fields(collection: &Collection) -> impl Iterator<Item = &Name> {
-    let choices = collection.fields.iter().filter(|field| !field.ty.choices().is_empty());
-    choices.map(|field| &field.name).take(CHOICES_MAX)
+// The person's own views, and those that others share.
+fn views(desk: &Desk, collection: &Collection, now: &View) -> Result<Markup> {
+    let of =
+        Filter::Compare { field: "collection".into(), op: Op::Eq, value: Literal::Text(collection.name.to_string()) };
+    let mut saved = desk.principal.list(&Query::of("view").filtered(of).limited(VIEWS_MAX))?.rows;
+    saved.retain(|view| view.reference("owner") == Some(desk.me.id) || *view.value("shared") == Value::Boolean(true));
+    let text = now.query_text();
+    let place = format!("/c/{}", collection.name);
+    Ok(html! {
+        p.tabs {
+            @for view in &saved {
+                @let query = View::parse(view.text("query")).query_text();
+                a href={ (place) "?" (query) } aria-current=[(query == text).then_some("page")] { (view.text("name")) }
+                @if view.reference("owner") != Some(desk.me.id) { " " small.quiet { (desk.person(view.reference("owner").as_ref())) } }
+                " "
+            }
+            @if let Some(view) = saved.iter().find(|view| View::parse(view.text("query")).query_text() == text && view.reference("owner") == Some(desk.me.id)) {
+                form.inline method="post" action={ (place) "/views" } {
+                    input type="hidden" name="remove" value=(view.id);
+                    button.plain { (desk.say("web-view-remove")) }
+                }
+            }
+        }
+        @if !text.is_empty() && !saved.iter().any(|view| View::parse(view.text("query")).query_text() == text) {
+            details.quiet { summary { (desk.say("web-view-save")) }
+                form.row method="post" action={ (place) "/views" } {
+                    input type="hidden" name="query" value=(text);
+                    input name="name" required maxlength="80" aria-label=(desk.say("web-view-name")) placeholder=(desk.say("web-view-name"));
+                    label.check { input type="checkbox" name="shared" value="yes"; " " (desk.say("web-view-shared")) }
+                    button { (desk.say("web-save")) }
+                }
+            }
+        }
+    })
 }
 
 fn asking(desk: &Desk, collection: &Collection, view: &View) -> Markup {
+    let kept = |but: &[&str]| {
+        let pairs: Vec<_> = view.pairs().into_iter().filter(|(key, _)| !but.contains(key)).collect();
+        html! { @for (key, value) in pairs { input type="hidden" name=(key) value=(value); } }
+    };
+    let place = format!("/c/{}", collection.name);
+    let shown = if view.columns.is_empty() { telling_fields(collection).join(",") } else { view.columns.clone() };
+    let order: Vec<&str> = shown.split(',').chain(collection.fields.iter().map(|field| &*field.name)).collect();
     html! {
-        form.asking method="get" action={ "/c/" (collection.name) } role="search" {
+        form.asking method="get" action=(place) role="search" {
             input type="search" name="q" value=(view.q) placeholder=(desk.say("web-words")) aria-label=(desk.say("web-words"));
             @for name in chosen_fields(collection) { @if let Some(field) = collection.field(name) {
                 select name={ "is." (name) } aria-label=(field.labels.text(desk.language)) data-submits="" {
@@ -172,11 +163,40 @@ fn asking(desk: &Desk, collection: &Collection, view: &View) -> Markup {
                     }
                 }
             } }
-            input.filter type="text" name="where" value=(view.r#where) placeholder={ (desk.say("web-filter")) ": " (example(collection)) }
+            input.filter type="text" name="where" value=(view.filter) placeholder={ (desk.say("web-filter")) ": " (example(collection)) }
                 aria-label=(desk.say("web-filter")) spellcheck="false";
-            @if !view.sort.is_empty() { input type="hidden" name="sort" value=(view.sort); }
+            @for (key, value) in [("sort", &view.sort), ("columns", &view.columns)] { @if !value.is_empty() { input type="hidden" name=(key) value=(value); } }
             label.check { input type="checkbox" name="archived" value="yes" checked[!view.archived.is_empty()]; " " (desk.say("web-archived-too")) }
             button { (desk.say("web-show")) }
+        }
+        div.tools {
+            details { summary { (desk.say("web-add-condition")) }
+                form.row method="get" action=(place) {
+                    (kept(&[]))
+                    select name="add.field" aria-label=(desk.say("web-import-field")) {
+                        @for field in collection.fields.iter().filter(|field| form::is_typed(field)) { option value=(field.name) { (field.labels.text(desk.language)) } }
+                    }
+                    select name="add.op" aria-label=(desk.say("web-operator")) { @for op in OPERATORS { option { (op) } } }
+                    input name="add.value" aria-label=(desk.say("web-import-value"));
+                    button { (desk.say("web-add")) }
+                }
+            }
+            details { summary { (desk.say("web-columns")) }
+                form method="get" action=(place) {
+                    (kept(&["columns"]))
+                    input type="hidden" name="pick" value="1";
+                    input type="hidden" name="order" value=(order.join(","));
+                    div.boxes { @for field in collection.fields.iter().filter(|field| !matches!(field.ty, branchline_core::schema::FieldType::Lines(_))) {
+                        label.check { input type="checkbox" name={ "column." (field.name) } checked[shown.split(',').any(|name| *name == *field.name)]; " " (field.labels.text(desk.language)) }
+                    } }
+                    button { (desk.say("web-show")) }
+                }
+            }
+            @if desk.may(Action::Export, collection) {
+                span.quiet { (desk.say("web-export")) ": "
+                    @for shape in ["csv", "xlsx", "json"] { a href={ (place) "." (shape) "?" (view.query_text()) } download="" { (shape.to_uppercase()) } " " }
+                }
+            }
         }
     }
 }
@@ -190,19 +210,52 @@ fn example(collection: &Collection) -> &'static str {
     }
 }
 
-fn table(desk: &Desk, collection: &Collection, view: &View, columns: &[String], found: &Found) -> Markup {
+fn table(desk: &Desk, collection: &Collection, view: &View, columns: &[String], found: &Found) -> Result<Markup> {
     if found.rows.is_empty() {
-        return html! { p.empty { (desk.say(if found.total > 0 { "web-no-more" } else { "web-nothing" })) } };
+        return Ok(html! { p.empty { (desk.say(if found.total > 0 { "web-no-more" } else { "web-nothing" })) } });
     }
-    html! {
+    let may = desk.may(Action::Edit, collection);
+    Ok(html! {
         p.quiet { (frame::count(desk, found.total)) }
-        div.scroll { table {
-            thead { tr { @for name in columns { (heading(desk, collection, view, name)) } } }
-            tbody { @for record in &found.rows { (line(desk, collection, columns, record)) } }
-        } }
+        form method="post" action={ "/c/" (collection.name) "/bulk" } {
+            div.scroll { table {
+                thead { tr {
+                    @if may { th { span.hidden { (desk.say("web-chosen")) } } }
+                    @for name in columns { (heading(desk, collection, view, name)) }
+                } }
+                tbody { @for record in &found.rows { (line(desk, collection, columns, record, may)) } }
+            } }
+            @if may { (bulk(desk, collection, view, found.total)?) }
+        }
         @if !view.after.is_empty() { a.button href=(view.with(&collection.name, "after", "")) { (desk.say("web-first-page")) } " " }
         @if let Some(next) = &found.next { a.button rel="next" href=(view.with(&collection.name, "after", next)) { (desk.say("web-next-page")) } }
-    }
+    })
+}
+
+// What is done with the rows that are ticked, or with all that fit.
+fn bulk(desk: &Desk, collection: &Collection, view: &View, total: u64) -> Result<Markup> {
+    let typed = |field: &&Field| form::is_typed(field) && *field.name != *"owner";
+    Ok(html! {
+        details.bulk { summary { (desk.say("web-bulk")) }
+            input type="hidden" name="query" value=(view.query_text());
+            label.check { input type="checkbox" name="all" value="yes"; " " (desk.say("web-bulk-all")) " (" (total) ")" }
+            div.row {
+                select name="field" aria-label=(desk.say("web-import-field")) {
+                    @for field in collection.fields.iter().filter(typed) { option value=(field.name) { (field.labels.text(desk.language)) } }
+                }
+                input name="value" aria-label=(desk.say("web-import-value")) placeholder=(desk.say("web-bulk-value"));
+                button name="act" value="set" { (desk.say("web-bulk-set")) }
+            }
+            div.row {
+                @if let Some(owner) = collection.field("owner") {
+                    (form::named(desk, owner, "owner", "")?)
+                    button name="act" value="assign" { (desk.say("web-bulk-assign")) }
+                }
+                button name="act" value="archive" { (desk.say("web-archive")) }
+                @if !view.archived.is_empty() { button name="act" value="restore" { (desk.say("web-restore")) } }
+            }
+        }
+    })
 }
 
 fn heading(desk: &Desk, collection: &Collection, view: &View, name: &str) -> Markup {
@@ -223,10 +276,13 @@ fn heading(desk: &Desk, collection: &Collection, view: &View, name: &str) -> Mar
     }
 }
 
-fn line(desk: &Desk, collection: &Collection, columns: &[String], record: &Record) -> Markup {
+fn line(desk: &Desk, collection: &Collection, columns: &[String], record: &Record, may: bool) -> Markup {
     let place = format!("/c/{}/{}", collection.name, record.id);
+    let title = columns.first().and_then(|name| collection.field(name));
+    let title = title.map(|field| desk.text(field, record.value(&field.name))).unwrap_or_default();
     html! {
         tr.archived[record.archived] {
+            @if may { td { input type="checkbox" name={ "id." (record.id) } aria-label=(title); } }
             @for (at, name) in columns.iter().enumerate() {
                 @let field = collection.field(name);
                 @let text = field.map(|field| desk.text(field, record.value(name))).unwrap_or_default();

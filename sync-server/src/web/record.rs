@@ -1,29 +1,29 @@
-//! `/c/<collection>/<id>`: one record with its facts, open conflicts, what refers to it, and its history.
+//! `/c/<collection>/<id>`: one record with its facts, each of which can be edited where it stands, and its open conflicts;
+//! what refers to it and what happened are beside it.
 
 use axum::extract::{Path, Query as Asked, State as Shared};
 use axum::response::Response;
 use branchline_core::Result;
 use branchline_core::access::Action;
-use branchline_core::id::{ChangeHash, RecordId};
-use branchline_core::replica::{Conflict, Direction, HistoryEntry, Query, Record};
-use branchline_core::schema::{Collection, Field, FieldType, Filter, Literal, Op, Value};
+use branchline_core::id::RecordId;
+use branchline_core::replica::{Conflict, Record};
+use branchline_core::schema::{Collection, Field, FieldType, Value};
 use branchline_core::time::Millis;
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
 use super::form::{self, Typed};
+use super::{acts, files, lines, related, timeline};
 use crate::server::Node;
-
-/// Records of another collection that are shown beside one.
-const RELATED_MAX: usize = 8;
 
 /// `GET /c/{collection}/{id}`.
 pub(super) async fn page(
     Shared(node): Shared<Node>,
     visitor: Visitor,
     Path((name, id)): Path<(String, String)>,
+    Asked(asked): Asked<Typed>,
 ) -> Response {
-    visitor.read(node, move |desk| show(desk, &name, &id)).await
+    visitor.read(node, move |desk| show(desk, &name, &id, asked.get("edit").map(String::as_str))).await
 }
 
 /// `GET /c/{collection}/{id}/edit`.
@@ -72,18 +72,18 @@ pub(super) fn titled(desk: &Desk, collection: &Collection, id: &RecordId) -> Str
     label.unwrap_or_else(|| desk.say("web-untitled"))
 }
 
-fn show(desk: &Desk, name: &str, id: &str) -> Result<Reply> {
+fn show(desk: &Desk, name: &str, id: &str, edited: Option<&str>) -> Result<Reply> {
     let collection = desk.schema.require(name)?.clone();
     let id = desk.principal.find(name, id)?;
     let record = desk.principal.record(name, &id)?;
-    let history = desk.principal.history(name, &id)?;
     let title = titled(desk, &collection, &id);
     let home = format!("/c/{name}/{id}");
+    let may = desk.may(Action::Edit, &collection);
     let body = html! {
         p.trail { a href={ "/c/" (name) } { (collection.labels.text(desk.language)) } }
         div.head {
             h1 { (title) @if record.archived { " " span.badge { (desk.say("label-archived")) } } }
-            @if desk.may(Action::Edit, &collection) {
+            @if may {
                 a.button href={ (home) "/edit" } { (desk.say("web-edit")) }
                 form method="post" action={ (home) "/archive" } {
                     input type="hidden" name="archived" value=(if record.archived { "no" } else { "yes" });
@@ -91,34 +91,68 @@ fn show(desk: &Desk, name: &str, id: &str) -> Result<Reply> {
                 }
             }
         }
-        @for conflict in &record.conflicts { (settling(desk, &collection, &home, conflict)) }
+        @if may { (acts::offered(desk, &collection, &record)) }
+        (related::alike(desk, &collection, &record)?)
+        @for conflict in &record.conflicts { (settling(desk, &collection, &home, conflict, "")) }
         div.columns {
-            section { h2 { (desk.say("web-facts")) } (facts(desk, &collection, &record)) (lines(desk, &collection, &record)) }
-            section { (related(desk, &collection, &id)?) }
+            section { h2 { (desk.say("web-facts")) }
+                (facts(desk, &collection, &record, &home, edited.filter(|_| may))?)
+                (lines::shown(desk, &collection, &record, &home, edited.filter(|_| may), may)?)
+            }
+            section { (related::lists(desk, &collection, &id)?) (files::beside(desk, &collection, &id)?) }
         }
-        section { h2 { (desk.say("web-history")) } (timeline(desk, &collection, &home, &history)) }
+        section { h2 { (desk.say("web-timeline")) }
+            (timeline::comment(desk, &collection, &home))
+            (timeline::shown(desk, &collection, &record, &home)?)
+        }
     };
     Ok(Reply::Page(title, body))
 }
 
-fn facts(desk: &Desk, collection: &Collection, record: &Record) -> Markup {
-    html! {
+fn facts(desk: &Desk, collection: &Collection, record: &Record, home: &str, edited: Option<&str>) -> Result<Markup> {
+    let may = desk.may(Action::Edit, collection);
+    let fields = || collection.fields.iter().filter(|field| !matches!(field.ty, FieldType::Lines(_)));
+    let is_edited = |field: &Field| edited == Some(&*field.name) && form::is_typed(field);
+    let empty =
+        |field: &&Field| *record.value(&field.name) == Value::Null && form::is_typed(field) && !is_edited(field);
+    let mut rows = Vec::new();
+    for field in fields() {
+        let value = record.value(&field.name);
+        if is_edited(field) {
+            rows.push((field, form::alone(desk, field, record, home)?));
+        } else if *value != Value::Null {
+            rows.push((field, fact(desk, field, value, Some((collection, &record.id)))));
+        }
+    }
+    Ok(html! {
         dl.facts {
-            @for field in collection.fields.iter().filter(|field| !matches!(field.ty, FieldType::Lines(_))) {
-                @let value = record.value(&field.name);
-                @if *value != Value::Null {
-                    dt { (field.labels.text(desk.language)) }
-                    dd { (fact(desk, field, value)) }
-                }
+            @for (field, shown) in rows {
+                dt { (field.labels.text(desk.language)) }
+                dd { (shown) @if may && form::is_typed(field) && !is_edited(field) { (pencil(desk, home, field, "✎")) } }
             }
             dt { (desk.say("label-created")) } dd { (moment(record.created.at)) " " (desk.person(record.created.by.as_ref())) }
             dt { (desk.say("label-updated")) } dd { (moment(record.updated.at)) " " (desk.person(record.updated.by.as_ref())) }
         }
-    }
+        @if may && fields().any(|field| empty(&field)) {
+            details.quiet { summary { (desk.say("web-empty-fields")) }
+                p.chips { @for field in fields().filter(empty) {
+                    (pencil(desk, home, field, field.labels.text(desk.language))) " "
+                } }
+            }
+        }
+    })
 }
 
-fn fact(desk: &Desk, field: &Field, value: &Value) -> Markup {
+// Leads to the same page with an input in the place of the value.
+fn pencil(desk: &Desk, home: &str, field: &Field, shown: &str) -> Markup {
+    let label = format!("{}: {}", desk.say("web-edit"), field.labels.text(desk.language));
+    html! { " " a.pencil href={ (home) "?edit=" (field.name) "#edited" } aria-label=(label) { (shown) } }
+}
+
+/// A value as it is shown; a file of a record (its collection and id) leads to its bytes.
+pub(super) fn fact(desk: &Desk, field: &Field, value: &Value, of: Option<(&Collection, &RecordId)>) -> Markup {
     match (value, &field.ty) {
+        (Value::Attachment(file), _) => files::link(file, field, of),
         (Value::Reference(id), FieldType::Reference(target)) => match desk.label(target, id) {
             Some(label) => html! { a href={ "/c/" (target) "/" (id) } { (label) } },
             None => html! { span.quiet { (desk.say("web-not-here")) } },
@@ -129,33 +163,14 @@ fn fact(desk: &Desk, field: &Field, value: &Value) -> Markup {
     }
 }
 
-fn lines(desk: &Desk, collection: &Collection, record: &Record) -> Markup {
-    let tables = collection.fields.iter().filter_map(|field| match (&field.ty, record.value(&field.name)) {
-        (FieldType::Lines(columns), Value::Lines(lines)) => Some((field, columns, lines)),
-        _ => None,
-    });
-    html! {
-        @for (field, columns, lines) in tables {
-            h3 { (field.labels.text(desk.language)) }
-            div.scroll { table {
-                thead { tr { @for column in columns { th scope="col" { (column.labels.text(desk.language)) } } } }
-                tbody { @for line in lines.values() { tr {
-                    @for column in columns {
-                        td { @if let Some(value) = line.get(&*column.name) { (desk.text(column, value)) } }
-                    }
-                } } }
-            } }
-        }
-    }
-}
-
 /// A moment that the script turns into the reader's own time; without it UTC stays.
 pub(super) fn moment(at: Millis) -> Markup {
     html! { time datetime=(at.rfc3339()) { (at.rfc3339()) } }
 }
 
-/// The values of a conflict side by side, each with a button that keeps it.
-pub(super) fn settling(desk: &Desk, collection: &Collection, home: &str, conflict: &Conflict) -> Markup {
+/// The values of a conflict side by side, each with a button that keeps it; the others can go to the notes, or another
+/// value can be written. `back` is where one comes from, if not from the record.
+pub(super) fn settling(desk: &Desk, collection: &Collection, home: &str, conflict: &Conflict, back: &str) -> Markup {
     let Some(field) = collection.field(&conflict.field) else { return html! {} };
     let sub = conflict.cell.as_ref().and_then(|(_, sub)| match &field.ty {
         FieldType::Lines(columns) => columns.iter().find(|column| column.name == *sub),
@@ -172,6 +187,7 @@ pub(super) fn settling(desk: &Desk, collection: &Collection, home: &str, conflic
             p { (desk.say("web-conflict-what")) }
             form method="post" action={ (home) "/settle" } {
                 input type="hidden" name="field" value=(place);
+                input type="hidden" name="back" value=(back);
                 @for value in &conflict.values {
                     @let text = desk.text(typed, &value.value);
                     @let written = desk.written(typed, &value.value);
@@ -179,125 +195,28 @@ pub(super) fn settling(desk: &Desk, collection: &Collection, home: &str, conflic
                         p { strong { @if text.is_empty() { "–" } @else { (text) } } @if value.shown { " " span.badge { (desk.say("web-shown-now")) } } }
                         p.quiet { (desk.person(value.user.as_ref())) " · " (value.device) " · " (moment(value.at)) }
                         button name="keep" value=(written) { (desk.say("web-keep")) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-// What refers to this record, a list for each field that can.
-fn related(desk: &Desk, collection: &Collection, id: &RecordId) -> Result<Markup> {
-    let mut lists = Vec::new();
-    for other in desk.schema.collections() {
-        let is_it = |field: &&Field| matches!(&field.ty, FieldType::Reference(target) if *target == collection.name);
-        for field in other.fields.iter().filter(is_it) {
-            // People are in everything that they own.
-            if matches!(&*field.name, "owner" | "branch" | "team") {
-                continue;
-            }
-            let value = Literal::Key { collection: collection.name.clone(), text: id.to_string() };
-            let condition = Filter::Compare { field: field.name.clone(), op: Op::Eq, value };
-            let query = Query::of(&other.name).filtered(condition).sorted("updated_at", Direction::Descending);
-            let total = desk.principal.count(&query)?;
-            let rows = if total == 0 { Vec::new() } else { desk.principal.list(&query.limited(RELATED_MAX))?.rows };
-            let usual = matches!(&*other.name, "contact" | "opportunity" | "activity" | "case");
-            let shown = usual && *field.name == *collection.name || total > 0;
-            if shown && (total > 0 || desk.may(Action::Create, other)) {
-                lists.push(related_list(desk, other, field, id, &rows, total));
-            }
-        }
-    }
-    Ok(html! { @for list in lists { (list) } })
-}
-
-fn related_list(desk: &Desk, other: &Collection, field: &Field, id: &RecordId, rows: &[Record], total: u64) -> Markup {
-    let all = form_urlencoded::Serializer::new(String::new())
-        .append_pair("where", &format!("{} = \"{id}\"", field.name))
-        .finish();
-    // Deals of a client are its deals; those in which it competes say so.
-    let is_plain = field.ty.target() == Some(&field.name);
-    html! {
-        div.related {
-            h2 {
-                a href={ "/c/" (other.name) "?" (all) } {
-                    (other.labels.text(desk.language))
-                    @if !is_plain { " · " (field.labels.text(desk.language)) }
-                }
-                @if total > 0 { " " span.quiet { (total) } }
-                @if desk.may(Action::Create, other) {
-                    " " a.plain href={ "/c/" (other.name) "/new?" (field.name) "=" (id) } aria-label=(desk.say("web-new")) { "+" }
-                }
-            }
-            @if !rows.is_empty() {
-                ul { @for row in rows {
-                    li { a href={ "/c/" (other.name) "/" (row.id) } { (titled(desk, other, &row.id)) } (telling(desk, other, row)) }
-                } }
-            }
-        }
-    }
-}
-
-// The stage, the state or the day of a record, whichever it has first.
-fn telling(desk: &Desk, collection: &Collection, record: &Record) -> Markup {
-    let names = ["stage", "status", "due_at", "starts_at", "job_title"];
-    let told = names.iter().filter_map(|name| collection.field(name)).find_map(|field| {
-        let value = record.value(&field.name);
-        (*value != Value::Null).then(|| fact(desk, field, value))
-    });
-    html! { @if let Some(told) = told { " " span.quiet { (told) } } }
-}
-
-fn timeline(desk: &Desk, collection: &Collection, home: &str, history: &[HistoryEntry]) -> Markup {
-    // One entry for each change, the newest first.
-    let mut changes: Vec<(ChangeHash, Vec<&HistoryEntry>)> = Vec::new();
-    for entry in history {
-        match changes.last_mut() {
-            Some((change, entries)) if *change == entry.change => entries.push(entry),
-            _ => changes.push((entry.change, vec![entry])),
-        }
-    }
-    let may = desk.may(Action::Edit, collection);
-    html! {
-        ol.timeline {
-            @for (change, entries) in changes.iter().rev() { @if let Some(first) = entries.first() {
-                li {
-                    p.quiet {
-                        (moment(first.at)) " · " (desk.person(first.user.as_ref())) " · " (first.device)
-                        @if first.batch.is_some() { " · " (desk.say("web-import")) }
-                    }
-                    ul { @for entry in entries { (changed(desk, collection, entry)) } }
-                    @if may && changes.first().is_none_or(|(oldest, _)| oldest != change) {
-                        form method="post" action={ (home) "/undo" } {
-                            input type="hidden" name="change" value=(change);
-                            button.plain { (desk.say("web-undo")) }
+                        @if conflict.cell.is_none() && has_notes(collection, conflict) {
+                            " " button.plain name="noted" value=(written) { (desk.say("web-keep-noting")) }
                         }
                     }
                 }
-            } }
+            }
+            @if conflict.cell.is_none() && form::is_typed(field) {
+                details { summary { (desk.say("web-other-value")) }
+                    form.row method="post" action={ (home) "/settle" } {
+                        input type="hidden" name="field" value=(place);
+                        input type="hidden" name="back" value=(back);
+                        (form::bare(desk, field))
+                        button { (desk.say("web-save")) }
+                    }
+                }
+            }
         }
     }
 }
 
-fn changed(desk: &Desk, collection: &Collection, entry: &HistoryEntry) -> Markup {
-    let Some(field) = collection.field(&entry.field) else {
-        let known = match (&*entry.field, &entry.to) {
-            ("archived", Value::Boolean(true)) => "web-was-archived",
-            ("archived", _) => "web-was-restored",
-            ("merged_into", _) => "web-was-merged",
-            _ => return html! {},
-        };
-        return html! { li { (desk.say(known)) } };
-    };
-    let text = |value: &Value| match desk.text(field, value) {
-        text if text.is_empty() => "–".to_owned(),
-        text => text,
-    };
-    html! {
-        li {
-            (field.labels.text(desk.language)) ": "
-            @if entry.from != Value::Null { del { (text(&entry.from)) } " → " }
-            ins { (text(&entry.to)) }
-        }
-    }
+/// Whether what is not kept of a conflict can be noted on the record itself.
+pub(super) fn has_notes(collection: &Collection, conflict: &Conflict) -> bool {
+    let notes = collection.field("notes").filter(|field| field.ty == FieldType::LongText);
+    notes.is_some_and(|field| field.name != conflict.field)
 }

@@ -1,8 +1,21 @@
 // What the workplace adds in a browser: own time zone, live pages, cards that are dragged, suggestions while one types.
 // Every page works without it.
 const local = (root) => {
-  for (const time of root.querySelectorAll("time"))
-    time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  const { lang } = document.documentElement;
+  for (const time of root.querySelectorAll("time")) {
+    const style = time.matches(".hour") ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+    time.textContent = new Date(time.dateTime).toLocaleString(lang, style);
+  }
+  // Forms speak UTC; whoever types has the own clock.
+  for (const input of root.querySelectorAll("input[type=datetime-local]")) {
+    const moved = (text, minutes) => new Date(Date.parse(`${text}:00Z`) + minutes * 60000).toISOString().slice(0, 16);
+    const offset = (text, zone) => new Date(text + zone).getTimezoneOffset();
+    if (input.value) input.value = input.defaultValue = moved(input.value, -offset(`${input.value}:00`, "Z"));
+    for (const small of input.labels?.[0]?.querySelectorAll("small") ?? []) small.textContent = "";
+    input.form.addEventListener("formdata", (event) => {
+      if (input.value && input.name) event.formData.set(input.name, moved(input.value, offset(`${input.value}:00`, "")));
+    });
+  }
 };
 
 const wire = (root) => {
@@ -12,6 +25,9 @@ const wire = (root) => {
     select.form.classList.add("scripted");
     select.addEventListener("change", () => select.form.requestSubmit());
   }
+  // Two clicks on a fact edit it.
+  for (const pencil of root.querySelectorAll("dd .pencil"))
+    pencil.parentElement.addEventListener("dblclick", () => pencil.click());
   for (const input of root.querySelectorAll("input[data-suggest]")) input.addEventListener("input", () => suggest(input));
   for (const card of root.querySelectorAll("[data-card]"))
     card.addEventListener("dragstart", (event) => event.dataTransfer.setData("text/plain", card.dataset.card));
@@ -60,7 +76,8 @@ const fetched = async (address) => {
 // The page asks for itself again when something was committed, unless somebody is typing in it.
 const refresh = async () => {
   const main = document.querySelector("main");
-  const busy = main.querySelector("form.record") || main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+  const begun = (input) => input.value !== input.defaultValue || input.checked !== input.defaultChecked;
+  const busy = main.querySelector("form.record, details[open]") || [...main.querySelectorAll("input, textarea")].some(begun) || main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   if (busy || document.hidden) return;
   const fresh = (await fetched(location.href))?.querySelector("main");
   if (!fresh || !document.querySelector("main")) return;
@@ -79,6 +96,60 @@ if (document.querySelector("nav")) {
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "k") {
     event.preventDefault();
-    document.querySelector("header input[type=search]")?.focus();
+    palette();
   }
 });
+
+// Every place of the workplace, and every record, by a few letters.
+let dialog;
+const palette = () => {
+  const find = document.querySelector("header input[type=search]");
+  if (!find) return;
+  if (!dialog) {
+    dialog = document.createElement("dialog");
+    dialog.className = "palette";
+    dialog.innerHTML = '<form method="dialog"><input type="search" autocomplete="off"></form><ul></ul>';
+    const [input, list] = [dialog.querySelector("input"), dialog.querySelector("ul")];
+    input.placeholder = find.placeholder;
+    input.ariaLabel = find.placeholder;
+    let turn = 0;
+    const fill = async () => {
+      const mine = ++turn;
+      const text = input.value.trim().toLowerCase();
+      const entry = (link, note) => {
+        const item = document.createElement("li");
+        const copy = document.createElement("a");
+        copy.href = link.getAttribute("href");
+        copy.textContent = link.textContent;
+        item.append(copy, note ? ` ${note}` : "");
+        return item;
+      };
+      const places = [...document.querySelectorAll("nav a")].filter((a) => a.textContent.toLowerCase().includes(text));
+      list.replaceChildren(...places.slice(0, 8).map((a) => entry(a)));
+      if (text.length < 2) return;
+      const page = await fetched(`/search?${new URLSearchParams({ q: text })}`);
+      if (!page || mine !== turn) return;
+      const hits = [...page.querySelectorAll("a[data-hit]")].slice(0, 12);
+      list.append(...hits.map((hit) => entry(hit, hit.nextElementSibling?.textContent)));
+    };
+    input.addEventListener("input", fill);
+    dialog.addEventListener("keydown", (event) => {
+      const links = [...list.querySelectorAll("a")];
+      const at = links.indexOf(document.activeElement);
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (step && links.length) {
+        event.preventDefault();
+        (links[at + step] ?? (step > 0 ? links[0] : input)).focus();
+      }
+      if (event.key === "Enter" && at < 0) {
+        event.preventDefault();
+        links[0]?.click();
+      }
+    });
+    document.body.append(dialog);
+    dialog.refill = fill;
+  }
+  dialog.showModal();
+  dialog.querySelector("input").select();
+  dialog.refill();
+};

@@ -2,14 +2,18 @@
 
 use axum::extract::{Form, Path, State as Shared};
 use axum::response::Response;
-use branchline_core::id::ChangeHash;
+use branchline_core::document::Edit;
+use branchline_core::id::{ChangeHash, RecordId};
+use branchline_core::message::Message;
+use branchline_core::replica::Conflict;
+use branchline_core::schema::Value;
 use branchline_core::{Error, Result};
 use maud::html;
 use serde::Deserialize;
 
 use super::desk::{Desk, Reply, Visitor};
 use super::form::{self, Typed};
-use super::record::{new_title, titled};
+use super::record::{has_notes, new_title, titled};
 use crate::server::Node;
 
 /// `POST /c/{collection}`: a new record.
@@ -134,11 +138,15 @@ pub(super) async fn undo(
         .await
 }
 
-/// Which value of a conflict is kept.
+/// What becomes of a conflict: one value stays, one stays and the others are noted, or another one is written.
 #[derive(Debug, Deserialize)]
 pub(super) struct Settled {
     field: String,
-    keep: String,
+    keep: Option<String>,
+    noted: Option<String>,
+    other: Option<String>,
+    #[serde(default)]
+    back: String,
 }
 
 /// `POST /c/{collection}/{id}/settle`.
@@ -151,8 +159,45 @@ pub(super) async fn settle(
     visitor
         .write(node, move |desk| {
             let id = desk.principal.find(&name, &id)?;
-            desk.principal.resolve(&name, &id, &asked.field, &asked.keep)?;
-            Ok(Reply::Go(format!("/c/{name}/{id}")))
+            match (&asked.keep, &asked.noted, &asked.other) {
+                (Some(keep), ..) => desk.principal.resolve(&name, &id, &asked.field, keep)?,
+                (None, Some(keep), _) => noted(desk, &name, &id, &asked.field, keep)?,
+                (None, None, Some(text)) => {
+                    let field = desk.schema.require(&name)?.require_field(&asked.field)?.clone();
+                    let value = form::parse(desk, &field, text.trim())?;
+                    desk.principal.transact(|tx| tx.edit(&name, &id, vec![Edit::Set(field.name.clone(), value)]))?;
+                }
+                _ => {}
+            }
+            let settled = if asked.back == "conflicts" { "/conflicts".to_owned() } else { format!("/c/{name}/{id}") };
+            Ok(Reply::Go(settled))
         })
         .await
+}
+
+// One value stays; the others go to the record's notes, each with who wrote it and when.
+fn noted(desk: &Desk, name: &str, id: &RecordId, field: &str, keep: &str) -> Result<()> {
+    let collection = desk.schema.require(name)?.clone();
+    let record = desk.principal.record(name, id)?;
+    let is_it = |conflict: &&Conflict| &*conflict.field == field && conflict.cell.is_none();
+    let missing = || Error::not_found("no-conflict").with("field", field).with("record", id.to_string());
+    let conflict = record.conflicts.iter().find(is_it).filter(|c| has_notes(&collection, c)).ok_or_else(missing)?;
+    let typed = collection.require_field(field)?;
+    let (mut kept, mut notes) = (None, record.text("notes").to_owned());
+    for value in &conflict.values {
+        if kept.is_none() && desk.written(typed, &value.value) == keep {
+            kept = Some(value.value.clone());
+            continue;
+        }
+        let said = Message::new("web-noted")
+            .with("field", typed.labels.text(desk.language))
+            .with("value", desk.text(typed, &value.value))
+            .with("person", desk.person(value.user.as_ref()))
+            .with("at", value.at.rfc3339());
+        notes.push_str(if notes.is_empty() { "" } else { "\n" });
+        notes.push_str(&said.render(desk.language));
+    }
+    let kept = kept.ok_or_else(missing)?;
+    let edits = vec![Edit::Set(typed.name.clone(), kept), Edit::Set("notes".into(), Value::Text(notes))];
+    desk.principal.transact(|tx| tx.edit(name, id, edits)).map(drop)
 }

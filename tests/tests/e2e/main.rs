@@ -21,4 +21,8 @@ mod organisations;
 mod pages;
 mod refused;
 mod tls;
+mod web_figures;
+mod web_import;
+mod web_lists;
+mod web_pairs;
 mod workplace;

@@ -4,13 +4,13 @@ use branchline_tests::process::{Node, home};
 use branchline_tests::visitor::Visitor;
 use serde_json::{Value, json};
 
-struct Company {
-    _home: tempfile::TempDir,
-    hub: Node,
+pub(crate) struct Company {
+    pub(crate) _home: tempfile::TempDir,
+    pub(crate) hub: Node,
 }
 
 // A hub with branches Kyiv and Lviv, Anna (a seller of Kyiv) and Oleh (a manager of Lviv), a deal of each.
-fn company() -> Company {
+pub(crate) fn company() -> Company {
     let home = home();
     let mut hub = Node::new(home.path(), "hub");
     hub.json(["init", "--name", "Express", "--owner", "owner@acme.example"]);
@@ -31,14 +31,14 @@ fn company() -> Company {
     Company { _home: home, hub }
 }
 
-fn signed_in(node: &Node, email: &str) -> Visitor {
+pub(crate) fn signed_in(node: &Node, email: &str) -> Visitor {
     let link = node.json(["users", "sign-in", email]);
     let mut visitor = Visitor::new(node.url());
     visitor.sign_in(link["link"].as_str().unwrap());
     visitor
 }
 
-fn id(node: &Node, collection: &str, name: &str) -> String {
+pub(crate) fn id(node: &Node, collection: &str, name: &str) -> String {
     let found = node.json(["list", collection, "--where", &format!("name = \"{name}\"")]);
     found[0]["id"].as_str().unwrap_or_else(|| panic!("no {name}: {found}")).to_owned()
 }
@@ -227,9 +227,17 @@ fn every_page_speaks_the_readers_language_and_loads_nothing_from_elsewhere() {
         ("/c/opportunity", "Угоди"),
         ("/c/account/new", "Зберегти"),
         ("/board/opportunity", "Дошка"),
-        ("/conflicts", "Конфлікти"),
+        ("/conflicts", "вирішувати нічого"),
+        ("/review", "Нічого не відхилено"),
+        ("/duplicates/account", "Об’єднані записи"),
+        ("/import", "Завантажити й подивитися"),
+        ("/reports", "Угоди за стадіями"),
+        ("/reports/vip", "За полем"),
+        ("/calendar", ">Нд<"),
+        ("/tree", "Клієнти за категоріями"),
+        ("/help", "Клавіші"),
         ("/search?q=deal", "Пошук"),
-        (record.as_str(), "Історія"),
+        (record.as_str(), "Що відбувалося"),
         (edit.as_str(), "Скасувати"),
         ("/c/nothing", "Не вийшло"),
     ];

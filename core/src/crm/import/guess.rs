@@ -22,6 +22,12 @@ pub(super) struct Guess {
     pub unmatched: Vec<String>,
 }
 
+/// The map that a file without one is imported with, as far as its headings fit fields of the collection; empty where
+/// none does.
+pub fn guess_map(collection: &Collection, headings: &[String]) -> ImportMap {
+    guess(collection, headings).map(|guess| guess.map).unwrap_or_default()
+}
+
 /// Guesses what the columns of a file for `collection` are.
 pub(super) fn guess(collection: &Collection, headings: &[String]) -> Result<Guess> {
     let mut map = ImportMap { collection: Some(collection.name.to_string()), ..ImportMap::default() };

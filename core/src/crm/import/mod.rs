@@ -23,6 +23,7 @@ mod table;
 mod text;
 mod undo;
 
+pub use guess::guess_map;
 pub use issue::{Issue, Outcome, Progress, Reason};
 pub(super) use lookup::{Found, Lookup};
 pub use map::{ColumnMap, Constant, ImportMap, LinesMap, LookupMap, Missing, ParentMap};

@@ -13,7 +13,7 @@ use chrono::Datelike;
 
 use super::chart::{Chart, Series};
 use super::groups::{Group, GroupBy, names};
-use super::{Cell, Column, Report, Request, column};
+use super::{Cell, Column, Report, Request, Rows, column};
 use crate::error::Result;
 use crate::message::{Language, Message};
 use crate::replica::{Query, Record, Replica};
@@ -35,7 +35,7 @@ type Weeks = BTreeMap<(Group, String), Counts>;
 
 pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
     let schema = replica.schema();
-    let by_name = request.by.as_deref().unwrap_or("owner");
+    let by_name = request.grouped_by().unwrap_or("owner");
     let by = GroupBy::of(schema.require("activity")?, Some(by_name))?;
     let mut weeks = Weeks::new();
     let fields = ["kind", "done_at", "starts_at", "due_at"].into_iter().chain(by.field());
@@ -55,17 +55,16 @@ pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
         })?;
     }
     let names = names(replica, weeks.keys().map(|(group, _)| group));
-    let mut rows: Vec<Vec<Cell>> = weeks
+    // The day of an activity is one of four moments: no list asks for that.
+    let mut rows: Rows = weeks
         .iter()
         .map(|((group, week), counts)| {
             let lead = [by.cell(group, &names), Cell::Text(week.clone())];
-            lead.into_iter().chain(counts.iter().map(|count| Cell::Count(*count))).collect()
+            (lead.into_iter().chain(counts.iter().map(|count| Cell::Count(*count))).collect(), None)
         })
         .collect();
-    rows.sort_by_cached_key(|row| row.iter().take(2).map(Cell::plain).collect::<Vec<_>>());
-    let title = Message::new("report-activity");
-    let (columns, chart) = (columns(), chart(&weeks));
-    Ok(Report { kind: request.kind, title, columns, rows, complete_through: request.complete_through.clone(), chart })
+    rows.sort_by_cached_key(|(row, _)| row.iter().take(2).map(Cell::plain).collect::<Vec<_>>());
+    Ok(Report::of(request, columns(), rows, chart(&weeks)))
 }
 
 fn add(weeks: &mut Weeks, request: &Request, group: Group, day: Day, at: Option<usize>) {
@@ -75,7 +74,8 @@ fn add(weeks: &mut Weeks, request: &Request, group: Group, day: Day, at: Option<
     }
 }
 
-fn day_of(record: &Record) -> Day {
+/// The day on which an activity counts.
+pub(super) fn day_of(record: &Record) -> Day {
     let moment = ["done_at", "starts_at", "due_at"].into_iter().find_map(|field| match record.value(field) {
         Value::Instant(at) => Some(at.day()),
         Value::Date(day) => Some(*day),

@@ -17,8 +17,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::chart::{Chart, Series};
+use super::drill::{self, Drill};
 use super::groups::{Group, GroupBy, choice_cell, names};
-use super::{Cell, Report, Request, column};
+use super::{Cell, Report, Request, Rows, column};
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::message::Message;
@@ -52,7 +53,7 @@ pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
     let schema = replica.schema();
     let collection = schema.require("opportunity")?;
     let stages = collection.require_field("stage")?.ty.choices().to_vec();
-    let by = GroupBy::of(collection, request.by.as_deref())?;
+    let by = GroupBy::of(collection, request.grouped_by())?;
     let currency = replica.settings()?.currency;
     let deals = deals(replica, request, &by)?;
     let figures = figures(&deals, &stages, currency);
@@ -66,15 +67,20 @@ pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
         column("conversion", "report-conversion"),
         column("median_days", "report-median-days"),
     ];
-    let mut rows = Vec::new();
-    let mut ordered: Vec<(Cell, &GroupFigures)> = figures.iter().map(|(g, f)| (by.cell(g, &names), f)).collect();
-    ordered.sort_by_key(|(cell, _)| cell.plain());
-    for (group, figures) in &ordered {
-        rows.extend(figures.rows(group, &stages));
+    let mut rows = Rows::new();
+    let mut ordered: Vec<(Cell, &Group, &GroupFigures)> =
+        figures.iter().map(|(g, f)| (by.cell(g, &names), g, f)).collect();
+    ordered.sort_by_key(|(cell, ..)| cell.plain());
+    for (cell, group, figures) in &ordered {
+        // Days of opening are held against the record's making where none is given, which a list cannot ask.
+        let whole = request.from.is_none() && request.to.is_none();
+        let drill = |stage: &str| {
+            Drill::into("opportunity").filter(|_| whole)?.and(by.condition(group))?.and(Some(drill::is("stage", stage)))
+        };
+        rows.extend(figures.rows(cell, &stages).into_iter().map(|(stage, row)| (row, drill(&stage))));
     }
     let chart = chart(&ordered, &stages);
-    let title = Message::new("report-funnel");
-    Ok(Report { kind: request.kind, title, columns, rows, complete_through: request.complete_through.clone(), chart })
+    Ok(Report::of(request, columns, rows, chart))
 }
 
 fn deals(replica: &Replica, request: &Request, by: &GroupBy) -> Result<Vec<Deal>> {
@@ -168,7 +174,8 @@ fn figures(deals: &[Deal], stages: &[Choice], currency: Currency) -> BTreeMap<Gr
 }
 
 impl GroupFigures {
-    fn rows(&self, group: &Cell, stages: &[Choice]) -> Vec<Vec<Cell>> {
+    // Each row with its stage.
+    fn rows(&self, group: &Cell, stages: &[Choice]) -> Vec<(String, Vec<Cell>)> {
         let known = stages.iter().map(|choice| choice.value.as_str());
         let mut unknown: Vec<&str> = self.stages.keys().map(String::as_str).collect();
         unknown.retain(|stage| !stages.iter().any(|choice| choice.value == *stage));
@@ -177,7 +184,7 @@ impl GroupFigures {
         for stage in known.chain(unknown) {
             let Some(figures) = self.stages.get(stage) else { continue };
             for (currency, (count, minor)) in &figures.sums {
-                rows.push(vec![
+                let cells = vec![
                     group.clone(),
                     choice_cell(stages, stage),
                     Cell::Count(*count),
@@ -185,7 +192,8 @@ impl GroupFigures {
                     Cell::Text(currency.code().to_owned()),
                     self.conversion(stage, stages).map_or(Cell::Empty, Cell::Share),
                     median(&figures.days).map_or(Cell::Empty, Cell::Days),
-                ]);
+                ];
+                rows.push((stage.to_owned(), cells));
             }
         }
         rows
@@ -220,8 +228,8 @@ fn median(tenths: &[i64]) -> Option<i64> {
     Some((lower + upper).div_euclid(2))
 }
 
-fn chart(groups: &[(Cell, &GroupFigures)], stages: &[Choice]) -> Chart {
-    let series = groups.iter().map(|(cell, figures)| {
+fn chart(groups: &[(Cell, &Group, &GroupFigures)], stages: &[Choice]) -> Chart {
+    let series = groups.iter().map(|(cell, _, figures)| {
         let count = |stage: &Choice| {
             let figures = figures.stages.get(&stage.value);
             figures.map_or(0, |f| f.sums.values().map(|(count, _)| count).sum::<u64>()) as f64
@@ -264,7 +272,7 @@ mod tests {
         let figures = figures(&deals, &stages(), USD);
         let rows = figures[&Group::None].rows(&Cell::Empty, &stages());
         let plain: Vec<String> =
-            rows.iter().map(|row| row.iter().map(Cell::plain).collect::<Vec<_>>().join(" ")).collect();
+            rows.iter().map(|(_, row)| row.iter().map(Cell::plain).collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(plain, [" new 1 0.00 USD 1.0000 2.0", " won 2 3.50 USD 0.4000 7.5", " lost 2 0.01 USD 0.4000 7.0",]);
         assert_eq!(figures[&Group::None].conversion("qualified", &stages()), Some(6_000));
     }

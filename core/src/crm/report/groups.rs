@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Cell;
+use super::{Cell, drill};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::message::Language;
@@ -35,6 +35,11 @@ impl GroupBy {
         }
     }
 
+    /// Everything is one group.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     pub(super) fn field(&self) -> Option<&str> {
         self.0.as_ref().map(|field| &*field.name)
     }
@@ -48,6 +53,18 @@ impl GroupBy {
             Value::Date(day) => Group::Text(day.iso().chars().take(7).collect()),
             Value::Instant(at) => Group::Text(at.rfc3339().chars().take(7).collect()),
             value => Group::Text(format_value(field, value, &|_| None)),
+        }
+    }
+
+    /// What a list is asked for to show a group, empty for everything; none where no list can.
+    pub(super) fn condition(&self, group: &Group) -> Option<String> {
+        let Some(field) = &self.0 else { return Some(String::new()) };
+        match (group, &field.ty) {
+            (Group::None, _) => Some(format!("{} is empty", field.name)),
+            (Group::Reference(id), _) => Some(drill::is(&field.name, &id.to_string())),
+            (Group::Text(text), FieldType::Date) => drill::month(&field.name, text),
+            (Group::Text(text), FieldType::Text | FieldType::Choice(_)) => Some(drill::is(&field.name, text)),
+            _ => None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Reports over what this replica holds: funnel, pipeline, activity.
+//! Reports over what this replica holds, or what a person sees of it.
 //!
 //! A report is a list of rows with typed cells; as a table, CSV, JSON or SVG chart it always shows the same numbers.
 //! Sums of money are exact, in minor units and per currency, never across currencies. Every report says for each branch
@@ -6,10 +6,18 @@
 //! on reports.
 
 mod activity;
+mod branches;
 mod chart;
+mod drill;
 mod funnel;
 mod groups;
 mod pipeline;
+mod plan;
+mod refusals;
+mod steps;
+mod vip;
+
+pub use drill::Drill;
 
 use serde_json::{Map, Value as Json};
 
@@ -28,11 +36,30 @@ pub enum Kind {
     Pipeline,
     /// What people did, week by week.
     Activity,
+    /// Clients by how far work with them came: called, met, quoted, won.
+    ActivityFunnel,
+    /// Plans against what was reached.
+    Plan,
+    /// Why deals were lost, by client group.
+    Refusals,
+    /// Clients by what they bought in a period.
+    Vip,
+    /// Branches side by side.
+    Branches,
 }
 
 impl Kind {
     /// All reports.
-    pub const ALL: [Kind; 3] = [Kind::Funnel, Kind::Pipeline, Kind::Activity];
+    pub const ALL: [Kind; 8] = [
+        Kind::Funnel,
+        Kind::ActivityFunnel,
+        Kind::Pipeline,
+        Kind::Plan,
+        Kind::Refusals,
+        Kind::Vip,
+        Kind::Activity,
+        Kind::Branches,
+    ];
 
     /// The name that commands and addresses use.
     pub fn name(self) -> &'static str {
@@ -40,6 +67,38 @@ impl Kind {
             Kind::Funnel => "funnel",
             Kind::Pipeline => "pipeline",
             Kind::Activity => "activity",
+            Kind::ActivityFunnel => "activity-funnel",
+            Kind::Plan => "plan",
+            Kind::Refusals => "refusals",
+            Kind::Vip => "vip",
+            Kind::Branches => "branches",
+        }
+    }
+
+    /// What people call it.
+    pub fn title(self) -> Message {
+        Message::new(match self {
+            Kind::Funnel => "report-funnel",
+            Kind::Pipeline => "report-pipeline",
+            Kind::Activity => "report-activity",
+            Kind::ActivityFunnel => "report-activity-funnel",
+            Kind::Plan => "report-plan",
+            Kind::Refusals => "report-refusals",
+            Kind::Vip => "report-vip",
+            Kind::Branches => "report-branches",
+        })
+    }
+
+    /// The collection whose fields group its rows, and the field that does unless asked otherwise.
+    pub fn grouping(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Kind::Funnel | Kind::Pipeline => ("opportunity", None),
+            Kind::ActivityFunnel => ("activity", None),
+            Kind::Plan => ("quota", Some("person")),
+            Kind::Refusals => ("account", Some("industry")),
+            Kind::Vip => ("opportunity", Some("account")),
+            Kind::Activity => ("activity", Some("owner")),
+            Kind::Branches => ("opportunity", Some("branch")),
         }
     }
 
@@ -75,6 +134,11 @@ impl Request {
         Self { kind, by: None, from: None, to: None, complete_through: Vec::new() }
     }
 
+    /// The field by which rows are grouped, asked for or by default.
+    fn grouped_by(&self) -> Option<&str> {
+        self.by.as_deref().or(self.kind.grouping().1)
+    }
+
     fn covers(&self, day: Option<Day>) -> bool {
         match day {
             Some(day) => self.from.is_none_or(|from| day >= from) && self.to.is_none_or(|to| day <= to),
@@ -92,6 +156,11 @@ pub fn report(replica: &Replica, request: &Request) -> Result<Report> {
         Kind::Funnel => funnel::report(replica, request),
         Kind::Pipeline => pipeline::report(replica, request),
         Kind::Activity => activity::report(replica, request),
+        Kind::ActivityFunnel => steps::report(replica, request),
+        Kind::Plan => plan::report(replica, request),
+        Kind::Refusals => refusals::report(replica, request),
+        Kind::Vip => vip::report(replica, request),
+        Kind::Branches => branches::report(replica, request),
     }
 }
 
@@ -153,12 +222,23 @@ pub struct Report {
     pub columns: Vec<Column>,
     /// Its rows, in reading order.
     pub rows: Vec<Vec<Cell>>,
+    /// The records behind each row, as a list asks for them; none where no list shows exactly those.
+    pub drills: Vec<Option<Drill>>,
     /// For each branch, up to when its work has arrived here.
     pub complete_through: Vec<(String, Option<Millis>)>,
     chart: chart::Chart,
 }
 
+/// Rows with the records behind each, while a report is made.
+type Rows = Vec<(Vec<Cell>, Option<Drill>)>;
+
 impl Report {
+    fn of(request: &Request, columns: Vec<Column>, rows: Rows, chart: chart::Chart) -> Self {
+        let (rows, drills) = rows.into_iter().unzip();
+        let complete_through = request.complete_through.clone();
+        Self { kind: request.kind, title: request.kind.title(), columns, rows, drills, complete_through, chart }
+    }
+
     /// `{"complete_through":{branch:time},"rows":[…]}`, the rows as objects by column key. Amounts are exact decimal
     /// texts, shares numbers from 0 to 1, days numbers.
     pub fn json(&self) -> Json {
@@ -209,6 +289,11 @@ impl Report {
 }
 
 impl Cell {
+    /// Whether it is a number, which stands at the right of a column.
+    pub fn is_number(&self) -> bool {
+        !matches!(self, Cell::Empty | Cell::Text(_) | Cell::Choice { .. })
+    }
+
     fn json(&self) -> Json {
         match self {
             Cell::Empty => Json::Null,

@@ -14,9 +14,10 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::chart::{Chart, Series};
+use super::drill::{Drill, month};
 use super::funnel::amount;
 use super::groups::{Group, GroupBy, names};
-use super::{Cell, Report, Request, column};
+use super::{Cell, Report, Request, Rows, column};
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::message::{Language, Message};
@@ -34,7 +35,7 @@ type Sums = BTreeMap<(Group, String, Currency), Sum>;
 
 pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
     let schema = replica.schema();
-    let by = GroupBy::of(schema.require("opportunity")?, request.by.as_deref())?;
+    let by = GroupBy::of(schema.require("opportunity")?, request.grouped_by())?;
     let currency = replica.settings()?.currency;
     let probabilities = Probabilities::load(replica)?;
     let fields = ["stage", "amount", "probability", "expected_on", "pipeline"].into_iter().chain(by.field());
@@ -73,23 +74,25 @@ fn finished(replica: &Replica, request: &Request, by: &GroupBy, sums: &Sums) -> 
         column("weighted", "report-weighted"),
         column("currency", "report-currency"),
     ];
-    let mut rows: Vec<Vec<Cell>> = sums
+    let mut rows: Rows = sums
         .iter()
-        .map(|((group, month, currency), sum)| {
-            vec![
+        .map(|((group, of_month, currency), sum)| {
+            let open = Drill::into("opportunity").and_then(|d| d.and(Some("not stage in (won, lost)".to_owned())));
+            let drill = open.and_then(|d| d.and(by.condition(group))?.and(month("expected_on", of_month)));
+            let cells = vec![
                 by.cell(group, &names),
-                if month.is_empty() { Cell::Empty } else { Cell::Text(month.clone()) },
+                if of_month.is_empty() { Cell::Empty } else { Cell::Text(of_month.clone()) },
                 Cell::Count(sum.count),
                 amount(sum.minor, *currency),
                 amount(rounded(sum.weighted), *currency),
                 Cell::Text(currency.code().to_owned()),
-            ]
+            ];
+            // A list has no day within a month to begin with.
+            (cells, drill.filter(|_| request.from.is_none() && request.to.is_none()))
         })
         .collect();
-    rows.sort_by_cached_key(|row| row.iter().take(2).map(Cell::plain).collect::<Vec<_>>());
-    let title = Message::new("report-pipeline");
-    let chart = chart(sums);
-    Report { kind: request.kind, title, columns, rows, complete_through: request.complete_through.clone(), chart }
+    rows.sort_by_cached_key(|(row, _)| row.iter().take(2).map(Cell::plain).collect::<Vec<_>>());
+    Report::of(request, columns, rows, chart(sums))
 }
 
 fn rounded(weighted: Decimal) -> i128 {

@@ -46,9 +46,12 @@ impl Replica {
     /// Whatever SQLite says.
     pub fn marked(&self) -> Result<Vec<Mark>> {
         self.inner.read(|view| {
-            let mut marks = Vec::new();
+            let (sight, mut marks) = (self.sight(view)?, Vec::new());
             for id in view.flagged(flag::REVIEW)? {
                 let Some(whole) = view.whole(&id)? else { continue };
+                if !sight.sees(view, &whole.collection, &id)? {
+                    continue;
+                }
                 marks.push(Mark { collection: whole.collection, record: id });
             }
             Ok(marks)
@@ -58,6 +61,7 @@ impl Replica {
     fn entries(&self, queue: Queue) -> Result<Vec<RefusedEntry>> {
         self.inner.read(|view| {
             let rows = kept_rows::all(view.conn, queue)?;
+            let rows = self.sight(view)?.keep(view, rows, usize::MAX, |row| (&row.collection, &row.record))?;
             rows.into_iter().map(|row| RefusedEntry::of(view, row)).collect()
         })
     }

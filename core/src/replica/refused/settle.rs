@@ -55,7 +55,7 @@ impl Replica {
 
     fn retry_one(&self, n: u64) -> Result<()> {
         let batch = self.read(|conn| batch_of(conn, &kept_rows::transaction_of(conn, Queue::Quarantine, n)?))?;
-        self.transact_by(By { batch, ..By::default() }, |tx| {
+        self.transact_by(By { batch, ..self.by() }, |tx| {
             let rows = kept_rows::transaction_of(tx.writer.connection(), Queue::Quarantine, n)?;
             tx.write_again(&rows)?;
             tx.close(Queue::Quarantine, &rows, Fate::Retried)
@@ -69,6 +69,7 @@ impl Replica {
     /// # Errors
     /// `refused_unknown` where nothing waits under that number; what [`Replica::retry`] gives for one transaction.
     pub fn accept(&self, id: u64) -> Result<Vec<RecordId>> {
+        self.require_reviewed(id)?;
         self.transact(|tx| {
             let rows = tx.reviewed(id)?;
             if rows.iter().all(KeptRow::is_carried) {
@@ -87,6 +88,7 @@ impl Replica {
     /// # Errors
     /// `refused_unknown` where nothing waits under that number; `review_stands` for what was carried back; `denied_…`.
     pub fn decline(&self, id: u64) -> Result<Vec<RecordId>> {
+        self.require_reviewed(id)?;
         self.transact(|tx| {
             let rows = tx.reviewed(id)?;
             if rows.iter().any(KeptRow::is_carried) {
@@ -96,6 +98,13 @@ impl Replica {
             tx.close(Queue::Review, &rows, Fate::Declined)?;
             Ok(records(&rows))
         })
+    }
+}
+
+impl Replica {
+    // What somebody does not see is not there to be judged.
+    fn require_reviewed(&self, id: u64) -> Result<()> {
+        if self.review()?.iter().any(|entry| entry.id == id) { Ok(()) } else { Err(unknown(id)) }
     }
 }
 

@@ -1,0 +1,151 @@
+//! Files of records: up with a form, down by a link, pictures shown where they stand.
+//!
+//! A file is looked up through the field of a record that its reader sees, never by its hash. Only pictures of a few
+//! kinds are shown; everything else is handed out to be kept, so that nothing that somebody uploaded runs here.
+
+use std::io::{Read as _, Write as _};
+
+use axum::extract::{Multipart, Path, State as Shared};
+use axum::response::Response;
+use branchline_core::access::Action;
+use branchline_core::id::RecordId;
+use branchline_core::schema::{Attachment, Collection, Field, FieldType, Name, Value};
+use branchline_core::{Error, Result};
+use maud::{Markup, html};
+
+use super::desk::{Desk, Reply, Visitor};
+use super::related::referring;
+use super::{sign_in, uploads};
+use crate::server::Node;
+
+/// Files shown beside a record.
+const FILES_MAX: usize = 20;
+/// Pictures that browsers show and that hold no script.
+const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+/// Largest picture that is shown in its place.
+const PICTURE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// A file as a link, with its picture if it is one.
+pub(super) fn link(file: &Attachment, field: &Field, of: Option<(&Collection, &RecordId)>) -> Markup {
+    let Some((collection, id)) = of else { return html! { (file.name) } };
+    let place = format!("/c/{}/{id}/file/{}", collection.name, field.name);
+    html! {
+        a href=(place) { (file.name) } " " span.quiet { (crate::server::bytes(file.size)) }
+        @if picture(file).is_some() { br; a href=(place) { img.preview src=(place) alt=(file.name) loading="lazy"; } }
+    }
+}
+
+fn picture(file: &Attachment) -> Option<&'static str> {
+    PICTURES.into_iter().find(|media| *media == file.media).filter(|_| file.size <= PICTURE_BYTES_MAX)
+}
+
+// The field of files that refers to records of this collection.
+fn linked<'c>(files: &'c Collection, collection: &Collection) -> Option<&'c Field> {
+    files.fields.iter().find(|field| matches!(&field.ty, FieldType::Reference(t) if *t == collection.name))
+}
+
+/// The files of a record, and a form for one more.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn beside(desk: &Desk, collection: &Collection, id: &RecordId) -> Result<Markup> {
+    let files = desk.schema.require("attachment")?.clone();
+    let (Some(link_field), Some(field)) = (linked(&files, collection), files.field("file")) else {
+        return Ok(html! {});
+    };
+    let rows = desk.principal.list(&referring(&files, link_field, collection, id).limited(FILES_MAX))?.rows;
+    let may = desk.may(Action::Create, &files);
+    Ok(html! {
+        @if may || !rows.is_empty() { div.related {
+            h2 { (files.labels.text(desk.language)) }
+            @if !rows.is_empty() { ul { @for row in &rows { @if let Value::Attachment(file) = row.value("file") {
+                li { (link(file, field, Some((&files, &row.id)))) }
+            } } } }
+            @if may {
+                form.row method="post" action={ "/c/" (collection.name) "/" (id) "/attach" } enctype="multipart/form-data" {
+                    input type="file" name="file" required aria-label=(desk.say("web-attach"));
+                    button { (desk.say("web-attach")) }
+                }
+            }
+        } }
+    })
+}
+
+/// `POST /c/{collection}/{id}/attach`.
+pub(super) async fn attach(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Path((name, id)): Path<(String, String)>,
+    mut form: Multipart,
+) -> Response {
+    if !visitor.may_send(&node) {
+        return sign_in::refused(visitor.language, &Error::denied("foreign-page"));
+    }
+    let cut = |_| Error::invalid("upload-cut").with("limit", uploads::FILE_BYTES_MAX >> 20);
+    let mut sent = Err(Error::invalid("upload-cut").with("limit", uploads::FILE_BYTES_MAX >> 20));
+    while let Ok(Some(part)) = form.next_field().await {
+        if part.name() == Some("file") {
+            let file = part.file_name().unwrap_or_default().to_owned();
+            let media = part.content_type().unwrap_or("application/octet-stream").to_owned();
+            sent = part.bytes().await.map_err(cut).map(|bytes| (file, media, bytes));
+        }
+    }
+    visitor
+        .write(node, move |desk| {
+            let (file, media, bytes) = sent?;
+            let collection = desk.schema.require(&name)?.clone();
+            let id = desk.principal.find(&name, &id)?;
+            keep(desk, &collection, &id, (&file, &media, &bytes))?;
+            Ok(Reply::Go(format!("/c/{name}/{id}")))
+        })
+        .await
+}
+
+fn keep(desk: &Desk, collection: &Collection, id: &RecordId, (name, media, bytes): (&str, &str, &[u8])) -> Result<()> {
+    let failed = |e: std::io::Error| Error::storage("upload-file").with("detail", e.to_string());
+    let files = desk.schema.require("attachment")?.clone();
+    let link = linked(&files, collection).ok_or_else(|| Error::invalid("comment-nowhere"))?;
+    if !desk.may(Action::Create, &files) {
+        return Err(Error::denied("foreign-page"));
+    }
+    // Browsers may send a whole path.
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    let mut held = tempfile::NamedTempFile::new_in(desk.principal.dir()).map_err(failed)?;
+    held.write_all(bytes).map_err(failed)?;
+    let file = desk.principal.attach_file_as(held.path(), name.to_owned(), media, &mut |_, _| ())?;
+    let values: Vec<(Name, Value)> = vec![
+        ("name".into(), Value::Text(name.to_owned())),
+        ("file".into(), Value::Attachment(file)),
+        (link.name.clone(), Value::Reference(*id)),
+    ];
+    desk.principal.transact(|tx| tx.create("attachment", values)).map(drop)
+}
+
+/// `GET /c/{collection}/{id}/file/{field}`.
+pub(super) async fn down(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Path((name, id, field)): Path<(String, String, String)>,
+) -> Response {
+    visitor
+        .read(node, move |desk| {
+            let record = desk.principal.record(&name, &desk.principal.find(&name, &id)?)?;
+            let missing = || Error::not_found("file-empty").with("field", &field);
+            let Value::Attachment(file) = record.value(&field) else { return Err(missing()) };
+            let Some(mut held) = desk.principal.blob(&file.hash)? else {
+                desk.principal.want_blob(&file.hash)?;
+                let body = html! { h1 { (file.name) } p.empty { (desk.say("web-file-comes")) } };
+                return Ok(Reply::Waiting(file.name.clone(), body));
+            };
+            let failed = |e: std::io::Error| Error::storage("upload-file").with("detail", e.to_string());
+            Ok(match picture(file) {
+                Some(media) => {
+                    let mut bytes = Vec::new();
+                    held.read_to_end(&mut bytes).map_err(failed)?;
+                    Reply::Picture(media, bytes)
+                }
+                None => Reply::Kept(file.name.clone(), held),
+            })
+        })
+        .await
+}

@@ -1,0 +1,141 @@
+//! Files that people uploaded to be imported: each with its map, in the replica's folder, for a day.
+//!
+//! An upload is its person's alone: for anybody else it is not there. Its name is drawn by chance.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use branchline_core::crm::import::ImportMap;
+use branchline_core::id::RecordId;
+use branchline_core::replica::Environment;
+use branchline_core::time::{DAY_MS, Millis};
+use branchline_core::{Error, Result};
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+
+/// Largest file, in bytes.
+pub(super) const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest body of a form with a file and its map.
+pub(super) const BODY_BYTES_MAX: usize = FILE_BYTES_MAX + 2 * 1024 * 1024;
+/// Uploads kept at once; the oldest goes for the newest.
+const UPLOADS_MAX: usize = 24;
+const TOKEN_BYTES: usize = 12;
+
+/// The uploads of one replica's folder.
+pub(super) struct Uploads {
+    dir: PathBuf,
+}
+
+/// What an upload is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct About {
+    person: String,
+    /// The collection that its rows go to.
+    pub(super) collection: String,
+    /// The file's own name.
+    pub(super) name: String,
+    at: i64,
+}
+
+impl Uploads {
+    pub(super) fn of(replica_dir: &Path) -> Self {
+        Self { dir: replica_dir.join("uploads") }
+    }
+
+    /// Keeps a file; gives the name of the upload.
+    ///
+    /// # Errors
+    /// `upload_file` with what the file system says.
+    pub(super) fn add(
+        &self,
+        env: &dyn Environment,
+        person: &RecordId,
+        (collection, name): (&str, &str),
+        bytes: &[u8],
+        map: &ImportMap,
+    ) -> Result<String> {
+        self.sweep(env.now());
+        let mut random = [0; TOKEN_BYTES];
+        env.fill_random(&mut random);
+        let upload = HEXLOWER.encode(&random);
+        let about = About {
+            person: person.to_string(),
+            collection: collection.to_owned(),
+            name: name.to_owned(),
+            at: env.now().0,
+        };
+        let dir = self.dir.join(&upload);
+        fs::create_dir_all(&dir).map_err(failed)?;
+        fs::write(dir.join("file"), bytes).map_err(failed)?;
+        fs::write(dir.join("about.json"), serde_json::to_vec(&about).map_err(|e| failed(e.into()))?).map_err(failed)?;
+        self.keep_map(&upload, map)?;
+        Ok(upload)
+    }
+
+    /// What a person's own upload is.
+    ///
+    /// # Errors
+    /// `upload_unknown`.
+    pub(super) fn about(&self, upload: &str, person: &RecordId) -> Result<About> {
+        let is_name = upload.len() == 2 * TOKEN_BYTES && upload.bytes().all(|b| b.is_ascii_hexdigit());
+        let about = is_name.then(|| self.read(upload)).flatten().filter(|about| about.person == person.to_string());
+        about.ok_or_else(|| Error::not_found("upload-unknown"))
+    }
+
+    /// A person's own uploads, the newest first.
+    pub(super) fn all(&self, person: &RecordId) -> Vec<(String, About)> {
+        let own = |name: String| self.about(&name, person).ok().map(|about| (name, about));
+        let mut all: Vec<_> = self.names().into_iter().filter_map(own).collect();
+        all.sort_by_key(|(_, about)| std::cmp::Reverse(about.at));
+        all
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// `upload_file`.
+    pub(super) fn bytes(&self, upload: &str) -> Result<Vec<u8>> {
+        fs::read(self.dir.join(upload).join("file")).map_err(failed)
+    }
+
+    /// The map as it was left.
+    ///
+    /// # Errors
+    /// `upload_file`.
+    pub(super) fn map(&self, upload: &str) -> Result<ImportMap> {
+        ImportMap::parse(&fs::read_to_string(self.dir.join(upload).join("map.toml")).map_err(failed)?)
+    }
+
+    /// Keeps a map with its file.
+    ///
+    /// # Errors
+    /// `upload_file`.
+    pub(super) fn keep_map(&self, upload: &str, map: &ImportMap) -> Result<()> {
+        let text = toml::to_string(map).map_err(|e| Error::storage("upload-file").with("detail", e.to_string()))?;
+        fs::write(self.dir.join(upload).join("map.toml"), text).map_err(failed)
+    }
+
+    fn read(&self, upload: &str) -> Option<About> {
+        serde_json::from_slice(&fs::read(self.dir.join(upload).join("about.json")).ok()?).ok()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    // What is too old or too many goes; what cannot be removed now goes the next time.
+    fn sweep(&self, now: Millis) {
+        let age = |name: &String| self.read(name).map_or(0, |about| about.at);
+        let mut names = self.names();
+        names.sort_by_key(|name| std::cmp::Reverse(age(name)));
+        let old = |at: usize, name: &String| at + 1 >= UPLOADS_MAX || now.0 - age(name) > DAY_MS;
+        for (_, name) in names.iter().enumerate().filter(|(at, name)| old(*at, name)) {
+            let _ = fs::remove_dir_all(self.dir.join(name));
+        }
+    }
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::storage("upload-file").with("detail", error.to_string())
+}

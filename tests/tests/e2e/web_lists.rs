@@ -1,0 +1,245 @@
+//! Lists, records and the calendar of the workplace: what people do in them all day.
+
+use branchline_tests::visitor::Visitor;
+use serde_json::json;
+
+use crate::workplace::{company, id, signed_in};
+
+#[test]
+fn lists_are_narrowed_shaped_saved_and_taken_away() {
+    let company = company();
+    let hub = &company.hub;
+    hub.json(["create", "account", "name=-2+3", "city=Lviv"]);
+    let mut anna = signed_in(hub, "anna@acme.example");
+    // The builder's condition joins the one that is there; columns are those that were picked.
+    let built = anna.get("/c/account?where=city+is+not+empty&add.field=name&add.op=%7E&add.value=2%2B&pick=1&order=name,city&column.city=on&column.name=on");
+    assert_eq!(built.status, 200, "{}", built.body);
+    assert!(built.body.contains("value=\"city is not empty and name ~ &quot;2+&quot;\""), "{}", built.body);
+    assert!(
+        built.body.contains("-2+3") && built.body.contains("Lviv") && !built.body.contains("Orbit"),
+        "{}",
+        built.body
+    );
+    let mut owner = signed_in(hub, "owner@acme.example");
+    let csv = owner.get("/c/account.csv?columns=name,city");
+    assert!(csv.header("content-disposition").contains("account.csv"), "{csv:?}");
+    assert!(csv.body.starts_with("id,name,city\r\n") && csv.body.contains(",'-2+3,Lviv"), "{}", csv.body);
+    assert_eq!(owner.get("/c/account.exe").status, 404);
+    assert_eq!(anna.get("/c/account.csv").status, 403, "a seller may not export");
+
+    let saved = [("name", "Mine"), ("query", "where=city+is+not+empty&sort=name")];
+    assert_eq!(anna.post("/c/account/views", &saved).status, 303);
+    assert_eq!(anna.post("/c/account/views", &[("name", "Ours"), ("query", "q=Orbit"), ("shared", "yes")]).status, 303);
+    hub.json(["users", "add", "Ira", "--email", "ira@acme.example", "--role", "seller", "--branch", "kyiv"]);
+    let mut ira = signed_in(hub, "ira@acme.example");
+    let list = anna.get("/c/account").body;
+    assert!(list.contains(">Mine</a>") && list.contains(">Ours</a>"), "{list}");
+    let theirs = ira.get("/c/account").body;
+    assert!(!theirs.contains(">Mine</a>") && theirs.contains(">Ours</a>"), "{theirs}");
+    let mine = id(hub, "view", "Mine");
+    assert_eq!(ira.post("/c/account/views", &[("remove", &mine)]).status, 403);
+    assert_eq!(anna.post("/c/account/views", &[("remove", &mine)]).status, 303);
+    assert!(!anna.get("/c/account").body.contains(">Mine</a>"));
+}
+
+#[test]
+fn many_records_are_changed_at_once_or_none() {
+    let company = company();
+    let hub = &company.hub;
+    for n in 0..3 {
+        hub.json(["create", "opportunity", &format!("name=More {n}"), "owner=anna@acme.example"]);
+    }
+    hub.json(["users", "add", "Ira", "--email", "ira@acme.example", "--role", "seller", "--branch", "kyiv"]);
+    let ids = ["More 0", "More 1", "More 2", "Lviv deal"].map(|name| id(hub, "opportunity", name));
+    let mut owner = signed_in(hub, "owner@acme.example");
+    let tick = |n: usize| format!("id.{}", ids[n]);
+    let set = [
+        (tick(0), "on"),
+        (tick(1), "on"),
+        ("field".into(), "stage"),
+        ("value".into(), "proposal"),
+        ("act".into(), "set"),
+    ];
+    let set: Vec<(&str, &str)> = set.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let done = owner.post("/c/opportunity/bulk", &set);
+    assert_eq!((done.status, done.header("location")), (303, "/c/opportunity?changed=2"), "{}", done.body);
+    assert_eq!(hub.json(["list", "opportunity", "--where", "stage = proposal"]).as_array().unwrap().len(), 2);
+    let user = id(hub, "user", "Ira");
+    let assign = [("all", "yes"), ("query", "where=name+%7E+%22More%22"), ("owner", &user), ("act", "assign")];
+    assert_eq!(
+        owner.post("/c/opportunity/bulk", &assign).header("location"),
+        "/c/opportunity?where=name+%7E+%22More%22&changed=3"
+    );
+    assert_eq!(
+        hub.json(["list", "opportunity", "--where", "owner = \"ira@acme.example\""]).as_array().unwrap().len(),
+        3
+    );
+    // Of what Anna may not change and what she may, nothing is changed.
+    let mut anna = signed_in(hub, "anna@acme.example");
+    let own = format!("id.{}", id(hub, "opportunity", "Kyiv deal"));
+    let mixed = [(own.as_str(), "on"), (&tick(0), "on"), ("act", "archive")];
+    assert_eq!(anna.post("/c/opportunity/bulk", &mixed).status, 403);
+    assert_eq!(
+        anna.post("/c/opportunity/bulk", &[(own.as_str(), "on"), (&tick(3), "on"), ("act", "archive")]).status,
+        404
+    );
+    assert_eq!(hub.json(["list", "opportunity"]).as_array().unwrap().len(), 5);
+    assert_eq!(anna.post("/c/opportunity/bulk", &[("act", "archive")]).status, 422);
+    assert_eq!(owner.post("/c/opportunity/bulk", &[(&tick(3), "on"), ("act", "archive")]).status, 303);
+    assert_eq!(hub.json(["list", "opportunity"]).as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_record_is_worked_on_where_it_stands() {
+    let company = company();
+    let hub = &company.hub;
+    let deal = id(hub, "opportunity", "Kyiv deal");
+    let home = format!("/c/opportunity/{deal}");
+    let mut anna = signed_in(hub, "anna@acme.example");
+    let page = anna.get(&format!("{home}?edit=next_step")).body;
+    assert!(page.contains("name=\"f.next_step\"") && !page.contains("name=\"f.amount\""), "{page}");
+    // Lines: two come in, one goes again.
+    assert!(anna.get(&format!("{home}?edit=lines")).body.contains("name=\"f.new0.description\""));
+    let lines = [
+        ("field", "lines"),
+        ("f.new0.description", "Lens"),
+        ("f.new0.quantity", "3"),
+        ("f.new1.description", "Frame"),
+        ("was.new1.description", ""),
+    ];
+    assert_eq!(anna.post(&format!("{home}/lines"), &lines).status, 303);
+    let held = hub.json(["show", "opportunity", &deal])["fields"]["lines"].clone();
+    assert!(held.to_string().contains("Lens") && held.to_string().contains("Frame"), "{held}");
+    let form = anna.get(&format!("{home}?edit=lines"));
+    let line = form.between("name=\"remove.", "\"");
+    assert_eq!(
+        anna.post(&format!("{home}/lines"), &[("field", "lines"), (&format!("remove.{line}"), "on")]).status,
+        303
+    );
+    let left = hub.json(["show", "opportunity", &deal])["fields"]["lines"].to_string();
+    assert!(left.contains("Lens") != left.contains("Frame"), "{left}");
+
+    assert_eq!(anna.post(&format!("{home}/comment"), &[("text", "Ask @oleh, not <b>Max</b>")]).status, 303);
+    let planned = [("kind", "call"), ("subject", "Call about lenses"), ("due_at", "2030-05-06T09:30")];
+    assert_eq!(anna.post(&format!("{home}/plan"), &planned).status, 303);
+    let call = hub.json(["list", "activity", "--where", "kind = call"]);
+    assert_eq!(
+        (&call[0]["account"]["label"], &call[0]["due_at"]),
+        (&json!("Orbit Foods"), &json!("2030-05-06T09:30:00.000Z"))
+    );
+    let note = hub.json(["list", "activity", "--where", "subject ~ oleh"]);
+    assert!(note[0]["participants"].to_string().contains("Oleh"), "{note}");
+    let mut oleh = signed_in(hub, "oleh@acme.example");
+    // The comment is of Kyiv: Oleh learns of it where he sees it, and nowhere else.
+    assert!(!oleh.get("/today").body.contains("Ask @oleh"));
+    assert_eq!(anna.post(&format!("{home}/comment"), &[("text", "Note to @Anna!")]).status, 303);
+    assert!(anna.get("/today").body.contains("Note to @Anna!"));
+    let page = anna.get(&home).body;
+    for text in ["Ask @oleh, not &lt;b&gt;Max", "Call about lenses", "comment"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert_eq!(anna.post(&format!("{home}/end"), &[("stage", "lost"), ("reason", " ")]).status, 422);
+    assert_eq!(anna.post(&format!("{home}/end"), &[("stage", "lost"), ("reason", "Too dear")]).status, 303);
+    let ended = hub.json(["show", "opportunity", &deal])["fields"].clone();
+    assert_eq!((&ended["stage"], &ended["lost_reason"]), (&json!("lost"), &json!("Too dear")));
+    assert!(ended["closed_on"].is_string());
+
+    let lead = hub.json(["create", "lead", "name=Iryna Melnyk", "company=Zirka", "owner=anna@acme.example"]);
+    let lead = lead["id"].as_str().unwrap().to_owned();
+    let made = anna.post(&format!("/c/lead/{lead}/convert"), &[]);
+    assert!(made.header("location").starts_with("/c/opportunity/"), "{}", made.body);
+    assert_eq!(anna.post(&format!("/c/lead/{lead}/convert"), &[]).header("location"), made.header("location"));
+    assert_eq!(
+        anna.post(&format!("/c/opportunity/{}/end", id(hub, "opportunity", "Lviv deal")), &[("stage", "won")]).status,
+        404
+    );
+}
+
+#[test]
+fn files_go_up_and_come_down_and_nothing_in_them_runs() {
+    let company = company();
+    let hub = &company.hub;
+    let home = format!("/c/opportunity/{}", id(hub, "opportunity", "Kyiv deal"));
+    let mut anna = signed_in(hub, "anna@acme.example");
+    let picture = b"\x89PNG\r\n\x1a\nnot much of a picture";
+    for (name, bytes) in [("offer.html", &b"<script>alert(1)</script>"[..]), ("../up/photo.png", picture)] {
+        assert_eq!(anna.upload(&format!("{home}/attach"), &[], ("file", name, bytes)).status, 303, "{name}");
+    }
+    let page = anna.get(&home).body;
+    assert!(page.contains("offer.html") && page.contains(">photo.png<") && !page.contains("../up"), "{page}");
+    let places: Vec<String> = page
+        .split("<a href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|to| to.ends_with("/file/file"))
+        .map(str::to_owned)
+        .collect();
+    assert!(places.len() >= 2, "{page}");
+    for place in &places {
+        let file = anna.get(place);
+        assert_eq!((file.status, file.header("content-type")), (200, "application/octet-stream"), "{place}");
+        assert!(file.header("content-disposition").starts_with("attachment"), "{file:?}");
+        assert!(file.header("content-security-policy").starts_with("default-src 'none'"));
+    }
+    // Who does not see the deal's branch does not see its files.
+    let mut oleh = signed_in(hub, "oleh@acme.example");
+    assert_eq!(oleh.get(&places[0]).status, 404);
+    assert_eq!(Visitor::new(hub.url()).upload(&format!("{home}/attach"), &[], ("file", "x", b"x")).status, 403);
+}
+
+#[test]
+fn a_calendar_shows_days_weeks_and_months_and_feeds_other_programs() {
+    let company = company();
+    let hub = &company.hub;
+    for (subject, owner, at) in
+        [("Anna visits", "anna", "2026-11-05T09:00:00Z"), ("Oleh visits", "oleh", "2026-11-05T10:00:00Z")]
+    {
+        let values = [
+            format!("subject={subject}"),
+            format!("owner={owner}@acme.example"),
+            format!("starts_at={at}"),
+            "kind=visit".into(),
+        ];
+        hub.json(["create", "activity"].into_iter().map(str::to_owned).chain(values));
+    }
+    let mut owner = signed_in(hub, "owner@acme.example");
+    for (view, shown) in [("month", "2026-11"), ("week", "2026-11-02 – 2026-11-08"), ("day", "2026-11-05")] {
+        let page = owner.get(&format!("/calendar?view={view}&on=2026-11-05&who=all")).body;
+        assert!(page.contains(shown) && page.contains("Anna visits") && page.contains("Oleh visits"), "{view}: {page}");
+        assert!(!owner.get(&format!("/calendar?view={view}&on=2026-11-05")).body.contains("Anna visits"), "{view}");
+    }
+    let mut anna = signed_in(hub, "anna@acme.example");
+    assert!(!anna.get("/calendar?on=2026-11-05&who=all").body.contains("Oleh visits"));
+    hub.json([
+        "create",
+        "activity",
+        "subject=Soon; with, signs",
+        "owner=anna@acme.example",
+        "kind=call",
+        &format!("due_at={}", soon(hub)),
+    ]);
+    let made = anna.post("/calendar", &[("act", "make")]);
+    let feed = format!("/feed/{}", made.between("/feed/", "<"));
+    let mut program = Visitor::new(hub.url());
+    let text = program.get(&feed);
+    assert_eq!((text.status, text.header("content-type")), (200, "text/calendar; charset=utf-8"));
+    assert!(
+        text.body.contains("SUMMARY:Soon\\; with\\, signs\r\n") && text.body.ends_with("END:VCALENDAR\r\n"),
+        "{}",
+        text.body
+    );
+    assert_eq!(program.get("/feed/0000000000000000000000000000000000000000.ics").status, 404);
+    anna.post("/calendar", &[("act", "end")]);
+    assert_eq!(program.get(&feed).status, 404);
+
+    hub.json(["edit", "account", "name=Orbit Foods", "categories=Trade/Food; VIP"]);
+    let tree = anna.get("/tree").body;
+    assert!(tree.contains(">Food</a>") && tree.contains("Trade%2FFood"), "{tree}");
+}
+
+// A moment that a feed of today holds: that of the newest record.
+fn soon(hub: &branchline_tests::process::Node) -> String {
+    hub.json(["list", "activity", "--limit", "1", "--sort", "-created_at"])[0]["created_at"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
