@@ -132,3 +132,5 @@ cursor-malformed = “{ $cursor }” is no cursor.
     .do = Use one that an answer gave, unchanged.
 cursor-unknown = The cursor belongs to another history: this replica was restored, or is another one.
     .do = Begin anew without a cursor.
+credential-elsewhere = { $name } can have no password here.
+    .do = It is kept at head office and at the servers of the person’s own branch; on a device one signs in by a link.

@@ -180,7 +180,11 @@ impl Principal {
         self.replica.transact_by(self.by(), work)
     }
 
-    fn inner(&self) -> &Inner {
+    pub(super) fn id(&self) -> RecordId {
+        self.person
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
         &self.replica.inner
     }
 
@@ -249,7 +253,7 @@ fn within(grants: &Grants, collection: &Collection) -> Option<Filter> {
             Scope::Branch(_) => ("branch", "branch"),
             Scope::Team(_) => ("team", "team"),
             Scope::User(_) => ("owner", "user"),
-            Scope::Workspace | Scope::Shared => return None,
+            Scope::Workspace | Scope::Shared | Scope::Servers(_) => return None,
         };
         let value = Literal::Key { collection: of.into(), text: scope.subject()?.to_string() };
         collection.field(field).map(|field| Filter::Compare { field: field.name.clone(), op: Op::Eq, value })
