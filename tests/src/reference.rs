@@ -113,7 +113,7 @@ fn schema() -> Page {
 fn describe_collection(collection: &Collection, body: &mut String) {
     let kind = match collection.kind {
         Kind::Shared => "shared: every replica holds it",
-        Kind::Branch => "of a branch",
+        Kind::Branch | Kind::Servers => "of a branch",
     };
     let names = |names: &[branchline_core::schema::Name]| {
         names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

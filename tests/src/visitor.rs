@@ -68,14 +68,14 @@ impl Visitor {
 
     /// Asks for a page.
     pub fn get(&mut self, path: &str) -> Answer {
-        self.ask("GET", path, None)
+        self.answer_of("GET", path, None)
     }
 
     /// Sends a form.
     pub fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let coded: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}={}", coded(name), coded(value))).collect();
-        self.ask("POST", path, Some(("application/x-www-form-urlencoded", coded.join("&").as_bytes())))
+        self.answer_of("POST", path, Some((FORM, coded.join("&").as_bytes())))
     }
 
     /// Sends a form with a file, as browsers do.
@@ -92,7 +92,22 @@ impl Visitor {
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(bytes);
         body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
-        self.ask("POST", path, Some((&format!("multipart/form-data; boundary={BOUNDARY}"), &body)))
+        self.answer_of("POST", path, Some((&format!("multipart/form-data; boundary={BOUNDARY}"), &body)))
+    }
+
+    /// Sends a form and gives the bytes of the file that answers it.
+    ///
+    /// # Panics
+    /// Where no file comes.
+    pub fn fetch(&mut self, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+        let form: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}={}", coded(name), coded(value))).collect();
+        let bytes = self.exchange("POST", path, Some((FORM, form.join("&").as_bytes())));
+        let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("it is HTTP");
+        let (head, body) = bytes.split_at(at + 4);
+        let head = String::from_utf8_lossy(head).to_lowercase();
+        assert!(head.contains("content-disposition: attachment"), "{head}{}", String::from_utf8_lossy(body));
+        if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_vec() }
     }
 
     /// Signs in by a link of `users sign-in`.
@@ -134,7 +149,8 @@ impl Visitor {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        self.exchange(&head, body.as_bytes())
+        let answer = self.sent(&head, body.as_bytes());
+        self.taken(&answer)
     }
 
     fn head(&self, method: &str, path: &str) -> String {
@@ -149,24 +165,14 @@ impl Visitor {
         head
     }
 
-    fn ask(&mut self, method: &str, path: &str, form: Option<(&str, &[u8])>) -> Answer {
-        let mut head = self.head(method, path);
-        let (kind, body) = form.unwrap_or_default();
-        if form.is_some() {
-            let (origin, length) = (&self.origin, body.len());
-            head.push_str(&format!("Origin: {origin}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n"));
-        }
-        self.exchange(&head, body)
+    fn answer_of(&mut self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Answer {
+        let answer = self.exchange(method, path, body);
+        self.taken(&answer)
     }
 
-    fn exchange(&mut self, head: &str, body: &[u8]) -> Answer {
-        let mut socket = TcpStream::connect(&self.address).expect("the server listens");
-        // A server may answer what is too large before it has read all of it.
-        let _ = socket.write_all(&[head.as_bytes(), b"\r\n", body].concat());
-        let mut answer = Vec::new();
-        let _ = socket.read_to_end(&mut answer);
-        let wire_bytes = answer.len();
-        let answer = Answer { wire_bytes, ..parsed(&String::from_utf8_lossy(&answer)) };
+    // The answer, and its cookies kept.
+    fn taken(&mut self, answer: &[u8]) -> Answer {
+        let answer = Answer { wire_bytes: answer.len(), ..parsed(&String::from_utf8_lossy(answer)) };
         for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let pair = cookie.split(';').next().and_then(|pair| pair.split_once('='));
             if let Some((name, value)) = pair {
@@ -175,6 +181,39 @@ impl Visitor {
         }
         answer
     }
+
+    fn exchange(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Vec<u8> {
+        let mut head = self.head(method, path);
+        if let Some((kind, body)) = body {
+            let (origin, length) = (&self.origin, body.len());
+            head.push_str(&format!("Origin: {origin}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n"));
+        }
+        self.sent(&head, body.map(|(_, body)| body).unwrap_or_default())
+    }
+
+    fn sent(&self, head: &str, body: &[u8]) -> Vec<u8> {
+        let mut socket = TcpStream::connect(&self.address).expect("the server listens");
+        // A server may answer what is too large before it has read all of it.
+        let _ = socket.write_all(&[head.as_bytes(), b"\r\n", body].concat());
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).expect("the answer can be read");
+        answer
+    }
+}
+
+/// The type of a plain form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+// The bytes of a body that came in pieces, each after its length.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(at) = body.windows(2).position(|two| two == b"\r\n") {
+        let length = std::str::from_utf8(&body[..at]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let Some(length) = length.filter(|length| *length > 0) else { break };
+        whole.extend_from_slice(&body[at + 2..at + 2 + length]);
+        body = &body[at + 2 + length + 2..];
+    }
+    whole
 }
 
 fn parsed(text: &str) -> Answer {

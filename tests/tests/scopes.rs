@@ -4,7 +4,7 @@
 
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
-use branchline_core::replica::{Direction, Query, Replica};
+use branchline_core::replica::{Credential, Direction, Query, Replica};
 use branchline_core::schema::{Name, Value};
 use branchline_core::sync::Event;
 use branchline_tests::sim::company::{Company, bytes_of, deal, invitation, names, set};
@@ -408,4 +408,86 @@ fn attachments_follow_when_nothing_else_waits_and_survive_cuts() {
     phone.want_blob(&attachment.hash).unwrap();
     exchange(&phone, &central).unwrap();
     assert_eq!(bytes_of(&phone, &attachment.hash), content);
+}
+
+fn signs_in(password: &str) -> Credential {
+    Credential { password: password.to_owned(), second: String::new() }
+}
+
+fn held_in(company: &Company, name: &str, wanted: &str) -> bool {
+    let files = ["branchline.db", "branchline.db-wal"].map(|file| company.folder(name).join(file));
+    let holds = |bytes: Vec<u8>| bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes());
+    files.into_iter().any(|file| holds(std::fs::read(file).unwrap_or_default()))
+}
+
+#[test]
+fn what_people_sign_in_with_reaches_the_servers_of_their_branch_alone() {
+    let company = Company::new();
+    let (central, east) = (company.branch("Central"), company.branch("East"));
+    let (anna, boss) = (company.person("Anna", "seller", Some("central")), company.hub.me().unwrap().id);
+    exchange(&central, &company.hub).unwrap();
+    exchange(&east, &company.hub).unwrap();
+    let phone = company.below(&central, invitation("phone").of("name=Anna").scope("branch:central"));
+    let whole = company.below(&company.hub, invitation("whole").role("owner").scope("workspace"));
+    let set = |replica: &Replica, person: &RecordId, password: &str| {
+        replica.principal(person).and_then(|principal| principal.set_credential(&signs_in(password)))
+    };
+    set(&central, &anna, "qqqq-first-qqqq").unwrap();
+    set(&company.hub, &boss, "qqqq-boss-qqqq").unwrap();
+    for (replica, person) in [(&east, &anna), (&phone, &anna), (&whole, &boss), (&central, &boss)] {
+        assert_eq!(set(replica, person, "qqqq-never-qqqq").unwrap_err().code(), "credential_elsewhere");
+    }
+    // By the log, by whole records, by comparing both ends.
+    for round in 0..4 {
+        if round == 2 {
+            set(&company.hub, &anna, "qqqq-second-qqqq").unwrap();
+        }
+        for (lower, upper) in
+            [(&central, &company.hub), (&east, &company.hub), (&whole, &company.hub), (&phone, &central)]
+        {
+            if round == 3 {
+                lower.ask_audit().unwrap();
+            }
+            exchange(lower, upper).unwrap();
+        }
+    }
+    let known = |replica: &Replica, person: &RecordId| replica.principal(person).unwrap().credential().unwrap();
+    assert_eq!(known(&central, &anna), Some(signs_in("qqqq-second-qqqq")));
+    assert_eq!(known(&company.hub, &anna), Some(signs_in("qqqq-second-qqqq")));
+    assert_eq!(known(&company.hub, &boss), Some(signs_in("qqqq-boss-qqqq")));
+    assert_eq!((known(&east, &anna), known(&phone, &anna), known(&whole, &boss)), (None, None, None));
+    for (name, words) in [("hub", ["first", "second", "boss"].as_slice()), ("Central", &["first", "second"])] {
+        assert!(words.iter().all(|word| held_in(&company, name, word)), "{name}");
+    }
+    for (name, word) in [("Central", "qqqq-boss"), ("East", "qqqq"), ("phone", "qqqq"), ("whole", "qqqq")] {
+        assert!(!held_in(&company, name, word), "{name} holds {word}");
+    }
+    assert_eq!(whole.digest().unwrap(), company.hub.digest().unwrap(), "they hold the same otherwise");
+    for replica in [&company.hub, &central] {
+        assert!(replica.verify(false).unwrap().is_sound());
+        assert_eq!(replica.status().unwrap().conflicts, 0);
+        assert!(replica.schema().collection("credential").is_none());
+        assert_eq!(replica.list(&Query::of("credential")).unwrap_err().code(), "unknown_collection");
+        assert!(replica.search("qqqq", 10).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn who_moves_to_another_branch_signs_in_there_with_something_new() {
+    let company = Company::new();
+    let (central, _east) = (company.branch("Central"), company.branch("East"));
+    let anna = company.person("Anna", "seller", Some("central"));
+    let principal = company.hub.principal(&anna).unwrap();
+    principal.set_credential(&signs_in("qqqq-central-qqqq")).unwrap();
+    let east_id = company.hub.find("branch", "code=east").unwrap();
+    company
+        .hub
+        .transact(|tx| tx.edit("user", &anna, vec![Edit::Set("home_branch".into(), Value::Reference(east_id))]))
+        .unwrap();
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!(principal.credential().unwrap(), None);
+    assert_eq!(central.principal(&anna).unwrap().credential().unwrap(), None);
+    principal.set_credential(&signs_in("qqqq-east-qqqq")).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    assert!(!held_in(&company, "Central", "qqqq-east"));
 }

@@ -10,7 +10,7 @@ use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
 use branchline_core::replica::link::{Invitation, InvitationCode, Joiner, Seed};
-use branchline_core::replica::{Replica, SystemEnvironment};
+use branchline_core::replica::{Credential, Replica, SystemEnvironment};
 use branchline_core::schema::{Name, Value};
 use branchline_core::sync::Event;
 use branchline_core::{Error, Result};
@@ -130,6 +130,8 @@ fn a_seed_holds_no_byte_of_another_scope_and_opens_for_no_lesser_grant() {
     deal(&east, "qqqqsecretqqqq", vec![]);
     exchange(&central, &company.hub).unwrap();
     exchange(&east, &company.hub).unwrap();
+    let anna = company.hub.principal(&company.person("Anna", "seller", Some("central"))).unwrap();
+    anna.set_credential(&Credential { password: "qqqqsealedqqqq".into(), second: String::new() }).unwrap();
     let image = |file: &Path| {
         let bytes = std::fs::read(file).unwrap();
         let frame = bytes.windows(4).position(|w| w == [0x28, 0xb5, 0x2f, 0xfd]).unwrap();
@@ -141,6 +143,9 @@ fn a_seed_holds_no_byte_of_another_scope_and_opens_for_no_lesser_grant() {
     assert!(!holds(&image(&narrow), "qqqqsecretqqqq"));
     let wide = make(&company, "wide.seed", &[]);
     assert!(holds(&image(&wide), "qqqqsecretqqqq"));
+    for seed in [&narrow, &wide] {
+        assert!(!holds(&image(seed), "qqqqsealedqqqq"), "what servers alone hold is in no seed");
+    }
 
     let code = invite(&company, &branch("South"));
     let dir = company.folder("South");

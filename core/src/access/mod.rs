@@ -100,7 +100,7 @@ pub fn narrower(inner: &Grants, outer: &Grants, branch_of: BranchOf<'_>) -> Resu
     for scope in inner.scopes.iter().filter(|scope| !covers(&outer.scopes, &[**scope])) {
         let branch = match scope {
             Scope::Shared => continue,
-            Scope::Workspace | Scope::Branch(_) => None,
+            Scope::Workspace | Scope::Branch(_) | Scope::Servers(_) => None,
             Scope::Team(_) | Scope::User(_) => branch_of(scope)?,
         };
         if !branch.is_some_and(|branch| outer.scopes.contains(&Scope::Branch(branch))) {

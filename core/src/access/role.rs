@@ -173,6 +173,8 @@ impl Role {
         match collection.kind {
             Kind::Shared => has(Domain::Shared),
             Kind::Branch => has(Domain::Branch) || own && has(Domain::Own),
+            // No role reaches them: the facade writes them for whom they are about.
+            Kind::Servers => false,
         }
     }
 

@@ -22,10 +22,13 @@ pub enum Scope {
     Team(RecordId),
     /// What this person owns.
     User(RecordId),
+    /// What head office and the servers of this branch alone hold. Nobody is granted it by name: a server of the branch
+    /// has it by its grant of the branch.
+    Servers(RecordId),
 }
 
 impl Scope {
-    /// Parses what `Display` prints.
+    /// Parses what `Display` prints, of what can be granted.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "workspace" => return Some(Scope::Workspace),
@@ -71,7 +74,7 @@ impl Scope {
     pub fn subject(&self) -> Option<RecordId> {
         match self {
             Scope::Workspace | Scope::Shared => None,
-            Scope::Branch(id) | Scope::Team(id) | Scope::User(id) => Some(*id),
+            Scope::Branch(id) | Scope::Team(id) | Scope::User(id) | Scope::Servers(id) => Some(*id),
         }
     }
 }
@@ -84,6 +87,7 @@ impl fmt::Display for Scope {
             Scope::Branch(id) => write!(f, "branch:{id}"),
             Scope::Team(id) => write!(f, "team:{id}"),
             Scope::User(id) => write!(f, "user:{id}"),
+            Scope::Servers(id) => write!(f, "servers:{id}"),
         }
     }
 }
@@ -105,6 +109,7 @@ impl Place {
     pub fn scopes(&self, kind: Kind) -> Vec<Scope> {
         match kind {
             Kind::Shared => vec![Scope::Shared],
+            Kind::Servers => self.branches.iter().copied().map(Scope::Servers).collect(),
             Kind::Branch => {
                 let branches = self.branches.iter().copied().map(Scope::Branch);
                 let teams = self.teams.iter().copied().map(Scope::Team);
@@ -118,9 +123,15 @@ impl Place {
     }
 }
 
-/// Whether one who was granted these scopes holds a record that is in those.
+/// Whether one who was granted these scopes holds a record that is in those. What servers alone hold is asked of servers
+/// alone: a device's grants say nothing of it.
 pub fn covers(granted: &[Scope], record: &[Scope]) -> bool {
-    granted.contains(&Scope::Workspace) || record.iter().any(|s| *s == Scope::Shared || granted.contains(s))
+    let has = |scope: &Scope| match scope {
+        Scope::Shared => true,
+        Scope::Servers(branch) => granted.contains(&Scope::Branch(*branch)),
+        scope => granted.contains(scope),
+    };
+    granted.contains(&Scope::Workspace) || record.iter().any(has)
 }
 
 #[cfg(test)]
@@ -140,6 +151,7 @@ mod tests {
         {
             assert_eq!(Scope::parse(&scope.to_string()), Some(scope));
         }
+        assert_eq!(Scope::parse(&Scope::Servers(central).to_string()), None, "nobody is granted it");
         let upper = format!("branch:{}", central.to_string().to_uppercase());
         for bad in ["", "branch", "branch:", "branch:central", "galaxy:1", "Workspace", upper.as_str()] {
             assert_eq!(Scope::parse(bad), None, "{bad}");
@@ -172,5 +184,8 @@ mod tests {
         assert!(covers(&[], &[Scope::Shared]));
         assert!(!covers(&[Scope::Branch(id("a"))], &Place::default().scopes(Kind::Branch)));
         assert!(covers(&[Scope::Workspace], &Place::default().scopes(Kind::Branch)));
+        let sealed = Place { branches: vec![id("a")], teams: vec![], owners: vec![id("u")] }.scopes(Kind::Servers);
+        assert_eq!(sealed, [Scope::Servers(id("a"))]);
+        assert!(covers(&[Scope::Branch(id("a"))], &sealed) && !covers(&[Scope::User(id("u"))], &sealed));
     }
 }

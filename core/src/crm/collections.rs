@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::replica::credential;
 use crate::schema::{Schema, parse_declarations};
 
 const SOURCES: [(&str, &str); 4] = [
@@ -16,7 +17,10 @@ pub fn builtin() -> &'static Schema {
     static BUILTIN: OnceLock<Schema> = OnceLock::new();
     BUILTIN.get_or_init(|| {
         // The sources are part of the program, and a test parses each: none is left out here.
-        Schema::new(SOURCES.iter().filter_map(|(_, text)| parse_declarations(text).ok()).flat_map(|d| d.collections))
+        let declared = SOURCES.iter().filter_map(|(_, text)| parse_declarations(text).ok());
+        let mut schema = Schema::new(declared.flat_map(|d| d.collections));
+        credential::declare(&mut schema);
+        schema
     })
 }
 

@@ -24,7 +24,7 @@ fn derive(collection: &Collection, mut key: Vec<(&str, String)>, branch: Option<
     key.sort();
     let branch = match collection.kind {
         Kind::Shared => None,
-        Kind::Branch => Some(branch.map(|id| id.to_string()).unwrap_or_default()),
+        Kind::Branch | Kind::Servers => Some(branch.map(|id| id.to_string()).unwrap_or_default()),
     };
     let mut parts: Vec<&[u8]> = vec![collection.name.as_bytes()];
     parts.extend(branch.as_ref().map(|id| id.as_bytes()));

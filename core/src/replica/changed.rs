@@ -10,7 +10,7 @@ use super::{Principal, Replica};
 use crate::error::{Error, Result};
 use crate::id::{RecordId, Timeline};
 use crate::schema::Name;
-use crate::store::changed_rows;
+use crate::store::changed_rows::{self, ChangedRow};
 use crate::time::Millis;
 
 /// A place in a replica's log. Its text is `<timeline>-<number>`.
@@ -96,7 +96,9 @@ impl Principal {
         let last = found.last().map_or(start, |row| row.seq);
         let next = Cursor { timeline, seq: if all { end.max(start) } else { last } };
         let (mut rows, mut met) = (Vec::new(), HashSet::new());
-        for row in found.into_iter().rev().filter(|row| row.seq <= end) {
+        let schema = self.replica().schema();
+        let known = |row: &ChangedRow| row.seq <= end && schema.collection(&row.collection).is_some();
+        for row in found.into_iter().rev().filter(known) {
             if met.insert(row.id) && self.is_seen(&row.collection, &row.id)? {
                 let cursor = Cursor { timeline, seq: row.seq };
                 rows.push(Changed { cursor, collection: row.collection, id: row.id, at: row.at });

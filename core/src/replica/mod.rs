@@ -11,8 +11,10 @@
 //! What is absent: no socket (that is `net`), no SQL (that is `store`), no knowledge of any particular collection but
 //! `user`, whose records are the people who act, and `role`, which says what they may.
 
+mod audit;
 mod blobs;
 mod changed;
+pub(crate) mod credential;
 mod deciding;
 mod delivery;
 mod environment;
@@ -37,8 +39,10 @@ mod watch;
 pub use crate::document::Edit;
 pub use crate::store::Fate;
 pub use crate::store::{BlobReader, Direction, Folder, Query, StoreKey};
+pub use audit::LoggedChange;
 pub use blobs::{BlobState, Unsent};
 pub use changed::{Changed, ChangedPage, Cursor};
+pub use credential::Credential;
 pub use delivery::{Delivery, Reason};
 pub use environment::{Environment, SystemEnvironment};
 pub use identity::Identity;

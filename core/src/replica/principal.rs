@@ -70,6 +70,11 @@ impl Principal {
         &self.0
     }
 
+    /// Who acts: always somebody.
+    pub(super) fn id(&self) -> RecordId {
+        self.0.person.unwrap_or_default()
+    }
+
     /// As [`Replica::label`], of a record of any collection.
     pub fn title(&self, id: &RecordId) -> Option<String> {
         self.0.label(id)
@@ -177,7 +182,7 @@ impl Sight {
                 Scope::Branch(_) => ("branch", "branch"),
                 Scope::Team(_) => ("team", "team"),
                 Scope::User(_) => ("owner", "user"),
-                Scope::Workspace | Scope::Shared => return None,
+                Scope::Workspace | Scope::Shared | Scope::Servers(_) => return None,
             };
             let value = Literal::Key { collection: of.into(), text: scope.subject()?.to_string() };
             collection.field(field).map(|field| Filter::Compare { field: field.name.clone(), op: Op::Eq, value })

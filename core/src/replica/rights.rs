@@ -72,7 +72,7 @@ fn own_scopes(person: &Person) -> Vec<Scope> {
 }
 
 // What this replica itself was granted: head office everything.
-fn replica_grants(view: &View<'_>) -> Result<Grants> {
+pub(super) fn replica_grants(view: &View<'_>) -> Result<Grants> {
     let assigned = view.assigned()?;
     let own = if assigned.role.is_empty() { Role::owner() } else { role(view, &assigned.role)? };
     let all = assigned.scopes.is_empty() && own == Role::owner();

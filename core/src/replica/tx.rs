@@ -153,6 +153,27 @@ impl Tx<'_> {
         Ok(self.derived(&collection, &values, key))
     }
 
+    /// Whether a record is here.
+    pub(super) fn holds(&mut self, id: &RecordId) -> Result<bool> {
+        Ok(self.writer.held(id)?.is_some())
+    }
+
+    /// Makes a record of a sealed collection under its derived id.
+    pub(super) fn create_sealed(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: RecordId,
+        values: Vec<(Name, Value)>,
+        key: &[Name],
+    ) -> Result<()> {
+        self.create_as(id, collection, values, Some(key))
+    }
+
+    /// Edits a record of a sealed collection.
+    pub(super) fn edit_sealed(&mut self, collection: &Arc<Collection>, id: &RecordId, edits: Vec<Edit>) -> Result<()> {
+        self.edit_as(Action::Edit, collection, id, |_| Ok(edits)).map(drop)
+    }
+
     /// Edits a record; false where nothing would differ. Setting a field settles its conflict.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ impl Declarations {
     /// `schema_too_large`.
     pub fn check_against(&self, schema: &Schema) -> Result<()> {
         for collection in &self.collections {
-            if let Some(known) = schema.collection(&collection.name) {
+            if let Some(known) = schema.held(&collection.name) {
                 if !known.custom {
                     return Err(Error::invalid("builtin-name").with("name", &*collection.name));
                 }
@@ -173,7 +173,7 @@ fn left_out(kind: &str, name: &str, error: &Error) -> Warning {
 }
 
 fn add_collection(schema: &mut Schema, builtin: &Schema, collection: Collection) -> Result<()> {
-    if builtin.collection(&collection.name).is_some() {
+    if builtin.held(&collection.name).is_some() {
         return Err(Error::invalid("builtin-name").with("name", &*collection.name));
     }
     if schema.collections().len() >= COLLECTIONS_MAX {
@@ -317,7 +317,7 @@ fn field_of(row: &Row<'_>) -> Result<Field> {
 fn collection_record(collection: &Collection, at: usize) -> DeclarationRecord {
     let kind = match collection.kind {
         Kind::Shared => "shared",
-        Kind::Branch => "branch",
+        Kind::Branch | Kind::Servers => "branch",
     };
     let mut values = vec![
         text("name", &collection.name),

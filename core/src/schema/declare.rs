@@ -248,7 +248,7 @@ impl CollectionToml {
 pub(super) fn default_priority(kind: Kind) -> u8 {
     match kind {
         Kind::Shared => 3,
-        Kind::Branch => 5,
+        Kind::Branch | Kind::Servers => 5,
     }
 }
 

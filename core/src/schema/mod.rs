@@ -70,6 +70,10 @@ pub enum Kind {
     Shared,
     /// Belongs to a branch: also has the fields `branch`, `team`, `owner`, from which its scopes follow.
     Branch,
+    /// Sealed: held by head office and the servers of a branch alone. No device gets it, and nothing lists, finds,
+    /// searches or exports it; only the facade reads it, record by record. Nobody declares one.
+    #[serde(skip)]
+    Servers,
 }
 
 /// One value of a choice list.
@@ -222,11 +226,13 @@ impl Collection {
     }
 }
 
-/// All collections of a workspace.
+/// All collections of a workspace. The sealed ones ([`Kind::Servers`]) stand apart: who asks for collections by name or
+/// for all of them does not meet them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Schema {
     collections: Vec<Arc<Collection>>,
     by_name: HashMap<Name, usize>,
+    sealed: Vec<Arc<Collection>>,
 }
 
 impl Schema {
@@ -243,6 +249,11 @@ impl Schema {
     pub fn insert(&mut self, collection: Collection) {
         let name = collection.name.clone();
         let collection = Arc::new(collection);
+        if collection.kind == Kind::Servers {
+            self.sealed.retain(|known| known.name != name);
+            self.sealed.push(collection);
+            return;
+        }
         if let Some(slot) = self.by_name.get(&name).and_then(|at| self.collections.get_mut(*at)) {
             *slot = collection;
         } else {
@@ -259,6 +270,16 @@ impl Schema {
     /// The collection of this name.
     pub fn collection(&self, name: &str) -> Option<&Arc<Collection>> {
         self.by_name.get(name).and_then(|at| self.collections.get(*at))
+    }
+
+    /// The sealed collections.
+    pub(crate) fn sealed(&self) -> &[Arc<Collection>] {
+        &self.sealed
+    }
+
+    /// The collection of this name, sealed or not: by what its records are judged and kept.
+    pub(crate) fn held(&self, name: &str) -> Option<&Arc<Collection>> {
+        self.collection(name).or_else(|| self.sealed.iter().find(|sealed| &*sealed.name == name))
     }
 
     /// The collection of this name.

@@ -36,10 +36,22 @@ pub(crate) struct Viewer {
     pub scopes: Vec<u64>,
     /// Class of each shared collection by its number; a collection that is not here belongs to branches.
     pub shared: HashMap<i64, u8>,
+    /// Whether it serves others.
+    pub serves: bool,
+    /// The sealed collections by their numbers: they need a scope of their own, whatever else is held.
+    pub sealed: Vec<i64>,
     /// Stands for what it may do and hold now.
     pub grant: GrantMark,
     /// What came from it up to here may be news to it: a copy of its folder wrote that, or one that was restored since.
     pub copied_at: u64,
+}
+
+impl Viewer {
+    /// The condition on `record r` for what the whole workspace's scope stands for: all but the sealed collections.
+    pub(crate) fn unsealed(&self) -> String {
+        let sealed = self.sealed.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        format!("r.collection NOT IN ({sealed})")
+    }
 }
 
 /// Classes of a walk: shared collections by priority (0 to 3), then own records, then the teams', then the rest.
@@ -106,7 +118,7 @@ pub(crate) fn feed(conn: &Connection, viewer: &Viewer, from: &Position, budget: 
     let Feeder { mut fed, .. } = feed;
     if let Some(pass) = fed.position.passes.first().filter(|p| !p.leaving) {
         fed.done = pass.done;
-        fed.total = count(conn, &pass.scopes)?;
+        fed.total = count(conn, viewer, &pass.scopes)?;
     }
     fed.last = fed.position.passes.is_empty() && fed.position.seq >= end;
     if fed.position.seq != from.seq {
@@ -180,10 +192,10 @@ fn follow_grants(viewer: &Viewer, fed: &mut Fed) {
 }
 
 /// Records that a pass over these scopes delivers.
-fn count(conn: &Connection, scopes: &[u64]) -> Result<u64> {
+fn count(conn: &Connection, viewer: &Viewer, scopes: &[u64]) -> Result<u64> {
     if scopes.contains(&WORKSPACE) {
-        let all: i64 = conn.query_row("SELECT count(*) FROM record", [], |r| r.get(0))?;
-        return Ok(all as u64);
+        let all = format!("SELECT count(*) FROM record r WHERE {}", viewer.unsealed());
+        return Ok(conn.query_row(&all, [], |r| r.get::<_, i64>(0))? as u64);
     }
     let mut total = 0;
     let mut one = conn.prepare_cached("SELECT count(*) FROM record_scope WHERE scope = ?")?;
@@ -309,6 +321,9 @@ impl Feeder<'_> {
     fn log_row(&mut self, seq: u64, record: u64, happened: &Happened) -> Result<()> {
         self.fed.moved = true;
         let Some(row) = self.record(record)? else { return Ok(()) };
+        if !self.viewer.serves && self.viewer.sealed.contains(&row.collection) {
+            return Ok(());
+        }
         if happened.retracted && row.empty {
             return self.reset(&row);
         }
@@ -386,7 +401,8 @@ impl Feeder<'_> {
             }
             return Ok(false);
         }
-        if !row.scopes.iter().any(|s| pass.scopes.contains(s)) && !pass.scopes.contains(&WORKSPACE) {
+        let everything = pass.scopes.contains(&WORKSPACE) && !self.viewer.sealed.contains(&row.collection);
+        if !row.scopes.iter().any(|s| pass.scopes.contains(s)) && !everything {
             return Ok(false);
         }
         self.anew(&row)?;
@@ -478,9 +494,10 @@ impl Feeder<'_> {
 
     // By a scope that is held and still granted.
     fn covered(&self, row: &RecordRow) -> bool {
-        let within = |scopes: &[u64], scope: &u64| scopes.contains(&WORKSPACE) || scopes.contains(scope);
+        let open = !self.viewer.sealed.contains(&row.collection);
+        let within = |scopes: &[u64], scope: &u64| open && scopes.contains(&WORKSPACE) || scopes.contains(scope);
         let covers = |scope| within(&self.fed.position.held, scope) && within(&self.viewer.scopes, scope);
-        canary!("skip_a_scope_check") || covers(&WORKSPACE) || row.scopes.iter().any(covers)
+        canary!("skip_a_scope_check") || open && covers(&WORKSPACE) || row.scopes.iter().any(covers)
     }
 
     fn record(&self, n: u64) -> Result<Option<RecordRow>> {

@@ -18,7 +18,7 @@ use crate::access::Scope;
 use crate::document::{self, State, Vetted};
 use crate::error::Result;
 use crate::id::RecordId;
-use crate::schema::{Collection, Name, Value};
+use crate::schema::{Collection, Kind, Name, Value};
 
 impl Writer<'_> {
     /// Projects what was appended so far, so that queries on this connection see it.
@@ -292,8 +292,11 @@ pub(super) fn projected_of(
     })
 }
 
-/// The flags of a folded record, without [`flag::HIDDEN`].
+/// The flags of a folded record, without [`flag::HIDDEN`]. A sealed one asks nobody anything.
 pub(super) fn flags_of(state: &State, collection: &Collection) -> i64 {
+    if collection.kind == Kind::Servers {
+        return 0;
+    }
     let conflicts = state.conflicts(collection);
     let mut flags = 0;
     if !conflicts.is_empty() {

@@ -23,11 +23,12 @@ pub(crate) fn all(conn: &Connection) -> Result<Holding> {
 
 /// What is held here of a viewer's scopes.
 pub(crate) fn of_viewer(conn: &Connection, viewer: &Viewer) -> Result<Holding> {
-    if viewer.scopes.contains(&WORKSPACE) {
-        return all(conn);
-    }
     let scopes = viewer.scopes.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-    collect(conn, &format!("r.n IN (SELECT record FROM record_scope WHERE scope IN ({scopes}))"))
+    let within = format!("r.n IN (SELECT record FROM record_scope WHERE scope IN ({scopes}))");
+    match viewer.scopes.contains(&WORKSPACE) {
+        true => collect(conn, &format!("r.flags & {} = 0 AND ({} OR {within})", flag::HIDDEN, viewer.unsealed())),
+        false => collect(conn, &within),
+    }
 }
 
 /// Whether anything came from this other replica.
@@ -100,7 +101,7 @@ pub(crate) fn wanted(
         taken = at + 1;
         let mut rows = at_seq.query([*seq as i64])?;
         let Some(row) = rows.next()? else { continue };
-        if !covers(conn, viewer, row.get(2)?)? {
+        if !covers(conn, viewer, row.get(2)?, row.get(1)?)? {
             continue;
         }
         let next = seqs.get(at + 1).copied().unwrap_or(u64::MAX >> 1);
@@ -118,15 +119,15 @@ pub(crate) fn beyond(conn: &Connection, viewer: &Viewer, records: &[RecordId]) -
     let mut beyond = Vec::new();
     for id in records {
         let Some(row) = record::read_row(conn, id)? else { continue };
-        if !covers(conn, viewer, row.n)? {
+        if !covers(conn, viewer, row.n, row.collection)? {
             beyond.push(*id);
         }
     }
     Ok(beyond)
 }
 
-fn covers(conn: &Connection, viewer: &Viewer, n: i64) -> Result<bool> {
-    if viewer.scopes.contains(&WORKSPACE) {
+fn covers(conn: &Connection, viewer: &Viewer, n: i64, collection: i64) -> Result<bool> {
+    if viewer.scopes.contains(&WORKSPACE) && !viewer.sealed.contains(&collection) {
         return Ok(true);
     }
     let mut of = conn.prepare_cached("SELECT scope FROM record_scope WHERE record = ?")?;

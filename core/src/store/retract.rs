@@ -48,7 +48,7 @@ type Names = BTreeMap<RecordId, HashSet<ChangeHash>>;
 impl Writer<'_> {
     /// The collection of this name, as far as this program knows it.
     pub(crate) fn collection(&self, name: &str) -> Arc<Collection> {
-        match self.model().schema.collection(name) {
+        match self.model().schema.held(name) {
             Some(collection) => collection.clone(),
             None => Arc::new(Collection::unknown(name.into())),
         }

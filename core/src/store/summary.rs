@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 
-use super::flag;
+use super::{Model, flag};
 use crate::access::Scope;
 use crate::error::Result;
 use crate::schema::Name;
@@ -39,6 +39,12 @@ fn flagged(conn: &Connection, flag: i64) -> Result<u64> {
     count(conn, &sql)
 }
 
+// The names are the program's own.
+fn unsealed(model: &Model) -> String {
+    let names = model.schema.sealed().iter().map(|sealed| format!("'{}'", sealed.name)).collect::<Vec<_>>().join(", ");
+    format!("record.collection NOT IN (SELECT n FROM projection WHERE name IN ({names}))")
+}
+
 /// Counts what stands open.
 pub(crate) fn waiting(conn: &Connection) -> Result<Waiting> {
     Ok(Waiting {
@@ -49,11 +55,12 @@ pub(crate) fn waiting(conn: &Connection) -> Result<Waiting> {
 }
 
 /// Counts what is held.
-pub(crate) fn summary(conn: &Connection) -> Result<Summary> {
+pub(crate) fn summary(conn: &Connection, model: &Model) -> Result<Summary> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT projection.name, count(*) FROM record JOIN projection ON projection.n = record.collection
-         WHERE record.flags & {} = 0 GROUP BY projection.name ORDER BY projection.name",
-        flag::HIDDEN | flag::ARCHIVED
+         WHERE record.flags & {} = 0 AND {} GROUP BY projection.name ORDER BY projection.name",
+        flag::HIDDEN | flag::ARCHIVED,
+        unsealed(model)
     ))?;
     let records = statement
         .query_map([], |row| Ok((Name::from(row.get::<_, String>(0)?), row.get::<_, i64>(1)?.unsigned_abs())))?
@@ -74,9 +81,9 @@ pub(crate) fn summary(conn: &Connection) -> Result<Summary> {
 }
 
 /// The sum, modulo 2^64 in each of four lanes, of SHA-256(id, heads) over every record held, or over those in some
-/// scopes: the order in which a replica holds them makes no difference.
-pub(crate) fn digest(conn: &Connection, scopes: Option<&[Scope]>) -> Result<[u8; 32]> {
-    let mut sql = format!("SELECT id, heads FROM record WHERE flags & {} = 0", flag::HIDDEN);
+/// scopes: the order in which a replica holds them makes no difference. Sealed ones do not count: a device has none.
+pub(crate) fn digest(conn: &Connection, model: &Model, scopes: Option<&[Scope]>) -> Result<[u8; 32]> {
+    let mut sql = format!("SELECT id, heads FROM record WHERE flags & {} = 0 AND {}", flag::HIDDEN, unsealed(model));
     if let Some(scopes) = scopes {
         let marks = vec!["?"; scopes.len()].join(", ");
         sql.push_str(&format!(

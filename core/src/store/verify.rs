@@ -221,7 +221,7 @@ impl Look<'_> {
         let id = found.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let id = RecordId::from_slice(id).ok_or_else(|| damaged("it has no id"))?;
         let name = record::collection_name(self.conn, collection)?;
-        let known = self.model.schema.collection(&name);
+        let known = self.model.schema.held(&name);
         let table = self.tables.get(&*name).copied().filter(|_| flags & flag::HIDDEN == 0);
         if let Some(table) = table {
             // Also where the changes are damaged: what its row still shows may be all there is.
@@ -489,7 +489,7 @@ impl Writer<'_> {
         let changes = record::changes(conn, n);
         let Ok(state) = changes.and_then(|changes| State::rebuild(id, changes)) else { return Ok(()) };
         let name = record::collection_name(conn, found.get(1)?)?;
-        let known = model.schema.collection(&name);
+        let known = model.schema.held(&name);
         let hidden = flags & flag::HIDDEN;
         let now = known.map_or(flags, |known| hidden | flags_of(&state, known));
         conn.prepare_cached("UPDATE record SET heads = ?, flags = ? WHERE n = ?")?.execute(params![

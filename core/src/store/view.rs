@@ -83,6 +83,21 @@ impl View<'_> {
         search::search(self.conn, self.model, text, limit)
     }
 
+    /// The last changes before a place in the log, newest first: place, record, its collection, hash.
+    pub(crate) fn log_before(&self, seq: u64, limit: usize) -> Result<Vec<(u64, RecordId, Name, ChangeHash)>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT l.seq, r.id, p.name, l.hash FROM log l JOIN record r ON r.n = l.record
+             JOIN projection p ON p.n = r.collection
+             WHERE l.seq < ?1 AND r.flags & ?2 = 0 ORDER BY l.seq DESC LIMIT ?3",
+        )?;
+        let row = |row: &rusqlite::Row<'_>| {
+            let name: String = row.get(2)?;
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), RecordId(row.get(1)?), name.into(), ChangeHash(row.get(3)?)))
+        };
+        let rows = statement.query_map(rusqlite::params![seq as i64, flag::HIDDEN, limit as i64], row)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// What stands open.
     pub(crate) fn waiting(&self) -> Result<summary::Waiting> {
         summary::waiting(self.conn)
@@ -90,12 +105,12 @@ impl View<'_> {
 
     /// What is held, in numbers.
     pub(crate) fn summary(&self) -> Result<Summary> {
-        summary::summary(self.conn)
+        summary::summary(self.conn, self.model)
     }
 
     /// The digest of what is held, or of what is held in some scopes.
     pub(crate) fn digest(&self, scopes: Option<&[Scope]>) -> Result<[u8; 32]> {
-        summary::digest(self.conn, scopes)
+        summary::digest(self.conn, self.model, scopes)
     }
 
     /// The digest of all rows of the projection.

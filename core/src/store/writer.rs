@@ -358,7 +358,7 @@ impl<'s> Writer<'s> {
                 name
             }
         };
-        let collection = match store.model.schema.collection(&name) {
+        let collection = match store.model.schema.held(&name) {
             Some(collection) => collection.clone(),
             None => Arc::new(Collection::unknown(name)),
         };

@@ -45,14 +45,8 @@ pub(super) async fn list(Shared(node): Shared<Node>, caller: Caller, Asks(since)
 /// A change with the record as it is now.
 pub(super) fn object(principal: &Principal, row: &Changed) -> Result<Json> {
     let schema = principal.replica().schema();
-    let record = match schema.require(&row.collection) {
-        Ok(collection) => {
-            let record = principal.record(&row.collection, &row.id)?;
-            Json::Object(Shaper::by(principal).object(collection, &record, None))
-        }
-        // A collection that this version does not know yet.
-        Err(_) => Json::Null,
-    };
+    let record = principal.record(&row.collection, &row.id)?;
+    let record = Shaper::by(principal).object(schema.require(&row.collection)?, &record, None);
     Ok(json!({
         "cursor": row.cursor.to_string(), "collection": &*row.collection, "id": row.id.to_string(),
         "at": row.at.rfc3339(), "record": record,

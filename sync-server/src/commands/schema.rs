@@ -103,7 +103,7 @@ fn apply(context: &Context, replica: &Replica, file: &Path) -> Result<Answer> {
 
 /// What applying one declaration did.
 #[derive(Debug, Clone, Copy)]
-enum Done {
+pub(crate) enum Done {
     Created,
     Updated,
     Unchanged,
@@ -120,7 +120,7 @@ impl Done {
 }
 
 // Applying a file twice must change nothing the second time, and labels may be corrected by applying it again.
-fn declare(tx: &mut Tx<'_>, row: &DeclarationRecord) -> Result<Done> {
+pub(crate) fn declare(tx: &mut Tx<'_>, row: &DeclarationRecord) -> Result<Done> {
     let key: Vec<Name> = row.key.iter().map(|name| Name::from(*name)).collect();
     let keyed = tx.create_keyed(row.collection, row.values.clone(), &key)?;
     if keyed.created {
@@ -155,7 +155,7 @@ fn name_of(row: &DeclarationRecord) -> String {
 pub fn collection_object(collection: &Collection) -> Json {
     json!({
         "name": &*collection.name,
-        "kind": match collection.kind { Kind::Shared => "shared", Kind::Branch => "branch" },
+        "kind": match collection.kind { Kind::Shared => "shared", Kind::Branch | Kind::Servers => "branch" },
         "labels": labels(&collection.labels),
         "natural_keys": collection.natural_keys.iter().map(|n| &**n).collect::<Vec<_>>(),
         "custom": collection.custom,
@@ -202,7 +202,7 @@ fn collections_table(language: Language, schema: &Collections) -> String {
     for collection in schema.collections() {
         let kind = match collection.kind {
             Kind::Shared => "kind-shared",
-            Kind::Branch => "kind-branch",
+            Kind::Branch | Kind::Servers => "kind-branch",
         };
         table.row([
             collection.name.to_string(),

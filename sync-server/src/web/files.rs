@@ -30,7 +30,7 @@ pub(super) fn link(file: &Attachment, field: &Field, of: Option<(&Collection, &R
     let Some((collection, id)) = of else { return html! { (file.name) } };
     let place = format!("/c/{}/{id}/file/{}", collection.name, field.name);
     html! {
-        a href=(place) { (file.name) } " " span.quiet { (crate::server::bytes(file.size)) }
+        a href=(place) { (file.name) } " " span.quiet { (crate::output::bytes(file.size)) }
         @if picture(file).is_some() { br; a href=(place) { img.preview src=(place) alt=(file.name) loading="lazy"; } }
     }
 }
@@ -79,7 +79,7 @@ pub(super) async fn attach(
     mut form: Multipart,
 ) -> Response {
     if !visitor.may_send(&node) {
-        return sign_in::refused(visitor.language, &Error::denied("foreign-page"));
+        return sign_in::refused(&visitor, &Error::denied("foreign-page"));
     }
     let cut = |_| Error::invalid("upload-cut").with("limit", uploads::FILE_BYTES_MAX >> 20);
     let mut sent = Err(Error::invalid("upload-cut").with("limit", uploads::FILE_BYTES_MAX >> 20));

@@ -139,7 +139,7 @@ struct Sent {
 /// `POST /import`: takes a file in and guesses its map.
 pub(super) async fn upload(Shared(node): Shared<Node>, visitor: Visitor, form: Multipart) -> Response {
     if !visitor.may_send(&node) {
-        return sign_in::refused(visitor.language, &Error::denied("foreign-page"));
+        return sign_in::refused(&visitor, &Error::denied("foreign-page"));
     }
     let sent = taken_in(form).await;
     visitor
@@ -349,7 +349,7 @@ fn whole_file(desk: &Desk, collection: &Collection, table: &Table, map: &ImportM
     let titled = collection.title.first().and_then(|name| collection.field(name)).filter(|f| f.ty == FieldType::Text);
     let branches = match collection.kind {
         Kind::Branch => desk.principal.list(&Query::of("branch").limited(BRANCHES_MAX))?.rows,
-        Kind::Shared => Vec::new(),
+        Kind::Shared | Kind::Servers => Vec::new(),
     };
     let branch = map.constants.get("branch").map(Constant::text).unwrap_or_default();
     Ok(html! {

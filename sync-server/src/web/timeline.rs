@@ -180,7 +180,8 @@ fn change(
     }
 }
 
-fn changed(desk: &Desk, collection: &Collection, entry: &HistoryEntry) -> Markup {
+/// What a change did to one field.
+pub(super) fn changed(desk: &Desk, collection: &Collection, entry: &HistoryEntry) -> Markup {
     let Some(field) = collection.field(&entry.field) else {
         let known = match (&*entry.field, &entry.to) {
             ("archived", Value::Boolean(true)) => "web-was-archived",

@@ -110,11 +110,7 @@ pub fn rows() -> Vec<Row> {
             about: "one record with 2,000 edits by 50 people",
             run: long_history::long_history,
         },
-        Row {
-            name: "workplace",
-            about: "eight people at the pages of 100,000 records",
-            run: workplace::workplace,
-        },
+        Row { name: "workplace", about: "eight people at the pages of 100,000 records", run: workplace::workplace },
         Row { name: "import", about: "the 8,800 real deals", run: local::import },
         Row { name: "duplicates", about: "precision and recall of duplicates on Febrl's data", run: duplicates::febrl },
     ];

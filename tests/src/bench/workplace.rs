@@ -49,10 +49,20 @@ pub(super) fn workplace() -> Vec<Figure> {
             }
         });
         let mut times = times.into_inner().expect("nobody panicked");
-        figures.push(Figure::at_most(format!("ms of a {name}, p95, {PEOPLE} people at once"), quantile(&mut times, 0.95), 25.0, 25.0));
+        figures.push(Figure::at_most(
+            format!("ms of a {name}, p95, {PEOPLE} people at once"),
+            quantile(&mut times, 0.95),
+            25.0,
+            25.0,
+        ));
     }
     figures.push(Figure::at_most("MB of the server then", resident_bytes(serving.pid()) / 1e6, 300.0, 300.0));
-    figures.push(Figure::at_most("ms until an open page hears of a commit", heard(&serving, &visitors[0]), 1_000.0, 1_000.0));
+    figures.push(Figure::at_most(
+        "ms until an open page hears of a commit",
+        heard(&serving, &visitors[0]),
+        1_000.0,
+        1_000.0,
+    ));
     figures
 }
 
@@ -71,8 +81,10 @@ fn bytes(visitor: &mut Visitor, pages: &[(&str, String)]) -> Vec<Figure> {
     let mut weigh = |path: &str| visitor.send("GET", path, &[("Accept-Encoding", "gzip")], "").wire_bytes as f64 / 1e3;
     let largest = whole.iter().map(|(_, size)| *size).fold(0.0, f64::max);
     let with_assets = largest + assets.iter().map(|path| weigh(path)).sum::<f64>();
-    let mut figures: Vec<Figure> =
-        whole.into_iter().map(|(name, size)| Figure::at_most(format!("kB of a {name} on the wire"), size, 20.0, 20.0)).collect();
+    let mut figures: Vec<Figure> = whole
+        .into_iter()
+        .map(|(name, size)| Figure::at_most(format!("kB of a {name} on the wire"), size, 20.0, 20.0))
+        .collect();
     figures.push(Figure::at_most("kB of the first page with style and script", with_assets, 60.0, 60.0));
     figures
 }
@@ -113,7 +125,8 @@ fn company(dir: &Path) -> (Vec<RecordId>, Vec<RecordId>) {
     let people = people.expect("people");
     let accounts = ids(&replica, ACCOUNTS);
     let deals = (0..DEALS).collect::<Vec<_>>();
-    let made = deals.chunks(TRANSACTION).flat_map(|numbers| create_deals(&replica, numbers, &accounts, &people)).collect();
+    let made =
+        deals.chunks(TRANSACTION).flat_map(|numbers| create_deals(&replica, numbers, &accounts, &people)).collect();
     (accounts, made)
 }
 

@@ -20,6 +20,8 @@ mod offices;
 mod organisations;
 mod pages;
 mod refused;
+mod sign_in;
+mod sync_centre;
 mod tls;
 mod web_figures;
 mod web_import;

@@ -16,7 +16,7 @@ use crate::access::{ADMINISTRATION, Act, Action, Grants, Place, Role, Scope, cov
 use crate::document::{State, Vetted};
 use crate::id::RecordId;
 use crate::replica::rights::place_of;
-use crate::schema::{Collection, Mode, Value, require_all, validate};
+use crate::schema::{Collection, Kind, Mode, Value, require_all, validate};
 use crate::store::link_rows::DeviceRow;
 use crate::wire::chunk::Scalar;
 
@@ -45,6 +45,9 @@ impl Bench<'_> {
         let there = before.filter(|state| !state.is_empty()).map(place_of);
         let after = place_after(there.as_ref(), change);
         let administers = ADMINISTRATION.contains(&&*collection.name);
+        if !self.peer.branch && collection.kind == Kind::Servers {
+            return Err(Refused::new("denied_scope", &*collection.name));
+        }
         if !self.peer.branch {
             may_all(&self.grants, author, collection, there.as_ref(), &after, change)?;
             return sound(record, collection, before, change);

@@ -6,7 +6,7 @@ use crate::document::Edit;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, RecordId};
 use crate::limits::GRANT_SCOPES_MAX;
-use crate::replica::{Replica, rights};
+use crate::replica::{Principal, Query, Replica, rights};
 use crate::schema::{Name, Value};
 use crate::store::feed;
 use crate::store::link_rows::{self, DeviceRow};
@@ -89,11 +89,12 @@ impl Replica {
     /// `unknown_device_name`, `ambiguous_device`, `denied_*`.
     pub fn revoke(&self, name: &str) -> Result<DeviceId> {
         let device = self.device_named(name)?;
-        let now = self.corrected_now();
-        self.transact(|tx| {
-            tx.edit("device", &device.record, vec![Edit::Set(Name::from("revoked_at"), Value::Instant(now))])
-        })?;
+        self.transact(|tx| tx.edit("device", &device.record, self.revoked()))?;
         Ok(device.id)
+    }
+
+    fn revoked(&self) -> Vec<Edit> {
+        vec![Edit::Set(Name::from("revoked_at"), Value::Instant(self.corrected_now()))]
     }
 
     /// Gives a device, by name or id, other scopes or another role; `None` leaves what it has, an empty role is the
@@ -197,5 +198,32 @@ fn found<T>(asked: Result<T>) -> Result<Option<T>> {
         Ok(found) => Ok(Some(found)),
         Err(Error::NotFound(_) | Error::Denied(_)) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+impl Principal {
+    /// As [`Replica::revoke`], in this person's name.
+    ///
+    /// # Errors
+    /// As there; `record_not_found` where the device is outside.
+    pub fn revoke(&self, name: &str) -> Result<DeviceId> {
+        let device = self.replica().device_named(name)?;
+        self.record("device", &device.record)?;
+        self.transact(|tx| tx.edit("device", &device.record, self.replica().revoked()))?;
+        Ok(device.id)
+    }
+
+    /// As [`Replica::downstreams`], those alone that the person may see.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn downstreams(&self) -> Result<Vec<DownstreamInfo>> {
+        let mut seen = std::collections::HashSet::new();
+        self.each(&Query::of("device"), &mut |record| {
+            seen.insert(record.text("device_id").to_owned());
+            Ok(())
+        })?;
+        let all = self.replica().downstreams()?;
+        Ok(all.into_iter().filter(|device| seen.contains(&device.device.to_string())).collect())
     }
 }

@@ -460,7 +460,7 @@ impl Intake<'_, '_> {
             return Ok(Err(refused));
         }
         let model = self.writer.model();
-        let Some(collection) = model.schema.collection(collection).cloned() else {
+        let Some(collection) = model.schema.held(collection).cloned() else {
             return Ok(Err(Refused::new("unknown_collection", collection)));
         };
         let held = self.writer.held(&record)?;

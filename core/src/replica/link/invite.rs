@@ -1,10 +1,10 @@
 //! Invitations: who may join, as whom, holding what.
 
 use super::code::InvitationCode;
-use crate::access::{self, Grants, Scope};
+use crate::access::{self, Grants, Role, Scope};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
-use crate::replica::Replica;
+use crate::replica::{Principal, Replica};
 use crate::schema::{Name, Value};
 use crate::store::link_rows;
 use crate::time::Millis;
@@ -46,6 +46,10 @@ impl Replica {
     /// how the TLS server at its public address is known, `not_found` for an unknown person,
     /// branch or team, `denied` where the acting person may not grant this.
     pub fn invite(&self, invitation: &Invitation) -> Result<Invited> {
+        self.invite_within(&self.own_grants()?, invitation)
+    }
+
+    fn invite_within(&self, own: &Grants, invitation: &Invitation) -> Result<Invited> {
         if !self.settings()?.role.serves() {
             return Err(Error::usage("not-serving"));
         }
@@ -74,7 +78,7 @@ impl Replica {
                 .map(|text| Scope::parse_named(text, &mut |collection, name| self.find(collection, name)))
                 .collect::<Result<Vec<_>>>()?,
         };
-        self.check_grant(invitation, &role, &scopes)?;
+        self.check_grant(own, invitation, &role, &scopes)?;
         let now = self.environment().now();
         let expires = now.plus(invitation.expires_ms);
         let mut secret = [0u8; 16];
@@ -100,11 +104,10 @@ impl Replica {
     }
 
     // One may grant only what one has; only an owner's hub takes in a branch.
-    fn check_grant(&self, invitation: &Invitation, role: &str, scopes: &[Scope]) -> Result<()> {
-        let own = self.own_grants()?;
+    fn check_grant(&self, own: &Grants, invitation: &Invitation, role: &str, scopes: &[Scope]) -> Result<()> {
         let granted = Grants { scopes: scopes.to_vec(), role: self.role_named(role)? };
         let new_person = invitation.user.is_none() && !invitation.branch;
-        access::may_enrol(&own, &granted, new_person, &|scope| self.branch_of(scope))
+        access::may_enrol(own, &granted, new_person, &|scope| self.branch_of(scope))
     }
 
     /// The branch of this code or name, made if there is none.
@@ -119,6 +122,30 @@ impl Replica {
             }),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Principal {
+    /// As [`Replica::invite`], within what the person may do. A server of a branch holds what its people sign in with, so
+    /// an owner alone invites one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn invite(&self, invitation: &Invitation) -> Result<Invited> {
+        let own = self.grants()?;
+        if invitation.branch && !Role::owner().within(&own.role) {
+            return Err(Error::denied("denied-invite").with("own", &**own.role.name()));
+        }
+        self.replica().invite_within(&own, invitation)
+    }
+
+    /// Whether the person may do for another one what an invitation of a device would allow: act under that name.
+    ///
+    /// # Errors
+    /// `denied_invite`, `denied_grant`; those of the store.
+    pub fn may_stand_in_for(&self, person: &RecordId) -> Result<()> {
+        let theirs = self.replica().principal(person)?.grants()?;
+        access::may_enrol(&self.grants()?, &theirs, false, &|scope| self.replica().branch_of(scope))
     }
 }
 

@@ -205,7 +205,8 @@ impl Replica {
             role: String::new(),
             scopes: scopes.iter().map(ToString::to_string).collect(),
             home_branch: None,
-            branch: true,
+            // A device may open it: nothing that is for servers alone.
+            branch: false,
             enroller: self.device(),
             revoked: false,
         };

@@ -9,6 +9,7 @@ use super::batch::{Item, RAW_PER_COMPRESSED, Told, encode, fits};
 use super::compare::Comparison;
 use super::enrol;
 use super::ingest::UnderWay;
+use crate::access::Scope;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, RecordId, Timeline};
 use crate::replica::Replica;
@@ -490,7 +491,10 @@ pub(super) fn viewer(conn: &Opened, replica: &Replica, device: &DeviceRow, grant
     let (scopes, teams) = scopes_of(conn, device)?;
     let own = link_rows::scope_number(conn, &format!("user:{}", device.person))?;
     let copied_at = link_rows::own_work(conn, &device.id)?.copied_at;
-    Ok(Viewer { device: device.id, own, teams, scopes, shared, grant: grant.mark(), copied_at })
+    let numbers = schema.sealed().iter().map(|sealed| link_rows::collection_number(conn, &sealed.name));
+    let sealed = numbers.filter_map(Result::transpose).collect::<Result<Vec<_>>>()?;
+    let (serves, grant) = (device.branch, grant.mark());
+    Ok(Viewer { device: device.id, own, teams, scopes, shared, serves, sealed, grant, copied_at })
 }
 
 /// The numbers of the scopes that a device may hold, as its record now says, and of those that are teams'.
@@ -498,7 +502,17 @@ pub(super) fn scopes_of(conn: &Opened, device: &DeviceRow) -> Result<(Vec<u64>, 
     // A scope without a number has no record yet; once it has one, the grant is noticed like a new one.
     let mut scopes = Vec::from_iter(link_rows::scope_number(conn, "shared")?);
     let mut teams = Vec::new();
-    for scope in &device.scopes {
+    // A server of a branch has what the branch's servers alone hold; of several branches, that of its own.
+    let branches = device.scopes.iter().filter_map(|text| Scope::parse(text)).filter_map(|scope| match scope {
+        Scope::Branch(branch) => Some(branch),
+        Scope::Workspace => device.home_branch,
+        _ => None,
+    });
+    for branch in branches.filter(|_| device.branch) {
+        scopes.extend(link_rows::scope_number(conn, &Scope::Servers(branch).to_string())?);
+    }
+    // What names no scope that can be granted grants nothing.
+    for scope in device.scopes.iter().filter(|text| Scope::parse(text).is_some()) {
         let Some(n) = link_rows::scope_number(conn, scope)? else { continue };
         scopes.push(n);
         if scope.starts_with("team:") {
