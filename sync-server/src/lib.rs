@@ -6,7 +6,7 @@
 //! | [`commands`] | one file for each group of commands, over the replica facade |
 //! | [`context`] | what a command knows before it starts: folder, language, form of the answer |
 //! | [`output`] | answers: one JSON document or a table; errors and warnings |
-//! | [`server`] | the HTTP side of a hub or branch: health, status page, live feed |
+//! | [`server`] | the HTTP side of a hub or branch: health, the link, connections |
 //! | [`state`] | a replica's state in numbers, for `status` and the page |
 //! | [`runtime`] | the asynchronous runtime, the stop signal, spans of time |
 //! | [`demo`] | five replicas as processes, and the story they play |

@@ -189,6 +189,15 @@ pub fn grouped(text: &str) -> String {
     grouped + after
 }
 
+/// Bytes in the largest unit that keeps at least one whole.
+pub fn bytes(count: u64) -> String {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    match units.into_iter().find(|(_, size)| count >= *size) {
+        Some((unit, size)) => format!("{:.1} {unit}", count as f64 / size as f64),
+        None => format!("{count} B"),
+    }
+}
+
 /// A progress bar on stderr where that is a terminal, else one that draws nothing.
 pub fn progress(context: &Context, message: &'static str) -> indicatif::ProgressBar {
     if !io::stderr().is_terminal() {
@@ -223,6 +232,7 @@ mod tests {
         assert_eq!(grouped("-1234"), "-1\u{202f}234");
         assert_eq!(grouped("999"), "999");
         assert_eq!(grouped(""), "");
+        assert_eq!((bytes(999), bytes(1_500_000)), ("999 B".to_owned(), "1.5 MB".to_owned()));
     }
 
     #[test]

@@ -1,9 +1,7 @@
-//! A replica's state in numbers, for `status` and for the status page: the same figures from one place.
+//! A replica's state in numbers, for `status` and for the sync centre: the same figures from one place.
 
 use branchline_core::Result;
-use branchline_core::id::DeviceId;
 use branchline_core::message::Language;
-use branchline_core::replica::link::DownstreamInfo;
 use branchline_core::replica::{Replica, Status};
 use branchline_core::schema::Schema;
 use branchline_core::time::Millis;
@@ -31,44 +29,6 @@ pub struct State {
     pub bytes_up: u64,
     /// Bytes received over the upstream line.
     pub bytes_down: u64,
-    /// Who joined this replica.
-    pub downstreams: Vec<Downstream>,
-}
-
-/// A replica that joined this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Downstream {
-    /// The device.
-    pub device: DeviceId,
-    /// Its name.
-    pub name: String,
-    /// Whether its link is up now; only the process that serves it knows.
-    pub online: bool,
-    /// When it was last here.
-    pub last_seen: Option<Millis>,
-    /// Changes of its scopes that it has not got yet.
-    pub lag: Option<u64>,
-    /// Changes that wait there to go up, as it last said.
-    pub outbox: Option<u64>,
-    /// The version it runs.
-    pub version: String,
-    /// What it may hold.
-    pub scopes: Vec<String>,
-}
-
-impl Downstream {
-    fn of(replica: &Replica, known: DownstreamInfo) -> Self {
-        Self {
-            device: known.device,
-            online: false,
-            last_seen: known.last_seen,
-            lag: known.lag,
-            outbox: known.outbox,
-            version: known.version.unwrap_or_default(),
-            scopes: known.scopes.iter().map(|scope| scope_text(replica, scope)).collect(),
-            name: known.name,
-        }
-    }
 }
 
 // A role that is not known here yet allows nothing: a first sync brings it.
@@ -87,7 +47,6 @@ impl State {
         let settings = replica.settings()?;
         let linked = settings.role.has_upstream();
         let moved = replica.link_counters()?;
-        let downstreams = replica.downstreams()?.into_iter().filter(|d| d.direct && !d.revoked);
         Ok(Self {
             status: replica.status()?,
             rights: rights(replica),
@@ -97,17 +56,7 @@ impl State {
             last_sync: replica.last_quiet()?,
             bytes_up: moved.bytes_up,
             bytes_down: moved.bytes_down,
-            downstreams: downstreams.map(|d| Downstream::of(replica, d)).collect(),
         })
-    }
-
-    /// The same, with which downstreams are connected to this process.
-    #[must_use]
-    pub fn with_links(mut self, is_online: impl Fn(&DeviceId) -> bool) -> Self {
-        for downstream in &mut self.downstreams {
-            downstream.online = is_online(&downstream.device);
-        }
-        self
     }
 
     /// Records of all collections.

@@ -76,6 +76,28 @@ impl Visitor {
         self.ask("POST", path, Some(&coded.join("&")))
     }
 
+    /// Sends a form and gives the bytes of the file that answers it.
+    ///
+    /// # Panics
+    /// Where no file comes.
+    pub fn fetch(&mut self, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+        let form: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}={}", coded(name), coded(value))).collect();
+        let bytes = self.exchange("POST", path, Some((FORM, form.join("&").as_bytes())));
+        let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("it is HTTP");
+        let (head, body) = bytes.split_at(at + 4);
+        let head = String::from_utf8_lossy(head).to_lowercase();
+        assert!(head.contains("content-disposition: attachment"), "{head}{}", String::from_utf8_lossy(body));
+        if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_vec() }
+    }
+
+    /// Sends a form with a file.
+    pub fn upload(&mut self, path: &str, name: &str, file: &[u8]) -> Answer {
+        let head = format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"file\"\r\n\r\n");
+        let body = [head.as_bytes(), file, b"\r\n--edge--\r\n"].concat();
+        self.answer_of("POST", path, Some(("multipart/form-data; boundary=edge", &body)))
+    }
+
     /// Signs in by a link of `users sign-in`.
     ///
     /// # Panics
@@ -115,7 +137,8 @@ impl Visitor {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        self.exchange(&head, body)
+        let answer = self.sent(&head, body.as_bytes());
+        self.taken(&answer)
     }
 
     fn head(&self, method: &str, path: &str) -> String {
@@ -131,24 +154,17 @@ impl Visitor {
     }
 
     fn ask(&mut self, method: &str, path: &str, form: Option<&str>) -> Answer {
-        let mut head = self.head(method, path);
-        let body = form.unwrap_or_default();
-        if form.is_some() {
-            let (origin, length) = (&self.origin, body.len());
-            head.push_str(&format!(
-                "Origin: {origin}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n"
-            ));
-        }
-        self.exchange(&head, body)
+        self.answer_of(method, path, form.map(|form| (FORM, form.as_bytes())))
     }
 
-    fn exchange(&mut self, head: &str, body: &str) -> Answer {
-        let mut socket = TcpStream::connect(&self.address).expect("the server listens");
-        // A server may answer what is too large before it has read all of it.
-        let _ = socket.write_all(format!("{head}\r\n{body}").as_bytes());
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).expect("the answer can be read");
-        let answer = parsed(&String::from_utf8_lossy(&answer));
+    fn answer_of(&mut self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Answer {
+        let answer = self.exchange(method, path, body);
+        self.taken(&answer)
+    }
+
+    // The answer, and its cookies kept.
+    fn taken(&mut self, answer: &[u8]) -> Answer {
+        let answer = parsed(&String::from_utf8_lossy(answer));
         for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let pair = cookie.split(';').next().and_then(|pair| pair.split_once('='));
             if let Some((name, value)) = pair {
@@ -157,6 +173,39 @@ impl Visitor {
         }
         answer
     }
+
+    fn exchange(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Vec<u8> {
+        let mut head = self.head(method, path);
+        if let Some((kind, body)) = body {
+            let (origin, length) = (&self.origin, body.len());
+            head.push_str(&format!("Origin: {origin}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n"));
+        }
+        self.sent(&head, body.map(|(_, body)| body).unwrap_or_default())
+    }
+
+    fn sent(&self, head: &str, body: &[u8]) -> Vec<u8> {
+        let mut socket = TcpStream::connect(&self.address).expect("the server listens");
+        // A server may answer what is too large before it has read all of it.
+        let _ = socket.write_all(&[head.as_bytes(), b"\r\n", body].concat());
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).expect("the answer can be read");
+        answer
+    }
+}
+
+/// The type of a plain form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+// The bytes of a body that came in pieces, each after its length.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(at) = body.windows(2).position(|two| two == b"\r\n") {
+        let length = std::str::from_utf8(&body[..at]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let Some(length) = length.filter(|length| *length > 0) else { break };
+        whole.extend_from_slice(&body[at + 2..at + 2 + length]);
+        body = &body[at + 2 + length + 2..];
+    }
+    whole
 }
 
 fn parsed(text: &str) -> Answer {

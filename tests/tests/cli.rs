@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use branchline_tests::process::{Node, Outcome, home};
+use branchline_tests::visitor::Visitor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -403,7 +404,7 @@ fn get(url: &str, path: &str, language: &str) -> (String, String) {
 }
 
 #[test]
-fn a_served_hub_answers_health_and_shows_its_numbers() {
+fn a_served_hub_answers_health_and_lets_strangers_sign_in_alone() {
     let (_home, mut hub) = hub();
     let url = hub.serve();
     let (head, body) = get(&url, "/health", "en");
@@ -411,11 +412,14 @@ fn a_served_hub_answers_health_and_shows_its_numbers() {
     let health: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&health["status"], &health["role"]), (&json!("ok"), &json!("hub")));
 
-    create(&hub, "account", &["name=Acme"]);
-    let digest = hub.json(["status"])["digest"].as_str().unwrap().to_owned();
+    // Nothing of the company is shown to strangers.
+    create(&hub, "account", &["name=Amber"]);
     let (head, page) = get(&url, "/", "uk, en;q=0.5");
+    assert!(head.starts_with("HTTP/1.1 303") && head.to_lowercase().contains("location: /today"), "{head}");
+    assert!(page.is_empty(), "{page}");
+    let (head, page) = get(&url, "/sign-in", "uk, en;q=0.5");
     assert!(head.to_lowercase().contains("content-security-policy: default-src 'none'"), "{head}");
-    assert!(page.contains(&digest) && page.contains("Головний офіс"), "{page}");
+    assert!(page.contains("Пароль") && !page.contains("Amber"), "{page}");
     let (head, _) = get(&url, "/no-such-page", "en");
     assert!(head.starts_with("HTTP/1.1 404"), "{head}");
 }
@@ -432,11 +436,11 @@ fn a_server_says_where_it_listens_and_stops_when_asked() {
     let address = document["listening"].as_str().unwrap();
 
     // A page that listens for news must not keep the process alive.
-    let mut feed = std::net::TcpStream::connect(address).unwrap();
-    std::io::Write::write_all(&mut feed, b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let mut head = String::new();
-    BufReader::new(&feed).read_line(&mut head).unwrap();
-    assert!(head.contains("200"), "{head}");
+    let link = hub.json(["users", "sign-in", "anna@acme.example"])["link"].as_str().unwrap().to_owned();
+    let mut visitor = Visitor::new(&format!("http://{address}"));
+    visitor.sign_in(&link);
+    let mut feed = visitor.listen("/live");
+    assert!(feed.next().unwrap().contains("200"));
 
     std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));

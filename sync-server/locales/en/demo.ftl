@@ -38,7 +38,7 @@ demo-edit-hub = Head office raises “{ $deal }” to 5,200 EUR.
 demo-all-back = { $name } is back, and so is the line of { $office }.
 demo-conflict = Conflict in “{ $deal }”, { $field }: { $values }
 demo-settled = Head office settles it: “{ $deal }” is won.
-demo-look = Open the pages above. Head office’s workplace, for its owner, within ten minutes: { $link }
+demo-look = The workplaces are open. Everybody above signs in with the password { $password }; the rep at the own laptop with this link, within ten minutes: { $link }
     Ctrl-C ends the demo.
 col-replica = Replica
 col-heads-equal = Heads equal

@@ -1,8 +1,6 @@
-# Texts of the status page and of `status`.
-page-state = State
+# Texts of `status` and the sync centre.
 page-bytes = Bytes over the line
 page-downstreams = Who works on it
-page-no-downstreams = Nobody has joined this replica yet. “branchline invite” makes a code.
 page-records = Records
 page-online = line up
 page-offline = line down

@@ -1,8 +1,6 @@
-# Тексты страницы состояния и команды `status`.
-page-state = Состояние
+# Тексты команды `status` и центра обмена.
 page-bytes = Байт по линии
 page-downstreams = Кто подключён
-page-no-downstreams = К этой реплике ещё никто не подключился. Код создаёт «branchline invite».
 page-records = Записи
 page-online = линия есть
 page-offline = линии нет

@@ -1,8 +1,6 @@
-# Тексти сторінки стану і команди `status`.
-page-state = Стан
+# Тексти команди `status` і центру обміну.
 page-bytes = Байтів лінією
 page-downstreams = Хто приєднаний
-page-no-downstreams = До цієї репліки ще ніхто не приєднався. Код створює «branchline invite».
 page-records = Записи
 page-online = лінія є
 page-offline = лінії немає

@@ -1,5 +1,6 @@
 //! The description as a page to read.
 
+use axum::extract::State as Shared;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use branchline_core::message::Message;
@@ -8,11 +9,11 @@ use maud::html;
 use super::ROOT;
 use super::describe::parts;
 use super::routes::routes;
-use crate::server::language_of;
+use crate::server::{Node, language_of};
 use crate::web;
 
 /// `GET /api/v1`.
-pub(super) async fn page(headers: HeaderMap) -> Response {
+pub(super) async fn page(Shared(node): Shared<Node>, headers: HeaderMap) -> Response {
     let language = language_of(&headers);
     let say = |id: &'static str| Message::new(id).render(language);
     let title = say("api-title");
@@ -38,7 +39,7 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
             }
         }
     };
-    web::outside_page(language, &title, &body).into_response()
+    web::outside_page(&node, language, &title, &body).into_response()
 }
 
 fn part_summary(part: &str) -> &'static str {

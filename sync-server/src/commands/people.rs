@@ -1,6 +1,7 @@
-//! People: `users list`, `users add`, `users sign-in`, `users disable`; tokens of the HTTP API: `users token`, `users
-//! tokens`, `users end-token`.
+//! People: `users list`, `users add`, `users sign-in`, `users password`, `users disable`; tokens of the HTTP API: `users
+//! token`, `users tokens`, `users end-token`.
 
+use std::io::{BufRead as _, Read as _};
 use std::time::Duration;
 
 use branchline_core::document::Edit;
@@ -17,11 +18,13 @@ use super::shape::Shaper;
 use crate::context::Context;
 use crate::output::{Answer, Table};
 use crate::runtime::parse_span;
-use crate::web::{LINK_MS, Sessions, Token};
+use crate::web::{self, LINK_MS, Sessions, Token};
 
 const USER: &str = "user";
+/// Bytes of standard input that are read for a password.
+const PASSWORD_BYTES_MAX: u64 = 4_096;
 
-/// People: list, add, sign in, disable.
+/// People: list, add, sign in, password, disable.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  branchline users add \"Anna Petrova\" --email anna@acme.example --role manager \
                         --branch central")]
@@ -79,6 +82,12 @@ enum Command {
         /// What it is called.
         name: String,
     },
+    /// Set a person's password: the first line of standard input. Other sessions end, and no code is asked besides.
+    #[command(after_help = "Example:\n  branchline users password anna@acme.example < password.txt")]
+    Password {
+        /// The e-mail address.
+        email: String,
+    },
     /// End a person's access; what the person wrote stays.
     #[command(after_help = "Example:\n  branchline users disable oleh@acme.example")]
     Disable {
@@ -88,7 +97,7 @@ enum Command {
 }
 
 impl Users {
-    /// Lists, adds, signs in or disables.
+    /// Lists, adds, signs in, sets passwords or disables.
     ///
     /// # Errors
     /// An unknown branch or person, an unknown role, rights, and those of the store.
@@ -107,6 +116,7 @@ impl Users {
                 let said = Message::new("token-ended").with("name", name);
                 Ok(Answer::of(context, || json!({"name": name}), || said.render(context.language())))
             }
+            Command::Password { email } => set_password(context, &replica, email),
             Command::Disable { name } => disable(context, &replica, name),
         }
     }
@@ -219,6 +229,20 @@ fn tokens(context: &Context, replica: &Replica) -> Answer {
             table.text()
         },
     )
+}
+
+fn set_password(context: &Context, replica: &Replica, email: &str) -> Result<Answer> {
+    let person = replica.find(USER, email)?;
+    let principal = replica.principal(&person)?;
+    let mut line = String::new();
+    let read = std::io::stdin().lock().take(PASSWORD_BYTES_MAX).read_line(&mut line);
+    read.map_err(|e| Error::invalid("value-file").with("detail", e.to_string()))?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Error::invalid("password-input"));
+    }
+    web::set_password(&principal, password)?;
+    Ok(answer(context, replica, "user-password", &person, &principal.me()?.name))
 }
 
 fn answer(context: &Context, replica: &Replica, said: &'static str, id: &RecordId, name: &str) -> Answer {

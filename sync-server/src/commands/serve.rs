@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::output::Answer;
 use crate::runtime::{block_on, stop_signal};
 use crate::server::tls::{Identity, TlsListener, trust_of};
-use crate::server::{Node, accept, router};
+use crate::server::{Node, Upward, accept, router};
 
 /// How long open connections may take to end after a stop signal.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -89,9 +89,12 @@ impl Serve {
         let shown = tls.as_ref().map(|identity| Trust::Certificate(identity.pin));
         replica.announce(&url, self.public_cert.as_deref().map(trust_of).transpose()?.or(shown))?;
         let (stop, stopping) = watch::channel(false);
-        let app = router(Node::new(replica.clone(), stopping.clone()));
+        let in_the_clear = tls.is_none() && !address.ip().is_loopback();
+        let node = Node::new(replica.clone(), stopping.clone()).in_the_clear(in_the_clear);
+        let upward = node.upward.clone();
+        let app = router(node);
         let following =
-            replica.settings()?.role.has_upstream().then(|| tokio::spawn(keep_link(replica, stopping.clone())));
+            replica.settings()?.role.has_upstream().then(|| tokio::spawn(keep_link(replica, upward, stopping.clone())));
         announce(context, scheme, &address);
         let input = self.until_eof.then(end_of_input);
         tokio::spawn(async move {
@@ -134,11 +137,15 @@ impl Serve {
 }
 
 // A branch's own upstream link, beside serving its downstreams.
-async fn keep_link(replica: Replica, stopping: watch::Receiver<bool>) {
-    let report = |following| match following {
-        Following::Online => tracing::info!("upstream link is up"),
-        Following::Offline { error, retry_ms } => tracing::warn!(%error, retry_ms, "upstream link is down"),
-        Following::Paused | Following::Event(_) => {}
+async fn keep_link(replica: Replica, upward: Upward, stopping: watch::Receiver<bool>) {
+    let clock = replica.clone();
+    let report = |following| {
+        upward.note(clock.environment().now(), &following);
+        match following {
+            Following::Online => tracing::info!("upstream link is up"),
+            Following::Offline { error, retry_ms } => tracing::warn!(%error, retry_ms, "upstream link is down"),
+            Following::Paused | Following::Event(_) => {}
+        }
     };
     if let Err(error) = follow(replica, &Tcp, stopping, report).await {
         tracing::error!(%error, advice = error.advice(Language::En), "upstream link has ended for good");

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use branchline_core::access::Scope;
 use branchline_core::crm::demo::offices;
-use branchline_core::replica::Replica;
+use branchline_core::id::RecordId;
 use branchline_core::replica::link::InvitationCode;
+use branchline_core::replica::{Direction, Query, Record, Replica};
+use branchline_core::schema::parse_filter;
 use branchline_core::{Error, Result, crm};
+use data_encoding::BASE32_NOPAD;
 use tokio::time::{Instant, sleep};
 
 use super::line::Line;
@@ -56,10 +59,63 @@ pub(super) struct Standing {
     pub bytes_down: u64,
     /// Whether it has the same records and heads as the replica above it has in its scopes.
     pub agrees: bool,
-    /// Its status page.
+    /// Its workplace.
     pub page: String,
 }
 
+/// Who can sign in at the end.
+#[derive(Debug)]
+pub(super) struct Guests {
+    /// The password of all of them.
+    pub password: String,
+    /// Them.
+    pub people: Vec<Guest>,
+    /// The link with which the rep signs in at the laptop, which keeps no passwords.
+    pub laptop: String,
+}
+
+/// Somebody to sign in as.
+#[derive(Debug)]
+pub(super) struct Guest {
+    /// The name.
+    pub name: String,
+    /// The role.
+    pub role: String,
+    /// The e-mail address.
+    pub email: String,
+    /// The name of the server to sign in at.
+    pub node: &'static str,
+    /// Its address.
+    pub page: String,
+}
+
+impl Guest {
+    fn of(node: &Node, person: &Record) -> Self {
+        let text = |field: &str| person.text(field).to_owned();
+        let page = node.url().to_owned();
+        Self { name: text("name"), role: text("role"), email: text("email"), node: node.name, page }
+    }
+}
+
+fn person(node: &Node, text: &str) -> Result<Record> {
+    let replica = open(node)?;
+    replica.record("user", &replica.find("user", text)?)
+}
+
+fn email_of(node: &Node, id: &RecordId) -> Result<String> {
+    Ok(open(node)?.record("user", id)?.text("email").to_owned())
+}
+
+fn first(node: &Node, asked: &str) -> Result<Option<Record>> {
+    let replica = open(node)?;
+    let schema = replica.schema();
+    let filter = parse_filter(asked, schema.require("user")?, environment().now().day())?;
+    let query = Query::of("user").filtered(filter).sorted("name", Direction::Ascending).limited(1);
+    Ok(replica.list(&query)?.rows.into_iter().next())
+}
+
+/// Bytes of randomness in the password.
+const PASSWORD_BYTES: usize = 10;
 /// The owner's e-mail address.
 const OWNER: &str = "anna@meridian.example";
 
@@ -158,13 +214,36 @@ impl Cast {
         Ok(all)
     }
 
-    /// A link with which the owner signs in at head office.
+    /// People to sign in as, with one password: the owner at head office, the manager and a seller of each office, the rep
+    /// at the own laptop.
     ///
     /// # Errors
-    /// `demo_process`.
-    pub(super) async fn sign_in(&self) -> Result<String> {
-        let link = self.hub.run(&["users", "sign-in", OWNER]).await?;
-        Ok(link["link"].as_str().unwrap_or_default().to_owned())
+    /// `demo_process`; those of the stores.
+    pub(super) async fn guests(&self) -> Result<Guests> {
+        let mut random = [0; PASSWORD_BYTES];
+        environment().fill_random(&mut random);
+        let password = BASE32_NOPAD.encode(&random).to_lowercase();
+        let mut people = vec![Guest::of(&self.hub, &person(&self.hub, &format!("email={OWNER}"))?)];
+        for office in &self.branches {
+            let branch = open(&office.node)?.find("branch", &format!("code={}", office.node.name))?;
+            for role in ["manager", "seller"] {
+                let asked = format!("role = \"{role}\" and home_branch = \"{branch}\" and email is not empty");
+                people.extend(first(&office.node, &asked)?.map(|person| Guest::of(&office.node, &person)));
+            }
+        }
+        for guest in &people {
+            let node = self.branches.iter().map(|office| &office.node).find(|node| node.name == guest.node);
+            let args = ["users", "password", &guest.email];
+            node.unwrap_or(&self.hub).run_with(&args, &format!("{password}\n")).await?;
+        }
+        let laptop = match &self.rep {
+            Some(rep) => {
+                let email = open(&rep.node)?.me().and_then(|me| email_of(&rep.node, &me.id))?;
+                rep.node.run(&["users", "sign-in", &email]).await?["link"].as_str().unwrap_or_default().to_owned()
+            }
+            None => String::new(),
+        };
+        Ok(Guests { password, people, laptop })
     }
 
     /// Ends all processes, the lowest first.

@@ -23,10 +23,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::context::Context;
-use crate::output::{Answer, Table, aside};
+use crate::output::{Answer, Table, aside, bytes};
 use crate::runtime::{block_on, stop_signal};
-use crate::server::bytes;
-use cast::{Cast, Standing};
+use cast::{Cast, Guest, Guests, Standing};
 use teller::Teller;
 
 /// Clients of the made-up company unless told otherwise.
@@ -52,7 +51,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Plays the story; without `--headless` it serves the status pages until Ctrl-C. Asked to stop earlier, it ends its
+    /// Plays the story; without `--headless` it serves the workplaces until Ctrl-C. Asked to stop earlier, it ends its
     /// processes and takes its folders away all the same.
     ///
     /// # Errors
@@ -74,7 +73,10 @@ impl Demo {
             };
             match &played {
                 Ok(_) if !self.headless => {
-                    teller.say(&Message::new("demo-look").with("link", cast.sign_in().await?));
+                    let guests = cast.guests().await?;
+                    teller.show(&table_of(language, &guests));
+                    let look = Message::new("demo-look").with("password", &guests.password);
+                    teller.say(&look.with("link", &guests.laptop));
                     stop_signal().await;
                 }
                 Ok(_) => {}
@@ -109,6 +111,14 @@ impl Demo {
         teller.show(&table(language, &ended));
         Ok(ended)
     }
+}
+
+fn table_of(language: Language, guests: &Guests) -> String {
+    let mut table = Table::titled(language, &["col-name", "col-role", "web-email", "col-page"]);
+    for Guest { name, role, email, page, .. } in &guests.people {
+        table.row([name.clone(), role.clone(), email.clone(), page.clone()]);
+    }
+    table.text()
 }
 
 fn table(language: Language, ended: &[Standing]) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use branchline_core::{Error, Result};
 use serde_json::Value as Json;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// How long a server may take to end once it was asked to; it is killed then.
@@ -34,7 +34,7 @@ impl Node {
         Ok(Self { name, dir: home.join(name), program, server: None, url: String::new() })
     }
 
-    /// The address of its status page; empty while it does not serve.
+    /// The address of its workplace; empty while it does not serve.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
@@ -51,8 +51,21 @@ impl Node {
     /// # Errors
     /// `demo_process` with what the command said.
     pub(super) async fn run(&self, args: &[&str]) -> Result<Json> {
+        self.run_with(args, "").await
+    }
+
+    /// The same with this on standard input.
+    ///
+    /// # Errors
+    /// As [`Node::run`].
+    pub(super) async fn run_with(&self, args: &[&str], input: &str) -> Result<Json> {
         let line = format!("{}: branchline {}", self.name, args.join(" "));
-        let output = self.command(args).output().await.map_err(|e| failed(&line, &e.to_string()))?;
+        let told = |e: std::io::Error| failed(&line, &e.to_string());
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().map_err(told)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).await.map_err(told)?;
+        }
+        let output = child.wait_with_output().await.map_err(told)?;
         if !matches!(output.status.code(), Some(0 | 3)) {
             return Err(failed(&line, String::from_utf8_lossy(&output.stderr).trim()));
         }

@@ -19,7 +19,7 @@ use super::cast::{Cast, Place, office_codes, open};
 use super::node::Node;
 use super::teller::Teller;
 use crate::context::environment;
-use crate::server::bytes;
+use crate::output::bytes;
 
 /// The same company each time.
 const SEED: u64 = 20_250_301;

@@ -1,11 +1,12 @@
-//! What a connection may send before its device has been let in: a greeting, not a message of megabytes.
+//! What a connection may send before its device has been let in: a greeting, not a message of megabytes. And what it
+//! carries, in bytes.
 //!
 //! Anybody can connect; without this bound a thousand strangers would hold a thousand of the largest messages.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,13 +19,21 @@ pub(super) struct Doorway<S> {
     socket: S,
     left: usize,
     open: Arc<AtomicBool>,
+    carried: Arc<Carried>,
+}
+
+/// What a connection has carried so far, in bytes.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    pub(super) received: AtomicU64,
+    pub(super) sent: AtomicU64,
 }
 
 impl<S> Doorway<S> {
-    /// A closed door, and what opens it.
-    pub(super) fn closed(socket: S) -> (Self, Arc<AtomicBool>) {
-        let open = Arc::new(AtomicBool::new(false));
-        (Self { socket, left: GREETING_BYTES_MAX, open: open.clone() }, open)
+    /// A closed door, what opens it, and what it counts.
+    pub(super) fn closed(socket: S) -> (Self, Arc<AtomicBool>, Arc<Carried>) {
+        let (open, carried) = (Arc::new(AtomicBool::new(false)), Arc::new(Carried::default()));
+        (Self { socket, left: GREETING_BYTES_MAX, open: open.clone(), carried: carried.clone() }, open, carried)
     }
 }
 
@@ -34,23 +43,25 @@ impl<S: AsyncRead + Unpin> AsyncRead for Doorway<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        let read = buffer.filled().len() - before;
+        self.carried.received.fetch_add(read as u64, Ordering::Relaxed);
         if !self.open.load(Ordering::Relaxed) {
-            let before = buffer.filled().len();
-            ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
-            let read = buffer.filled().len() - before;
             let Some(left) = self.left.checked_sub(read) else {
                 return Poll::Ready(Err(ErrorKind::QuotaExceeded.into()));
             };
             self.left = left;
-            return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Doorway<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.socket).poll_write(context, bytes))?;
+        self.carried.sent.fetch_add(written as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -73,13 +84,14 @@ mod tests {
     async fn a_stranger_may_send_a_greeting_and_a_guest_anything() {
         for guest in [false, true] {
             let (mut theirs, ours) = tokio::io::duplex(4 * GREETING_BYTES_MAX);
-            let (mut doorway, open) = Doorway::closed(ours);
+            let (mut doorway, open, carried) = Doorway::closed(ours);
             theirs.write_all(&vec![1; GREETING_BYTES_MAX]).await.unwrap();
             let mut bytes = vec![0; GREETING_BYTES_MAX];
             doorway.read_exact(&mut bytes).await.unwrap();
             open.store(guest, Ordering::Relaxed);
             theirs.write_all(&[1]).await.unwrap();
             assert_eq!(doorway.read_u8().await.is_ok(), guest);
+            assert_eq!(carried.received.load(Ordering::Relaxed), GREETING_BYTES_MAX as u64 + 1);
         }
     }
 }

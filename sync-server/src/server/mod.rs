@@ -1,25 +1,22 @@
 //! A hub or branch as a process: the HTTP side of a replica.
 //!
-//! `/` is the status page, `/events` its live feed, `/health` the health document, `/link` where downstreams connect; the
-//! other pages are the web workplace (`web`). A branch keeps its own upstream link in the same process. The store works in blocking threads, never on the async workers. On a stop signal
+//! `/health` is the health document, `/link` where downstreams connect; the other pages are the web workplace (`web`). A branch keeps its own upstream link in the same process. The store works in blocking threads, never on the async workers. On a stop signal
 //! streams end first, so that the listener can close without cutting an answer short.
 
 pub mod accept;
 mod doorway;
-mod events;
 mod link;
-mod page;
 pub mod tls;
+mod upward;
 
-pub use link::Links;
-pub use page::bytes;
-pub(crate) use page::head;
+pub use link::{Links, Traffic};
+pub use upward::Upward;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State as Shared;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use branchline_core::message::Language;
@@ -29,8 +26,8 @@ use branchline_core::{Error, Result};
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
 
-use crate::state::State;
-use crate::{api, web};
+use crate::api;
+use crate::web::{self, Guard};
 
 /// What every request of one server shares.
 #[derive(Clone)]
@@ -38,18 +35,37 @@ pub struct Node {
     /// The replica that is served.
     pub replica: Replica,
     stopping: watch::Receiver<bool>,
-    live: Arc<watch::Sender<Option<Arc<State>>>>,
     /// The downstreams that are connected now.
     pub links: Links,
     /// Says whenever the store has something new.
     local: Arc<broadcast::Receiver<u64>>,
+    /// What became of the own line upwards.
+    pub upward: Upward,
+    /// Stands between strangers and passwords.
+    pub(crate) guard: Arc<Guard>,
+    /// Whether pages go over a network that anybody can read.
+    pub(crate) is_open: bool,
 }
 
 impl Node {
     /// A node over this replica; its streams end when `stopping` turns true. Must be called on a runtime.
     pub fn new(replica: Replica, stopping: watch::Receiver<bool>) -> Self {
         let local = Arc::new(local_commits(replica.clone()));
-        Self { replica, stopping, live: Arc::new(watch::channel(None).0), links: Links::default(), local }
+        Self {
+            replica,
+            stopping,
+            links: Links::default(),
+            local,
+            upward: Upward::default(),
+            guard: Arc::default(),
+            is_open: false,
+        }
+    }
+
+    /// The same where pages go in the clear over a network: each of them says so.
+    #[must_use]
+    pub fn in_the_clear(self, is_open: bool) -> Self {
+        Self { is_open, ..self }
     }
 
     /// Becomes true when the process is asked to stop: long answers and sockets should end then.
@@ -77,22 +93,10 @@ impl Node {
     }
 }
 
-impl Node {
-    /// The numbers of this moment.
-    async fn state(&self) -> Result<State> {
-        let state = self.blocking(State::read).await?;
-        Ok(state.with_links(|device| self.links.is_online(device)))
-    }
-}
-
 /// The routes of a node.
 pub fn router(node: Node) -> Router {
-    let refresher = node.clone();
-    tokio::spawn(async move { events::refresh(refresher).await });
     tokio::spawn(api::deliver(node.clone()));
     Router::new()
-        .route("/", get(status_page))
-        .route("/events", get(events::stream))
         .route("/health", get(health))
         .route("/link", get(link::link))
         .merge(web::router())
@@ -115,31 +119,6 @@ async fn health(Shared(node): Shared<Node>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, axum::Json(document)).into_response()
         }
     }
-}
-
-async fn status_page(Shared(node): Shared<Node>, headers: HeaderMap) -> Response {
-    let language = language_of(&headers);
-    match node.state().await {
-        Ok(state) => with_headers(page::whole(language, &state, &node.replica.schema()).into_response(), language),
-        Err(error) => {
-            let text = format!("{}\n{}\n", error.what(language), error.advice(language));
-            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
-        }
-    }
-}
-
-fn with_headers(mut response: Response, language: Language) -> Response {
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(page::content_security_policy()) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.code()));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    response
 }
 
 // The best of our languages by Accept-Language; English where none is wanted.

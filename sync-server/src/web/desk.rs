@@ -4,21 +4,23 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use branchline_core::access::{Act, Action, Grants, Place, may};
+use branchline_core::access::{Act, Action, Grants, Place, Role, may};
 use branchline_core::id::RecordId;
 use branchline_core::message::{Language, Message};
-use branchline_core::replica::{Person, Principal};
+use branchline_core::replica::{Person, Principal, Replica};
 use branchline_core::schema::{Collection, Field, FieldType, Schema, SetOf, Value, format_value};
 use branchline_core::{Error, Result};
 use maud::Markup;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::sessions::Sessions;
+use super::sessions::{Origin, Session, Sessions, mark_of};
 use super::{assets, frame, sign_in};
 use crate::output::grouped;
+use crate::server::accept::Peer;
 use crate::server::{Node, language_of};
 
 /// The cookie of a session.
@@ -26,11 +28,19 @@ pub(super) const SESSION_COOKIE: &str = "branchline_session";
 /// The cookie of a chosen language.
 pub(super) const LANGUAGE_COOKIE: &str = "branchline_language";
 
+/// Longest name of a browser that is kept, in characters.
+const BROWSER_CHARS_MAX: usize = 200;
+
 /// What a request says of who sent it.
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
     pub(super) session: Option<String>,
     pub(super) language: Language,
+    /// The program and address that it comes from.
+    pub(super) from: Origin,
+    pub(super) address: Option<IpAddr>,
+    /// Whether the page goes over a network that anybody can read.
+    pub(super) is_open: bool,
     /// Where it goes, to come back to after signing in.
     target: String,
     /// Whether a page of this server sent it; asked of everything that writes.
@@ -40,12 +50,20 @@ pub(super) struct Visitor {
 impl FromRequestParts<Node> for Visitor {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Node) -> std::result::Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, node: &Node) -> std::result::Result<Self, Infallible> {
         let headers = &parts.headers;
+        let peer = parts.extensions.get::<Peer>().map(|Peer(address)| address.ip());
+        let address = address_of(headers, peer);
+        let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let browser = browser.chars().take(BROWSER_CHARS_MAX).collect();
+        let from = Origin { browser, address: address.map(|address| address.to_string()).unwrap_or_default() };
         let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(|code| Language::parse(&code));
         Ok(Self {
             session: cookie(headers, SESSION_COOKIE),
             language: chosen.unwrap_or_else(|| language_of(headers)),
+            from,
+            address,
+            is_open: node.is_open,
             target: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             own_page: is_own_page(headers),
         })
@@ -60,6 +78,8 @@ pub(super) enum Reply {
     Again(String, Markup),
     /// Go on there.
     Go(String),
+    /// Go on there under this session.
+    Session(String, String),
     /// What went wrong.
     Failed(StatusCode, Markup),
 }
@@ -72,6 +92,10 @@ pub(super) struct Desk {
     pub(super) language: Language,
     pub(super) schema: Arc<Schema>,
     pub(super) workspace: String,
+    /// Under which session the page is asked for.
+    pub(super) session: Session,
+    pub(super) from: Origin,
+    pub(super) is_open: bool,
     labels: RefCell<HashMap<RecordId, Option<String>>>,
 }
 
@@ -81,11 +105,8 @@ impl Visitor {
         let visitor = self.clone();
         let done = node
             .blocking(move |replica| {
-                let now = replica.environment().now();
-                let sessions = Sessions::of(replica.dir());
-                let person = self.session.as_deref().and_then(|token| sessions.signed_in(now, token));
-                let Some(person) = person else { return Ok(None) };
-                let desk = Desk::open(replica.principal(&person)?, self.language)?;
+                let Some((session, principal)) = signed_in(replica, self.session.as_deref())? else { return Ok(None) };
+                let desk = Desk::open(principal, session, &self)?;
                 let reply = page(&desk).unwrap_or_else(|error| desk.failure(&error));
                 Ok(Some(desk.finish(reply)))
             })
@@ -93,7 +114,7 @@ impl Visitor {
         match done {
             Ok(Some(response)) => secured(response, visitor.language),
             Ok(None) => Redirect::to(&sign_in::address(&visitor.target)).into_response(),
-            Err(error) => sign_in::refused(visitor.language, &error),
+            Err(error) => sign_in::refused(&visitor, &error),
         }
     }
 
@@ -101,7 +122,7 @@ impl Visitor {
     pub(super) async fn write(self, node: Node, act: impl FnOnce(&Desk) -> Result<Reply> + Send + 'static) -> Response {
         match self.own_page {
             true => self.read(node, act).await,
-            false => sign_in::refused(self.language, &Error::denied("foreign-page")),
+            false => sign_in::refused(&self, &Error::denied("foreign-page")),
         }
     }
 
@@ -111,10 +132,12 @@ impl Visitor {
 }
 
 impl Desk {
-    fn open(principal: Principal, language: Language) -> Result<Self> {
+    fn open(principal: Principal, session: Session, visitor: &Visitor) -> Result<Self> {
         let (me, grants) = (principal.me()?, principal.grants()?);
         let (schema, workspace) = (principal.replica().schema(), principal.replica().settings()?.name);
-        Ok(Self { principal, me, grants, language, schema, workspace, labels: RefCell::default() })
+        let Visitor { language, from, is_open, .. } = visitor.clone();
+        let labels = RefCell::default();
+        Ok(Self { principal, me, grants, language, schema, workspace, session, from, is_open, labels })
     }
 
     /// A text of the catalogue.
@@ -168,6 +191,21 @@ impl Desk {
         may(&self.grants, &act).is_ok()
     }
 
+    /// Whether the person may enrol devices here, and so look after them.
+    pub(super) fn may_invite(&self) -> bool {
+        self.grants.role.may_invite()
+    }
+
+    /// Whether nothing is kept from the person here.
+    pub(super) fn is_owner(&self) -> bool {
+        Role::owner().within(&self.grants.role)
+    }
+
+    /// The name of the role in which the person acts here.
+    pub(super) fn role(&self) -> String {
+        self.grants.role.name().to_string()
+    }
+
     fn failure(&self, error: &Error) -> Reply {
         let status = match error {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
@@ -185,9 +223,34 @@ impl Desk {
                 (StatusCode::UNPROCESSABLE_ENTITY, frame::whole(self, &title, &body)).into_response()
             }
             Reply::Go(address) => Redirect::to(&address).into_response(),
+            Reply::Session(address, token) => {
+                let public = self.principal.replica().public_address().ok().flatten();
+                let secure = public.is_some_and(|(url, _)| url.starts_with("https://"));
+                let cookie = sign_in::session_cookie(&token, secure);
+                sign_in::with_cookie(Redirect::to(&address).into_response(), &cookie)
+            }
             Reply::Failed(status, body) => (status, frame::whole(self, &self.say("web-failed"), &body)).into_response(),
         }
     }
+}
+
+/// Whose session a token is of, and what the person sees; none where it has ended, also because the person signs in with
+/// something else by now.
+///
+/// # Errors
+/// `person_disabled`; those of the store.
+pub(super) fn signed_in(replica: &Replica, token: Option<&str>) -> Result<Option<(Session, Principal)>> {
+    let now = replica.environment().now();
+    let session = token.and_then(|token| Sessions::of(replica.dir()).signed_in(now, token));
+    let Some(session) = session else { return Ok(None) };
+    let principal = replica.principal(&session.person)?;
+    let is_current = mark_of(principal.credential()?.as_ref()) == session.mark;
+    Ok(is_current.then_some((session, principal)))
+}
+
+/// `/`: leads to the day's work, and so to signing in whoever has not.
+pub(super) async fn front() -> Redirect {
+    Redirect::to("/today")
 }
 
 /// The headers of every page.
@@ -212,6 +275,16 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers.get_all(header::COOKIE);
     let mut pairs = all.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(';'));
     pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+}
+
+// What speaks TLS in front of a server connects from the same machine and says for whom; anybody else is believed nothing.
+fn address_of(headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
+    let said = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let client = said.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
+    match peer {
+        Some(peer) if peer.is_loopback() => client.or(Some(peer)),
+        peer => peer,
+    }
 }
 
 // Browsers say from where a form was sent. Whoever says nothing is no browser with a session of somebody else.
@@ -242,6 +315,15 @@ mod tests {
         assert!(!own(&[("host", "hub:8787"), ("origin", "http://evil.example")]));
         assert!(!own(&[("host", "hub:8787"), ("origin", "null")]));
         assert!(!own(&[("host", "hub:8787"), ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn only_what_stands_on_this_machine_says_for_whom_it_asks() {
+        let (near, far) = ("127.0.0.1".parse().ok(), "10.0.0.9".parse().ok());
+        let said = headers(&[("x-forwarded-for", "1.1.1.1, 192.0.2.7")]);
+        assert_eq!(address_of(&said, near), "192.0.2.7".parse().ok());
+        assert_eq!(address_of(&said, far), far);
+        assert_eq!(address_of(&headers(&[("x-forwarded-for", "nonsense")]), near), near);
     }
 
     #[test]

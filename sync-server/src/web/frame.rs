@@ -5,16 +5,18 @@ use branchline_core::message::{Language, Message};
 use branchline_core::schema::Kind;
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets;
 use super::desk::Desk;
+use super::{admin, assets};
 use crate::commands::shape::collection_label;
-use crate::server::head;
 
 /// Collections that the navigation shows first; a workspace's own ones and the others are below.
 const FIRST: [&str; 6] = ["account", "contact", "lead", "opportunity", "activity", "case"];
 /// A person's own name for each language.
 const LANGUAGES: [(Language, &str); 3] =
     [(Language::En, "English"), (Language::Ru, "Русский"), (Language::Uk, "Українська")];
+
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cg fill='none' \
+                    stroke='%230a7d5a' stroke-width='2'%3E%3Cpath d='M4 3v10M4 9c0-3 8-1 8-5'/%3E%3C/g%3E%3C/svg%3E";
 
 /// A whole page for somebody who signed in.
 pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
@@ -26,7 +28,7 @@ pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
                 input type="search" name="q" aria-label=(desk.say("web-search")) placeholder=(desk.say("web-search"))
                     accesskey="k" autocomplete="off";
             }
-            span.who { (desk.me.name) }
+            a.who href="/account" title=(desk.say("web-account")) { (desk.me.name) }
             form method="post" action="/sign-out" { button.plain { (desk.say("web-sign-out")) } }
         }
         div.sides {
@@ -35,28 +37,35 @@ pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
         }
         (languages(desk.language))
     };
-    document(desk.language, &format!("{title} · {}", desk.workspace), &inner)
+    document(desk.language, desk.is_open, &format!("{title} · {}", desk.workspace), &inner)
 }
 
 /// A page for somebody who has not signed in.
-pub(super) fn outside(language: Language, title: &str, body: &Markup) -> Markup {
+pub(super) fn outside(language: Language, is_open: bool, title: &str, body: &Markup) -> Markup {
     let inner = html! {
         main #main.alone { (body) }
         (languages(language))
     };
-    document(language, title, &inner)
+    document(language, is_open, title, &inner)
 }
 
-fn document(language: Language, title: &str, inner: &Markup) -> Markup {
+fn document(language: Language, is_open: bool, title: &str, inner: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang=(language.code()) {
             head {
-                (head(title))
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" href=(ICON);
                 link rel="stylesheet" href=(assets::style());
                 script type="module" src=(assets::script()) {}
             }
-            body { (inner) }
+            body {
+                @if is_open { p.clear role="alert" { (Message::new("web-in-the-clear").render(language)) } }
+                (inner)
+            }
         }
     }
 }
@@ -73,6 +82,8 @@ fn navigation(desk: &Desk) -> Markup {
                 li { a href="/today" { (desk.say("web-today")) } }
                 li { a href="/board/opportunity" { (desk.say("web-board")) } }
                 li { a href="/conflicts" { (desk.say("web-conflicts")) } }
+                li { a href="/sync" { (desk.say("web-sync")) } }
+                @if admin::may_look(desk) { li { a href="/admin" { (desk.say("web-admin")) } } }
             }
             ul { @for name in FIRST { (entry(name)) } }
             @if !own.is_empty() { ul { @for collection in own { (entry(&collection.name)) } } }

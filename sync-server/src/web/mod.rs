@@ -6,24 +6,32 @@
 //!
 //! What is absent: no SQL, no rules of the CRM, no words (they are in the catalogue).
 
+mod account;
+mod admin;
 mod assets;
 mod board;
 mod conflicts;
 mod desk;
 mod form;
 mod frame;
+mod guard;
 mod list;
 mod live;
+mod password;
 mod record;
 mod search;
 mod sessions;
 mod sign_in;
+mod sync;
 mod today;
 mod write;
 
+pub use guard::Guard;
+pub use password::set_password;
 pub use sessions::{LINK_MS, Sessions, Token};
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use branchline_core::message::Language;
@@ -33,13 +41,14 @@ use tower_http::compression::CompressionLayer;
 use crate::server::Node;
 
 /// A page for whoever looks, signed in or not.
-pub(crate) fn outside_page(language: Language, title: &str, body: &Markup) -> Response {
-    desk::secured(frame::outside(language, title, body).into_response(), language)
+pub(crate) fn outside_page(node: &Node, language: Language, title: &str, body: &Markup) -> Response {
+    desk::secured(frame::outside(language, node.is_open, title, body).into_response(), language)
 }
 
 /// The routes of the workplace.
 pub fn router() -> Router<Node> {
     Router::new()
+        .route("/", get(desk::front))
         .route("/today", get(today::page))
         .route("/search", get(search::page))
         .route("/c/{collection}", get(list::page).post(write::create))
@@ -53,6 +62,33 @@ pub fn router() -> Router<Node> {
         .route("/conflicts", get(conflicts::page))
         .route("/sign-in", get(sign_in::page).post(sign_in::enter))
         .route("/sign-out", post(sign_in::leave))
+        .route("/sync", get(sync::page))
+        .route("/sync/invite", get(sync::home).post(sync::invite))
+        .route("/sync/revoke", get(sync::home).post(sync::revoke))
+        .route("/sync/message", get(sync::home).post(sync::message))
+        .route("/sync/line", get(sync::home).post(sync::line))
+        .route("/sync/courier/pack", get(sync::home).post(sync::pack))
+        .route(
+            "/sync/courier/unpack",
+            get(sync::home).post(sync::unpack).layer(DefaultBodyLimit::max(sync::COURIER_BYTES_MAX)),
+        )
+        .route("/admin", get(admin::page))
+        .route("/admin/verify", get(admin::home).post(admin::verify))
+        .route("/admin/people", get(admin::people::page).post(admin::people::add))
+        .route("/admin/people/active", get(admin::people::home).post(admin::people::active))
+        .route("/admin/people/link", get(admin::people::home).post(admin::people::link))
+        .route("/admin/schema", get(admin::schema::page).post(admin::schema::add_collection))
+        .route("/admin/schema/{collection}", get(admin::schema::collection).post(admin::schema::add_field))
+        .route("/admin/schema/{collection}/{field}", get(admin::schema::field_page).post(admin::schema::change_field))
+        .route("/admin/pipelines", get(admin::pipelines::page).post(admin::pipelines::save))
+        .route("/admin/audit", get(admin::audit::page))
+        .route("/admin/backup", get(admin::backup::page).post(admin::backup::make))
+        .route("/admin/backup/{name}", get(admin::backup::fetch))
+        .route("/account", get(account::page))
+        .route("/account/password", get(account::home).post(account::change))
+        .route("/account/second", get(account::enrolment).post(account::begin))
+        .route("/account/second/off", get(account::home).post(account::end))
+        .route("/account/sessions", get(account::home).post(account::end_session))
         .route("/language", post(sign_in::speak))
         .route("/live", get(live::stream))
         .route("/assets/{name}", get(assets::asset))

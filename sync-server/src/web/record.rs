@@ -279,7 +279,8 @@ fn timeline(desk: &Desk, collection: &Collection, home: &str, history: &[History
     }
 }
 
-fn changed(desk: &Desk, collection: &Collection, entry: &HistoryEntry) -> Markup {
+/// What a change did to one field.
+pub(super) fn changed(desk: &Desk, collection: &Collection, entry: &HistoryEntry) -> Markup {
     let Some(field) = collection.field(&entry.field) else {
         let known = match (&*entry.field, &entry.to) {
             ("archived", Value::Boolean(true)) => "web-was-archived",

@@ -1,4 +1,4 @@
-//! Who is signed in: one small file in the replica's folder for each session, sign-in link and API token.
+//! Who is signed in: one small file in the replica's folder for each session, one-time link and API token.
 //!
 //! Files, not records: they belong to this machine alone, the command line makes links beside a running server, and a
 //! restored backup signs nobody in. A file is named by the hash of its token, so who reads the folder cannot sign in. A
@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use branchline_core::id::RecordId;
-use branchline_core::replica::Environment;
+use branchline_core::replica::{Credential, Environment};
 use branchline_core::time::Millis;
 use branchline_core::{Error, Result};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -18,12 +18,16 @@ use sha2::{Digest as _, Sha256};
 
 /// How long a sign-in link is good, in ms.
 pub const LINK_MS: i64 = 10 * 60 * 1000;
+/// How long a link to choose a new password is good, in ms.
+pub(super) const RESET_MS: i64 = 24 * 3600 * 1000;
 /// How long a session is good, in ms.
 pub(super) const SESSION_MS: i64 = 14 * 24 * 3600 * 1000;
 /// Most links and sessions of one replica.
 const SESSIONS_MAX: usize = 10_000;
 /// Bytes of randomness in a token.
 const TOKEN_BYTES: usize = 24;
+/// Characters of a file's name.
+const NAME_CHARS: usize = 64;
 
 /// The sessions of one replica's folder.
 #[derive(Debug, Clone)]
@@ -31,11 +35,17 @@ pub struct Sessions {
     dir: PathBuf,
 }
 
+/// What a token is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+pub(super) enum Kind {
+    /// To sign in once.
     Link,
+    /// To choose a new password once.
+    Reset,
+    /// To work.
     Session,
+    /// To call the HTTP API.
     Token,
 }
 
@@ -44,6 +54,12 @@ struct Entry {
     kind: Kind,
     person: String,
     expires: i64,
+    #[serde(default)]
+    since: i64,
+    #[serde(default)]
+    mark: String,
+    #[serde(default)]
+    from: Origin,
     /// What a token is called.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     name: String,
@@ -60,6 +76,33 @@ pub struct Token {
     pub expires: Millis,
 }
 
+/// From where somebody signed in, as the browser and its connection said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Origin {
+    pub(super) browser: String,
+    pub(super) address: String,
+}
+
+/// A session that works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Session {
+    /// Its public name: the hash of its token.
+    pub(super) name: String,
+    pub(super) person: RecordId,
+    /// Of what the person signs in with: another one ends it.
+    pub(super) mark: String,
+    pub(super) since: Millis,
+    pub(super) from: Origin,
+}
+
+impl Entry {
+    fn of(env: &dyn Environment, kind: Kind, person: &RecordId, good_ms: i64) -> Self {
+        let (now, person) = (env.now(), person.to_string());
+        let (mark, from, name) = (String::new(), Origin::default(), String::new());
+        Self { kind, person, expires: now.plus(good_ms).0, since: now.0, mark, from, name }
+    }
+}
+
 impl Sessions {
     /// The sessions of the replica in this folder.
     pub fn of(replica_dir: &Path) -> Self {
@@ -71,28 +114,59 @@ impl Sessions {
     /// # Errors
     /// `sessions_full`; `session_file` with what the file system says.
     pub fn link(&self, env: &dyn Environment, person: &RecordId) -> Result<String> {
-        self.add(env, Kind::Link, person, LINK_MS)
+        self.add(env, Entry::of(env, Kind::Link, person, LINK_MS))
     }
 
-    /// Turns a link's token into a session's, once.
+    /// Makes the token of a link with which a person chooses a new password.
     ///
     /// # Errors
-    /// `link_spent` where it is unknown, used or too old; as [`Sessions::link`].
-    pub fn enter(&self, env: &dyn Environment, link: &str) -> Result<String> {
-        let person = self.person(env.now(), Kind::Link, link).ok_or_else(|| Error::denied("link-spent"))?;
+    /// As [`Sessions::link`].
+    pub(super) fn reset(&self, env: &dyn Environment, person: &RecordId) -> Result<String> {
+        self.add(env, Entry::of(env, Kind::Reset, person, RESET_MS))
+    }
+
+    /// Begins a session of a person who signs in with what this mark is of.
+    ///
+    /// # Errors
+    /// As [`Sessions::link`].
+    pub(super) fn begin(&self, env: &dyn Environment, person: &RecordId, mark: &str, from: &Origin) -> Result<String> {
+        let entry = Entry::of(env, Kind::Session, person, SESSION_MS);
+        self.add(env, Entry { mark: mark.to_owned(), from: from.clone(), ..entry })
+    }
+
+    /// Whose link this is, and for what; none where it is unknown, used or too old.
+    pub(super) fn invited(&self, now: Millis, link: &str) -> Option<(RecordId, Kind)> {
+        let entry = self.entry(now, link).filter(|entry| matches!(entry.kind, Kind::Link | Kind::Reset))?;
+        Some((RecordId::parse(&entry.person)?, entry.kind))
+    }
+
+    /// Spends a link, once.
+    ///
+    /// # Errors
+    /// `link_spent` where it is unknown, used or too old.
+    pub(super) fn spend(&self, now: Millis, link: &str) -> Result<(RecordId, Kind)> {
+        let spent = || Error::denied("link-spent");
+        let invited = self.invited(now, link).ok_or_else(spent)?;
         // Of two that open one link, one removes its file.
-        fs::remove_file(self.path(link)).map_err(|_| Error::denied("link-spent"))?;
-        self.add(env, Kind::Session, &person, SESSION_MS)
+        fs::remove_file(self.path(link)).map_err(|_| spent())?;
+        Ok(invited)
     }
 
-    /// Whose link this is; none where it is unknown, used or too old.
-    pub fn invited(&self, now: Millis, link: &str) -> Option<RecordId> {
-        self.person(now, Kind::Link, link)
+    /// The session of this token; none where it is unknown, ended or too old.
+    pub(super) fn signed_in(&self, now: Millis, token: &str) -> Option<Session> {
+        session(name_of(token), self.entry(now, token)?)
     }
 
-    /// Whose session this is; none where it is unknown, ended or too old.
-    pub fn signed_in(&self, now: Millis, session: &str) -> Option<RecordId> {
-        self.person(now, Kind::Session, session)
+    /// A person's sessions, the newest first.
+    pub(super) fn of_person(&self, now: Millis, person: &RecordId) -> Vec<Session> {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.path());
+        let found = files.filter_map(|path| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            session(name, read(&path).filter(|entry| entry.expires > now.0)?)
+        });
+        let mut found: Vec<Session> = found.filter(|session| session.person == *person).collect();
+        found.sort_by_key(|session| std::cmp::Reverse(session.since));
+        found
     }
 
     /// Makes a token of the HTTP API for a person.
@@ -103,12 +177,14 @@ impl Sessions {
         if self.tokens(env.now()).iter().any(|(_, token)| token.name == name) {
             return Err(Error::invalid("token-name-taken").with("name", name));
         }
-        self.add_named(env, Kind::Token, person, good_ms, name)
+        self.add(env, Entry { name: name.to_owned(), ..Entry::of(env, Kind::Token, person, good_ms) })
     }
 
     /// Whose token this is; none where it is unknown, ended or too old.
     pub fn caller(&self, now: Millis, token: &str) -> Option<RecordId> {
-        self.person(now, Kind::Token, token)
+        self.entry(now, token)
+            .filter(|entry| entry.kind == Kind::Token)
+            .and_then(|entry| RecordId::parse(&entry.person))
     }
 
     /// The tokens that are good, by name.
@@ -138,28 +214,23 @@ impl Sessions {
         tokens
     }
 
-    /// Ends a session; one that is not there has ended already.
-    pub fn leave(&self, session: &str) {
-        let _ = fs::remove_file(self.path(session));
+    /// Ends a session by its token; one that is not there has ended already.
+    pub(super) fn leave(&self, token: &str) {
+        self.end(&name_of(token));
     }
 
-    fn person(&self, now: Millis, kind: Kind, token: &str) -> Option<RecordId> {
-        let entry = read(&self.path(token))?;
-        (entry.kind == kind && entry.expires > now.0).then(|| RecordId::parse(&entry.person)).flatten()
+    /// Ends a session by its public name.
+    pub(super) fn end(&self, name: &str) {
+        if name.len() == NAME_CHARS && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+            let _ = fs::remove_file(self.dir.join(name));
+        }
     }
 
-    fn add(&self, env: &dyn Environment, kind: Kind, person: &RecordId, good_ms: i64) -> Result<String> {
-        self.add_named(env, kind, person, good_ms, "")
+    fn entry(&self, now: Millis, token: &str) -> Option<Entry> {
+        read(&self.path(token)).filter(|entry| entry.expires > now.0)
     }
 
-    fn add_named(
-        &self,
-        env: &dyn Environment,
-        kind: Kind,
-        person: &RecordId,
-        good_ms: i64,
-        name: &str,
-    ) -> Result<String> {
+    fn add(&self, env: &dyn Environment, entry: Entry) -> Result<String> {
         let failed = |e: std::io::Error| Error::storage("session-file").with("detail", e.to_string());
         fs::create_dir_all(&self.dir).map_err(failed)?;
         if self.sweep(env.now()) >= SESSIONS_MAX {
@@ -168,8 +239,6 @@ impl Sessions {
         let mut random = [0; TOKEN_BYTES];
         env.fill_random(&mut random);
         let token = BASE64URL_NOPAD.encode(&random);
-        let (expires, name) = (env.now().plus(good_ms).0, name.to_owned());
-        let entry = Entry { kind, person: person.to_string(), expires, name };
         let text = serde_json::to_vec(&entry).map_err(|e| failed(e.into()))?;
         let mut file = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
@@ -191,8 +260,23 @@ impl Sessions {
     }
 
     fn path(&self, token: &str) -> PathBuf {
-        self.dir.join(HEXLOWER.encode(&Sha256::digest(token.as_bytes())))
+        self.dir.join(name_of(token))
     }
+}
+
+/// What a session is bound to: of another password or second factor it is another mark.
+pub(super) fn mark_of(credential: Option<&Credential>) -> String {
+    let digest = |of: &Credential| Sha256::digest(format!("{}\n{}", of.password, of.second).as_bytes());
+    credential.map(|of| HEXLOWER.encode(&digest(of))).unwrap_or_default()
+}
+
+fn name_of(token: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(token.as_bytes()))
+}
+
+fn session(name: String, entry: Entry) -> Option<Session> {
+    let person = RecordId::parse(&entry.person).filter(|_| entry.kind == Kind::Session)?;
+    Some(Session { name, person, mark: entry.mark, since: Millis(entry.since), from: entry.from })
 }
 
 fn read(path: &Path) -> Option<Entry> {
@@ -207,19 +291,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_signs_in_once_and_a_session_until_it_ends() {
+    fn a_link_is_spent_once_and_a_session_is_good_until_it_ends() {
         let dir = tempfile::tempdir().unwrap();
         let (sessions, env) = (Sessions::of(dir.path()), SystemEnvironment);
         let anna = RecordId::derived(&[b"anna"]);
-        let link = sessions.link(&env, &anna).unwrap();
-        assert_eq!(sessions.invited(env.now(), &link), Some(anna));
-        assert_eq!(sessions.signed_in(env.now(), &link), None);
-        let session = sessions.enter(&env, &link).unwrap();
-        assert_eq!(sessions.enter(&env, &link).unwrap_err().code(), "link_spent");
-        assert_eq!(sessions.signed_in(env.now(), &session), Some(anna));
-        assert_eq!(sessions.signed_in(env.now().plus(SESSION_MS + 1), &session), None);
-        sessions.leave(&session);
-        assert_eq!(sessions.signed_in(env.now(), &session), None);
+        for (link, kind) in [(sessions.link(&env, &anna), Kind::Link), (sessions.reset(&env, &anna), Kind::Reset)] {
+            let link = link.unwrap();
+            assert_eq!(sessions.invited(env.now(), &link), Some((anna, kind)));
+            assert_eq!(sessions.signed_in(env.now(), &link), None);
+            assert_eq!(sessions.spend(env.now(), &link).unwrap(), (anna, kind));
+            assert_eq!(sessions.spend(env.now(), &link).unwrap_err().code(), "link_spent");
+        }
+        let from = Origin { browser: "Firefox".to_owned(), address: "10.0.0.1".to_owned() };
+        let token = sessions.begin(&env, &anna, "mark", &from).unwrap();
+        let session = sessions.signed_in(env.now(), &token).unwrap();
+        assert_eq!((session.person, &*session.mark, &session.from), (anna, "mark", &from));
+        assert_eq!(sessions.invited(env.now(), &token), None);
+        assert_eq!(sessions.signed_in(env.now().plus(SESSION_MS + 1), &token), None);
+        sessions.leave(&token);
+        assert_eq!(sessions.signed_in(env.now(), &token), None);
+    }
+
+    #[test]
+    fn a_persons_sessions_are_listed_and_ended_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sessions, env) = (Sessions::of(dir.path()), SystemEnvironment);
+        let (anna, oleh) = (RecordId::derived(&[b"anna"]), RecordId::derived(&[b"oleh"]));
+        for person in [&anna, &anna, &oleh] {
+            sessions.begin(&env, person, "", &Origin::default()).unwrap();
+        }
+        sessions.link(&env, &anna).unwrap();
+        let all = sessions.of_person(env.now(), &anna);
+        assert_eq!(all.len(), 2);
+        sessions.end(&all[0].name);
+        for elsewhere in ["../../x", "", "sessions"] {
+            sessions.end(elsewhere);
+        }
+        assert_eq!(sessions.of_person(env.now(), &anna), all[1..]);
+        assert_eq!(sessions.of_person(env.now(), &oleh).len(), 1);
     }
 
     #[test]

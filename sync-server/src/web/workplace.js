@@ -60,7 +60,7 @@ const fetched = async (address) => {
 // The page asks for itself again when something was committed, unless somebody is typing in it.
 const refresh = async () => {
   const main = document.querySelector("main");
-  const busy = main.querySelector("form.record") || main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+  const busy = main.querySelector("form.record, details[open]") || main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   if (busy || document.hidden) return;
   const fresh = (await fetched(location.href))?.querySelector("main");
   if (!fresh || !document.querySelector("main")) return;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use branchline_tests::binary;
 use branchline_tests::process::home;
+use branchline_tests::visitor::Visitor;
 
 /// Longest that servers may take to notice that the demo is gone.
 const GONE_SECONDS_MAX: u64 = 60;
@@ -79,4 +80,43 @@ fn the_servers_of_a_demo_that_is_killed_end_by_themselves() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_gone(&servers);
+}
+
+#[test]
+fn a_demo_ends_with_people_who_sign_in_at_their_places() {
+    let home = home();
+    let mut command = Command::new(binary());
+    command.env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8").env_remove("LC_ALL").env("TMPDIR", home.path());
+    command.args(["demo", "--records", "40", "--port", "41870"]).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let (mut people, mut said) = (Vec::new(), String::new());
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        if let Some((email, page)) =
+            line.split_whitespace().find(|word| word.contains('@')).zip(line.split_once("http://"))
+        {
+            people.push((email.to_owned(), format!("http://{}", page.1.trim())));
+        }
+        if line.contains("signs in with the password") {
+            said = line;
+            break;
+        }
+    }
+    assert_eq!(people.len(), 1 + 3 * 2, "{people:?}");
+    let password = said.split("password ").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    for (email, page) in &people {
+        let mut visitor = Visitor::new(page);
+        assert_eq!(
+            visitor.post("/sign-in", &[("email", email), ("password", &password)]).status,
+            303,
+            "{email} at {page}"
+        );
+        assert_eq!(visitor.get("/today").status, 200);
+    }
+    let link = said.split_whitespace().last().unwrap();
+    let mut rep = Visitor::new(link.split("/sign-in").next().unwrap());
+    rep.sign_in(link);
+    assert_eq!(rep.get("/sync").status, 200);
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    child.wait().unwrap();
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "no folder stays behind");
 }

@@ -20,5 +20,7 @@ mod offices;
 mod organisations;
 mod pages;
 mod refused;
+mod sign_in;
+mod sync_centre;
 mod tls;
 mod workplace;

@@ -1,0 +1,149 @@
+//! `/admin/backup`: a backup now, what lies there already, and the drill that shows whether it is good.
+
+use std::path::{Path, PathBuf};
+
+use axum::body::Body;
+use axum::extract::{Form, Path as Named, State as Shared};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use branchline_core::message::Message;
+use branchline_core::{Error, Result};
+use futures_util::stream;
+use maud::{Markup, html};
+use serde::Deserialize;
+use tokio::io::AsyncReadExt as _;
+
+use super::require;
+use crate::output::bytes;
+use crate::server::Node;
+use crate::web::desk::{Desk, Reply, Visitor};
+use crate::web::frame;
+
+/// Backups made here that are kept; older ones go.
+const KEPT_MAX: usize = 5;
+/// Piece in which a backup is sent, in bytes.
+const PIECE_BYTES: usize = 64 * 1024;
+const ENDING: &str = ".backup";
+
+/// What the form sends.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct Asked {
+    passphrase: String,
+}
+
+/// `GET /admin/backup`.
+pub(in crate::web) async fn page(Shared(node): Shared<Node>, visitor: Visitor) -> Response {
+    visitor.read(node, |desk| Ok(Reply::Page(desk.say("web-backup"), shown(desk, None)?))).await
+}
+
+fn folder(desk: &Desk) -> PathBuf {
+    desk.principal.replica().dir().join("backups")
+}
+
+// Names and sizes, the newest first.
+fn made(folder: &Path) -> Vec<(String, u64)> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let found = files.filter_map(|file| {
+        let name = file.file_name().into_string().ok().filter(|name| is_one(name))?;
+        Some((name, file.metadata().ok()?.len()))
+    });
+    let mut found: Vec<(String, u64)> = found.collect();
+    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found
+}
+
+fn is_one(name: &str) -> bool {
+    name.strip_suffix(ENDING).is_some_and(|stamp| stamp.len() == 14 && stamp.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn shown(desk: &Desk, error: Option<&Error>) -> Result<Markup> {
+    require(desk.is_owner(), desk)?;
+    let made = made(&folder(desk));
+    Ok(html! {
+        p.trail { a href="/admin" { (desk.say("web-admin")) } }
+        h1 { (desk.say("web-backup")) }
+        @if let Some(error) = error { (frame::problem(desk.language, error)) }
+        div.panels {
+            section.panel {
+                h2 { (desk.say("web-backup-now")) }
+                p { (desk.say("web-backup-what")) }
+                form.door method="post" action="/admin/backup" {
+                    label { (desk.say("web-passphrase")) " " small { (desk.say("web-passphrase-hint")) }
+                        input type="password" name="passphrase" autocomplete="new-password"; }
+                    button { (desk.say("web-backup-now")) }
+                }
+            }
+            section.panel {
+                h2 { (desk.say("web-drill")) }
+                p { (desk.say("web-drill-what")) }
+                pre { code { "branchline --data DRILL restore FILE --passphrase-file PASSPHRASE\nbranchline --data DRILL verify\nbranchline --data DRILL status" } }
+            }
+        }
+        section {
+            h2 { (desk.say("web-backups")) }
+            @if made.is_empty() { p.empty { (desk.say("web-no-backups")) } }
+            ul.work { @for (name, size) in &made { li { a href={ "/admin/backup/" (name) } { (name) } span.quiet { (bytes(*size)) } } } }
+            @if !made.is_empty() { p.quiet { (Message::new("web-backups-kept").with("count", KEPT_MAX).render(desk.language)) } }
+        }
+    })
+}
+
+/// `POST /admin/backup`.
+pub(in crate::web) async fn make(Shared(node): Shared<Node>, visitor: Visitor, Form(asked): Form<Asked>) -> Response {
+    visitor
+        .write(node, move |desk| match written(desk, &asked.passphrase) {
+            Ok(()) => Ok(Reply::Go("/admin/backup".to_owned())),
+            Err(error) => Ok(Reply::Again(desk.say("web-backup"), shown(desk, Some(&error))?)),
+        })
+        .await
+}
+
+fn written(desk: &Desk, passphrase: &str) -> Result<()> {
+    require(desk.is_owner(), desk)?;
+    let (replica, folder) = (desk.principal.replica(), folder(desk));
+    let failed = |e: std::io::Error| Error::storage("backup-folder").with("detail", e.to_string());
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let stamp: String = replica.environment().now().rfc3339().chars().filter(char::is_ascii_digit).take(14).collect();
+    replica.backup(&folder.join(format!("{stamp}{ENDING}")), (!passphrase.is_empty()).then_some(passphrase))?;
+    for (old, _) in made(&folder).into_iter().skip(KEPT_MAX) {
+        std::fs::remove_file(folder.join(old)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// `GET /admin/backup/{name}`: the file, piece by piece.
+pub(in crate::web) async fn fetch(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Named(name): Named<String>,
+) -> Response {
+    let (found, given) = tokio::sync::oneshot::channel();
+    let wanted = name.clone();
+    let answer = visitor.read(node, move |desk| {
+        require(desk.is_owner(), desk)?;
+        let path = folder(desk).join(&wanted);
+        if !is_one(&wanted) || !path.exists() {
+            return Err(Error::not_found("file-missing").with("path", &wanted));
+        }
+        let _ = found.send(path);
+        Ok(Reply::Go("/admin/backup".to_owned()))
+    });
+    let answer = answer.await;
+    let Ok(path) = given.await else { return answer };
+    let Ok(file) = tokio::fs::File::open(&path).await else { return StatusCode::NOT_FOUND.into_response() };
+    let pieces = stream::try_unfold(file, |mut file| async move {
+        let mut piece = vec![0; PIECE_BYTES];
+        let read = file.read(&mut piece).await?;
+        piece.truncate(read);
+        Ok::<_, std::io::Error>((read > 0).then_some((piece, file)))
+    });
+    let mut response = Body::from_stream(pieces).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
