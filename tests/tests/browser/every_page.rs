@@ -95,7 +95,7 @@ async fn every_page_is_translated_and_has_no_barriers() {
             browser.look(false, false).await;
             browser.open(path).await;
             let words = words(&browser).await;
-            for word in words.iter().filter(|word| word.split(' ').any(|w| is_message_id(w))) {
+            for word in words.iter().filter(|word| word.split(' ').any(is_message_id)) {
                 faults.push(format!("{kind} {language}: “{word}” is the id of a text"));
             }
             spoken.push(words);
