@@ -42,7 +42,7 @@ impl Identity {
     }
 
     pub(super) fn read(home: &Home) -> Result<Self> {
-        let text = home.read_secret(KEY_FILE, || Error::corrupt("device-key-damaged"))?;
+        let text = home.read_secret(KEY_FILE, |path| Error::corrupt("device-key-damaged").with("path", path))?;
         let secret = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
         let secret: Option<[u8; 32]> = secret.and_then(|bytes| bytes.try_into().ok());
         let path = || home.dir.join(KEY_FILE).display().to_string();

@@ -163,7 +163,7 @@ fn put(from: &Home, to: &Home, name: &str, random: Random<'_>) -> Result<()> {
     if !from.dir.join(name).is_file() {
         return Ok(());
     }
-    let plain = from.read_secret(name, || Error::corrupt("device-key-damaged"))?;
+    let plain = from.read_secret(name, |path| Error::corrupt("device-key-damaged").with("path", path))?;
     to.write_secret(name, plain.as_bytes(), random)
 }
 

@@ -210,7 +210,7 @@ impl Home {
     ///
     /// # Errors
     /// `key_missing` where it is sealed and the folder was opened without a key, `damaged` where the key does not open it.
-    pub(crate) fn read_secret(&self, name: &str, damaged: fn() -> Error) -> Result<Zeroizing<String>> {
+    pub(crate) fn read_secret(&self, name: &str, damaged: impl Fn(String) -> Error) -> Result<Zeroizing<String>> {
         let path = self.dir.join(name);
         let text = std::fs::read_to_string(&path).map_err(|e| file_fault(&e, &path))?;
         if !key::is_sealed(&text) {
@@ -219,7 +219,7 @@ impl Home {
         let missing = || Error::locked("key-missing").with("path", self.dir.display().to_string());
         let opened = self.cipher().ok_or_else(missing)?.open_file(name, &text);
         let plain = opened.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-        plain.map(Zeroizing::new).ok_or_else(|| damaged().with("path", path.display().to_string()))
+        plain.map(Zeroizing::new).ok_or_else(|| damaged(path.display().to_string()))
     }
 
     /// The file of an attachment, under its name with a suffix.
@@ -253,7 +253,7 @@ impl Held {
     /// # Errors
     /// `folder_converted` while somebody encrypts or decrypts it.
     pub(crate) fn shared(dir: &Path) -> Result<Self> {
-        Self::by(dir, || Error::busy("folder-converted"), File::try_lock_shared)
+        Self::by(dir, Error::busy("folder-converted").with("path", dir.display().to_string()), File::try_lock_shared)
     }
 
     /// Holds the folder alone.
@@ -261,15 +261,15 @@ impl Held {
     /// # Errors
     /// `folder_open` while somebody has it open.
     pub(super) fn alone(dir: &Path) -> Result<Self> {
-        Self::by(dir, || Error::busy("folder-open"), File::try_lock)
+        Self::by(dir, Error::busy("folder-open").with("path", dir.display().to_string()), File::try_lock)
     }
 
-    fn by(dir: &Path, otherwise: fn() -> Error, lock: Locking) -> Result<Self> {
+    fn by(dir: &Path, otherwise: Error, lock: Locking) -> Result<Self> {
         let path = dir.join(HELD_FILE);
         let file = File::create(&path).map_err(|e| file_fault(&e, &path))?;
         match lock(&file) {
             Ok(()) => Ok(Self { _file: Some(file) }),
-            Err(TryLockError::WouldBlock) => Err(otherwise().with("path", dir.display().to_string())),
+            Err(TryLockError::WouldBlock) => Err(otherwise),
             // A file system without locks: whoever converts a folder there is alone with it by agreement.
             Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => Ok(Self { _file: None }),
             Err(TryLockError::Error(e)) => Err(file_fault(&e, &path)),

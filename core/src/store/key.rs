@@ -110,8 +110,8 @@ impl Cipher {
     pub(super) fn open(dir: &Path, key: &StoreKey) -> Result<Self> {
         let path = dir.join(STORE_KEY_FILE);
         let bytes = std::fs::read(&path).map_err(|e| file_fault(&e, &path))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let copies: Vec<_> = text.lines().filter_map(|line| HEXLOWER.decode(line.trim_end().as_bytes()).ok()).collect();
+        let copies = bytes.chunks(COPY_AT_BYTES).filter_map(|copy| HEXLOWER.decode(copy.trim_ascii()).ok());
+        let copies: Vec<_> = copies.collect();
         let is_sealed = |copy: &Vec<u8>| copy.len() == NONCE_BYTES + 32 + 16;
         if !copies.iter().any(is_sealed) {
             return Err(Error::corrupt("store-key-damaged").with("path", path.display().to_string()));

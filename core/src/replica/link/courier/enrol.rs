@@ -61,7 +61,9 @@ impl Replica {
     ) -> Result<(Self, Unpacked)> {
         let folder = folder.into();
         let waiting = Home::prepare(&folder, &|bytes| env.fill_random(bytes))?;
-        let code = InvitationCode::parse(&waiting.read_secret(PENDING_FILE, || Error::corrupt("code-damaged"))?)?;
+        let code = InvitationCode::parse(
+            &waiting.read_secret(PENDING_FILE, |path| Error::corrupt("code-damaged").with("path", path))?,
+        )?;
         let mut joiner = Joiner::new(folder, code.clone(), schema, env)?;
         let header = envelope::peek(file)?;
         let place = |error: Error| error.at(file.display().to_string());
