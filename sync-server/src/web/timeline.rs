@@ -88,7 +88,7 @@ fn mentioned(desk: &Desk, text: &str) -> Result<Vec<RecordId>> {
 
 enum Entry<'a> {
     Change(Vec<&'a HistoryEntry>, bool),
-    Activity(Record),
+    Activity(Box<Record>),
 }
 
 /// The timeline of a record.
@@ -113,7 +113,9 @@ pub(super) fn shown(desk: &Desk, collection: &Collection, record: &Record, home:
     let activities = desk.schema.require("activity")?.clone();
     if let Some(link) = link(&activities, collection) {
         let query = referring(&activities, link, collection, &record.id).limited(ACTIVITIES_MAX);
-        entries.extend(desk.principal.list(&query)?.rows.into_iter().map(|row| (when(&row), Entry::Activity(row))));
+        entries.extend(
+            desk.principal.list(&query)?.rows.into_iter().map(|row| (when(&row), Entry::Activity(Box::new(row)))),
+        );
     }
     entries.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     let may = desk.may(Action::Edit, collection);
