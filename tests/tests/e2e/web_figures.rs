@@ -63,11 +63,11 @@ fn csv(node: &Node, report: &str) -> String {
 
 #[test]
 fn every_report_has_a_chart_its_table_the_records_behind_it_and_says_how_complete_it_is() {
-    let mut company = with_figures();
+    let company = with_figures();
     let branch = Node::new(company._home.path(), "kyiv");
     let code = company.hub.json(["invite", "--as", "branch", "--name", "kyiv"]);
     branch.json(["join", code["code"].as_str().unwrap()]);
-    let hub = &mut company.hub;
+    let hub = &company.hub;
     let mut owner = signed_in(hub, "owner@acme.example");
     let index = owner.get("/reports").body;
     let shown = [
