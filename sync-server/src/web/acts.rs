@@ -65,7 +65,7 @@ pub(super) async fn convert(
     visitor
         .write(node, move |desk| {
             if name != "lead" {
-                return Err(Error::not_found("unknown-collection").with("name", name));
+                return Err(Error::not_found("unknown-collection").with("collection", name));
             }
             let id = desk.principal.find(&name, &id)?;
             let made = convert_lead(desk.principal.replica(), &id)?;

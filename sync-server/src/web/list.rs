@@ -44,7 +44,7 @@ pub(super) async fn page(
 // The whole list as a file, as `export` writes it: no text begins a formula.
 fn taken(desk: &Desk, name: &str, shape: &str, view: &View) -> Result<Reply> {
     let collection = desk.schema.require(name)?.clone();
-    let missing = || Error::not_found("unknown-collection").with("name", format!("{name}.{shape}"));
+    let missing = || Error::not_found("unknown-collection").with("collection", format!("{name}.{shape}"));
     let (format, media) = match Format::parse(shape).ok_or_else(missing)? {
         Format::Csv => (Format::Csv, "text/csv; charset=utf-8"),
         Format::Json => (Format::Json, "application/json"),

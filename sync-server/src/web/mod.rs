@@ -103,6 +103,16 @@ pub fn router() -> Router<Node> {
         .route("/import/{upload}/undo", post(import::undo))
         .route("/sign-in", get(sign_in::page).post(sign_in::enter))
         .route("/sign-out", post(sign_in::leave))
+        .route("/language", post(sign_in::speak))
+        .route("/live", get(live::stream))
+        .route("/assets/{name}", get(assets::asset))
+        .merge(keeping())
+        .layer(CompressionLayer::new().gzip(true))
+}
+
+/// The pages about the company's replicas, about the company itself, and about one's own account.
+fn keeping() -> Router<Node> {
+    Router::new()
         .route("/sync", get(sync::page))
         .route("/sync/invite", get(sync::home).post(sync::invite))
         .route("/sync/revoke", get(sync::home).post(sync::revoke))
@@ -130,8 +140,4 @@ pub fn router() -> Router<Node> {
         .route("/account/second", get(account::enrolment).post(account::begin))
         .route("/account/second/off", get(account::home).post(account::end))
         .route("/account/sessions", get(account::home).post(account::end_session))
-        .route("/language", post(sign_in::speak))
-        .route("/live", get(live::stream))
-        .route("/assets/{name}", get(assets::asset))
-        .layer(CompressionLayer::new().gzip(true))
 }

@@ -223,9 +223,10 @@ async fn by_password(node: &Node, visitor: &Visitor, asked: &Asked) -> Result<Ca
     let (typed, from, guard) = (asked.clone(), visitor.from.clone(), node.guard.clone());
     let came = node.blocking(move |replica| {
         let Some((person, credential)) = known(replica, &typed)? else { return Ok(None) };
-        guard.forgive(&typed.email, address);
         let (env, mark) = (replica.environment(), mark_of(Some(&credential)));
+        // Half a sign-in forgives nothing: who has the password could guess codes without end.
         if credential.second.is_empty() {
+            guard.forgive(&typed.email, address);
             return Sessions::of(replica.dir())
                 .begin(env, &person, &mark, &from)
                 .map(|session| Some(Came::In(session)));

@@ -148,7 +148,7 @@ fn own_line(desk: &Desk, node: &Node, state: &State) -> Result<Markup> {
                 dt { (desk.say("status-upstream")) } dd { (state.upstream.as_deref().unwrap_or("–")) }
                 dt { (desk.say("status-last-sync")) } dd { @match state.last_sync { Some(at) => { (moment(at)) } None => { "–" } } }
                 dt { (desk.say("status-outbox")) } dd { (grouped(&state.status.outbox.to_string())) }
-                dt { (desk.say("web-arrived")) } dd { (grouped(&moved.pulled.to_string())) }
+                dt { (desk.say("web-changes-arrived")) } dd { (grouped(&moved.pulled.to_string())) }
                 dt { (desk.say("web-delivered")) } dd { (grouped(&moved.pushed.to_string())) }
                 dt { (desk.say("page-bytes")) } dd { "↑ " (bytes(moved.bytes_up)) " ↓ " (bytes(moved.bytes_down)) }
                 @if let Some((at, error)) = &failed {

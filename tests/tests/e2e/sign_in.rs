@@ -252,6 +252,27 @@ fn a_second_factor_is_asked_for_and_each_code_is_good_once() {
 }
 
 #[test]
+fn who_has_the_password_cannot_guess_codes_without_end() {
+    let Company { home: _home, hub } = company();
+    let mut anna = by_link(&hub, ANNA);
+    assert_eq!(choose(&mut anna, "", GOOD).status, 303);
+    let secret = anna.get("/account/second").between("name=\"secret\" value=\"", "\"");
+    let begun = [("secret", &*secret), ("current", GOOD), ("code", &code(&secret, 0))];
+    assert_eq!(anna.post("/account/second", &begun).status, 303);
+    // Each right password begins a new half of a sign-in; none of them forgives the wrong codes.
+    let mut guesser = Visitor::new(hub.url());
+    let mut last = 0;
+    for _ in 0..3 {
+        let asked = enter(&mut guesser, ANNA, GOOD);
+        assert_eq!(asked.status, 200);
+        let half = asked.between("name=\"half\" value=\"", "\"");
+        last = guesser.post("/sign-in", &[("half", &half), ("code", "000000")]).status;
+    }
+    assert_eq!(last, 429);
+    assert_eq!(enter(&mut guesser, ANNA, GOOD).status, 429);
+}
+
+#[test]
 fn the_door_speaks_three_languages_and_a_foreign_page_opens_nothing() {
     let Company { home: _home, hub } = company();
     assert_eq!(choose(&mut by_link(&hub, ANNA), "", GOOD).status, 303);
