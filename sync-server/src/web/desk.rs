@@ -265,8 +265,8 @@ impl Desk {
     }
 }
 
-// To be kept, not shown: what people wrote must not run here.
-fn file(name: &str, media: &'static str, body: impl Into<Body>) -> Response {
+/// A file to be kept, not shown: what people wrote must not run here.
+pub(super) fn file(name: &str, media: &'static str, body: impl Into<Body>) -> Response {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
     let ascii: String = name.chars().map(plain).collect();
     let mut response = ([(header::CONTENT_TYPE, media)], body.into()).into_response();

@@ -5,10 +5,8 @@
 
 use std::path::PathBuf;
 
-use axum::body::Body;
 use axum::extract::{Form, Multipart, State as Shared};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use branchline_core::access::Scope;
 use branchline_core::message::Message;
 use branchline_core::replica::NodeRole;
@@ -21,7 +19,7 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 
 use super::account::picture;
-use super::desk::{Desk, Reply, Visitor};
+use super::desk::{Desk, Reply, Visitor, file, secured};
 use super::record::moment;
 use super::{frame, sign_in};
 use crate::commands::shape::{collection_label, scope_text};
@@ -380,7 +378,7 @@ pub(super) async fn line(Shared(node): Shared<Node>, visitor: Visitor, Form(aske
 
 /// `POST /sync/courier/pack`: a file for the upstream or a downstream.
 pub(super) async fn pack(Shared(node): Shared<Node>, visitor: Visitor, Form(asked): Form<Asked>) -> Response {
-    let own = node.clone();
+    let (own, language) = (node.clone(), visitor.language);
     let (found, given) = tokio::sync::oneshot::channel();
     let answer = visitor.write(node, move |desk| {
         let packed = may_courier(desk).and_then(|()| packed(desk, &asked));
@@ -394,14 +392,7 @@ pub(super) async fn pack(Shared(node): Shared<Node>, visitor: Visitor, Form(aske
     });
     let answer = answer.await;
     let Ok((name, bytes)) = given.await else { return answer };
-    let mut response = Body::from(bytes).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, value);
-    }
-    response
+    secured(file(&name, "application/octet-stream", bytes), language)
 }
 
 fn may_courier(desk: &Desk) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::extract::{Form, Path as Named, State as Shared};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use branchline_core::message::Message;
 use branchline_core::{Error, Result};
@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt as _;
 use super::require;
 use crate::output::bytes;
 use crate::server::Node;
-use crate::web::desk::{Desk, Reply, Visitor};
+use crate::web::desk::{Desk, Reply, Visitor, file, secured};
 use crate::web::frame;
 
 /// Backups made here that are kept; older ones go.
@@ -119,7 +119,7 @@ pub(in crate::web) async fn fetch(
     Named(name): Named<String>,
 ) -> Response {
     let (found, given) = tokio::sync::oneshot::channel();
-    let wanted = name.clone();
+    let (wanted, language) = (name.clone(), visitor.language);
     let answer = visitor.read(node, move |desk| {
         require(desk.is_owner(), desk)?;
         let path = folder(desk).join(&wanted);
@@ -131,19 +131,12 @@ pub(in crate::web) async fn fetch(
     });
     let answer = answer.await;
     let Ok(path) = given.await else { return answer };
-    let Ok(file) = tokio::fs::File::open(&path).await else { return StatusCode::NOT_FOUND.into_response() };
-    let pieces = stream::try_unfold(file, |mut file| async move {
+    let Ok(backup) = tokio::fs::File::open(&path).await else { return StatusCode::NOT_FOUND.into_response() };
+    let pieces = stream::try_unfold(backup, |mut backup| async move {
         let mut piece = vec![0; PIECE_BYTES];
-        let read = file.read(&mut piece).await?;
+        let read = backup.read(&mut piece).await?;
         piece.truncate(read);
-        Ok::<_, std::io::Error>((read > 0).then_some((piece, file)))
+        Ok::<_, std::io::Error>((read > 0).then_some((piece, backup)))
     });
-    let mut response = Body::from_stream(pieces).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, value);
-    }
-    response
+    secured(file(&name, "application/octet-stream", Body::from_stream(pieces)), language)
 }
