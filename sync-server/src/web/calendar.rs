@@ -203,7 +203,7 @@ fn grid(
                     @let day = Day(first.0 + week * DAYS_OF_WEEK + at);
                     @let entries = days.get(&day).map(Vec::as_slice).unwrap_or_default();
                     td.today[day == today].other[span == Span::Month && month(day) != month(on)] {
-                        a href=(day_place(day)) aria-label=(day.iso()) { (number(day)) }
+                        a href=(day_place(day)) aria-label={ (number(day)) " · " (day.iso()) } { (number(day)) }
                         ul { @for (at, record) in entries.iter().take(limit) {
                             li.done[*record.value("done_at") != Value::Null] {
                                 time.hour datetime=(at.rfc3339()) { (at.rfc3339().get(11..16).unwrap_or_default()) } " "

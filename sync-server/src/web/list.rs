@@ -41,6 +41,15 @@ pub(super) async fn page(
         .await
 }
 
+// An operator as people read it; signs are the same in every language.
+fn operator(desk: &Desk, op: &str) -> String {
+    match op {
+        "is empty" => desk.say("web-is-empty"),
+        "is not empty" => desk.say("web-is-not-empty"),
+        sign => sign.to_owned(),
+    }
+}
+
 // The whole list as a file, as `export` writes it: no text begins a formula.
 fn taken(desk: &Desk, name: &str, shape: &str, view: &View) -> Result<Reply> {
     let collection = desk.schema.require(name)?.clone();
@@ -176,7 +185,7 @@ fn asking(desk: &Desk, collection: &Collection, view: &View) -> Markup {
                     select name="add.field" aria-label=(desk.say("web-import-field")) {
                         @for field in collection.fields.iter().filter(|field| form::is_typed(field)) { option value=(field.name) { (field.labels.text(desk.language)) } }
                     }
-                    select name="add.op" aria-label=(desk.say("web-operator")) { @for op in OPERATORS { option { (op) } } }
+                    select name="add.op" aria-label=(desk.say("web-operator")) { @for op in OPERATORS { option value=(op) { (operator(desk, op)) } } }
                     input name="add.value" aria-label=(desk.say("web-import-value"));
                     button { (desk.say("web-add")) }
                 }

@@ -166,7 +166,8 @@ impl Browser {
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let entries = self.client.issue_cmd(Log).await.unwrap();
         let entries = entries.as_array().cloned().unwrap_or_default();
-        entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect()
+        let severe = entries.iter().filter(|entry| entry["level"] == json!("SEVERE"));
+        severe.filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect()
     }
 
     async fn command(&self, name: &str, params: Value) -> Value {

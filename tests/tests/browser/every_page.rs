@@ -9,8 +9,8 @@ use crate::company::{MARK, company};
 use crate::driver::{Browser, Driver, axe};
 
 /// Words that stand alike in every language.
-const COMMON: [&str; 9] =
-    ["English", "Русский", "Українська", "CSV", "XLSX", "UTC", "HTTP API", "Branchline", "Ctrl+K"];
+const COMMON: [&str; 10] =
+    ["Chrome · Linux", "English", "Русский", "Українська", "CSV", "XLSX", "UTC", "HTTP API", "Branchline", "Ctrl+K"];
 /// Most kinds of pages: a crawl that finds more has lost its way.
 const PAGES_MAX: usize = 120;
 
@@ -23,6 +23,11 @@ fn kind(path: &str) -> String {
     match kind.split('/').collect::<Vec<_>>().as_slice() {
         ["", "c", collection, rest @ ..] if !["opportunity", "account", "activity", "lead"].contains(collection) => {
             format!("/c/other/{}", rest.join("/"))
+        }
+        ["", "admin", "schema", _] => "/admin/schema/collection".to_owned(),
+        ["", "admin", "schema", _, _] => "/admin/schema/collection/field".to_owned(),
+        ["", "duplicates", collection, rest @ ..] if *collection != "account" => {
+            format!("/duplicates/other/{}", rest.join("/"))
         }
         _ => kind,
     }
@@ -39,7 +44,7 @@ async fn pages(browser: &Browser) -> BTreeMap<String, String> {
         found.insert(kind(&path), path);
         assert!(found.len() <= PAGES_MAX, "{:?}", found.keys());
         let links = "return [...document.querySelectorAll('main a[href], nav a[href], header a[href]')]
-            .filter(a => a.origin === location.origin && !a.hasAttribute('download') && !a.pathname.startsWith('/api/')
+            .filter(a => a.origin === location.origin && !a.hasAttribute('download') && !a.pathname.startsWith('/api/') && a.pathname !== '/health'
                 && !/[.](csv|xlsx|ics|svg|zip)$/.test(a.pathname) && !a.pathname.startsWith('/files/') && !/format=/.test(a.search))
             .map(a => a.pathname + a.search)";
         let links = browser.run(links, Vec::new()).await;
@@ -61,7 +66,7 @@ async fn words(browser: &Browser) -> BTreeSet<String> {
             if (!e.closest('script, style, code, pre, time, option[value]:not([value=\"\"]) [data-x]')) out.push(walk.currentNode.textContent);
         }
         for (const e of document.querySelectorAll('[title], [placeholder], [aria-label], [alt]'))
-            for (const a of ['title', 'placeholder', 'aria-label', 'alt']) if (e.hasAttribute(a)) out.push(e.getAttribute(a));
+            for (const a of ['title', 'placeholder', 'aria-label', 'alt']) if (e.hasAttribute(a) && !e.closest('code')) out.push(e.getAttribute(a));
         return out";
     let all = browser.run(script, Vec::new()).await;
     let texts = all.as_array().into_iter().flatten().filter_map(Value::as_str);

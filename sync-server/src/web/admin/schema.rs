@@ -200,9 +200,9 @@ fn one(desk: &Desk, name: &str, typed: &Typed, error: Option<&Error>) -> Result<
             tbody { @for field in &collection.fields { tr {
                 td { (field.labels.text(desk.language)) }
                 td { code { (field.name) } }
-                td { (field.ty.spec()) @if !field.ty.choices().is_empty() { " " span.quiet title=(choice_values(field)) { (field.ty.choices().len()) } } }
+                td { code { (field.ty.spec()) } @if !field.ty.choices().is_empty() { " " code.quiet title=(choice_values(field)) { (field.ty.choices().len()) } } }
                 td { @if field.required { "✓" } }
-                td { (field.winner.spec()) }
+                td { code { (field.winner.spec()) } }
                 td { @if is_own(name, &field.name) || takes_choices(field) { a href={ "/admin/schema/" (name) "/" (field.name) } { (desk.say("web-edit")) } } }
             } } }
         } }
@@ -415,9 +415,10 @@ fn changing(desk: &Desk, collection: &Collection, field: &str, typed: &Typed, er
     let own = is_own(&collection.name, field);
     let labels = [("en", "English", &typed.en), ("ru", "Русский", &typed.ru), ("uk", "Українська", &typed.uk)];
     let home = format!("/admin/schema/{}", collection.name);
+    let title = collection.require_field(field)?.labels.text(desk.language);
     Ok(html! {
         p.trail { a href="/admin" { (desk.say("web-admin")) } " · " a href=(home) { (collection.labels.text(desk.language)) } }
-        h1 { (typed.en) " " span.badge { (typed.ty) } }
+        h1 { (title) " " span.badge { code { (typed.ty) } } }
         @if let Some(error) = error { (frame::problem(desk.language, error)) }
         form method="post" action={ (home) "/" (field) } {
             div.fields {
