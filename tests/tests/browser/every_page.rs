@@ -79,6 +79,7 @@ fn is_data(text: &str) -> bool {
     letters < 2
         || text.contains(MARK)
         || text.contains('@')
+        || text.starts_with('/')
         || text.chars().any(|c| c.is_ascii_digit())
         || COMMON.contains(&text)
         || text.chars().all(|c| c.is_ascii_uppercase())
