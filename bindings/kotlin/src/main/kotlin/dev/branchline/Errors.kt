@@ -27,6 +27,7 @@ fun ReplicaException.problem(): Problem = when (this) {
     is ReplicaException.Refused -> Problem(what, place, toDo, retryable, code)
     is ReplicaException.Storage -> Problem(what, place, toDo, retryable, code)
     is ReplicaException.Corrupt -> Problem(what, place, toDo, retryable, code)
+    is ReplicaException.Locked -> Problem(what, place, toDo, retryable, code)
     is ReplicaException.Version -> Problem(what, place, toDo, retryable, code)
     is ReplicaException.Limit -> Problem(what, place, toDo, retryable, code)
     is ReplicaException.Busy -> Problem(what, place, toDo, retryable, code)
