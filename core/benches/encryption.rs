@@ -38,9 +38,9 @@ impl End {
     fn new(folder: Folder, records: usize) -> Self {
         let replica = crm::init(folder.clone(), &Init::named("Acme"), Arc::new(SystemEnvironment)).unwrap();
         let mut ids = Vec::with_capacity(records);
-        for begin in (0..records).step_by(2_000) {
+        for begin in (0..records).step_by(1_000) {
             let made: Vec<_> = replica
-                .transact(|tx| (begin..records.min(begin + 2_000)).map(|n| tx.create("account", values(n))).collect())
+                .transact(|tx| (begin..records.min(begin + 1_000)).map(|n| tx.create("account", values(n))).collect())
                 .unwrap();
             ids.extend(made);
         }
@@ -57,8 +57,7 @@ impl End {
 
 fn main() {
     let records = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(20_000);
-    let home = tempfile::tempdir_in(std::env::var("CARGO_TARGET_TMPDIR").unwrap_or_else(|_| "target".to_owned()))
-        .expect("a folder on a real disk");
+    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on a real disk");
     let at = |name: &str| home.path().join(name);
     let mut ends = [
         End::new(Folder::from(at("plain").as_path()), records),
