@@ -88,7 +88,7 @@ impl World {
             Scope::Workspace => true,
             Scope::Branch(id) => branch == Some(id.0),
             Scope::User(id) => id.0 == owner,
-            Scope::Team(_) | Scope::Shared => false,
+            Scope::Team(_) | Scope::Shared | Scope::Servers(_) => false,
         })
     }
 
@@ -255,6 +255,8 @@ impl World {
             Scope::Branch(id) => branches.contains(id),
             Scope::Team(id) => teams.contains(id),
             Scope::Workspace | Scope::Shared => true,
+            // What servers alone hold is no record of the plan.
+            Scope::Servers(_) => false,
         })
     }
 
