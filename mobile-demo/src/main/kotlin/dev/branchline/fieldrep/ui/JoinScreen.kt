@@ -49,7 +49,7 @@ class JoinScreen : Screen() {
         val file = app.camera.taken()
         if (request != SCAN || result != RESULT_OK || file == null) return
         scope.launch {
-            val found = withContext(Dispatchers.Default) { readPicture(file, CODE_SIDE_PX)?.let(::readCode) }
+            val found = withContext(Dispatchers.Default) { readPicture(file.readBytes(), CODE_SIDE_PX)?.let(::readCode) }
             file.delete()
             if (found == null) say(getString(R.string.join_no_code)) else code.setText(found)
         }
