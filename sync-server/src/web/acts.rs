@@ -85,7 +85,7 @@ pub(super) async fn end(
         .write(node, move |desk| {
             let collection = desk.schema.require(&name)?.clone();
             let id = desk.principal.find(&name, &id)?;
-            let text = |name: &str| typed.get(name).map(|text| text.trim()).unwrap_or_default();
+            let text = |name: &str| form::text(&typed, name);
             let stage = if text("stage") == "won" { "won" } else { "lost" };
             if stage == "lost" && text("reason").is_empty() {
                 return Err(Error::invalid("lost-without-reason"));
@@ -130,7 +130,7 @@ fn planned(desk: &Desk, collection: &Collection, record: &Record, typed: &Typed)
     let mut values = vec![(link.name.clone(), Value::Reference(record.id))];
     for name in ["kind", "subject", "due_at"] {
         let field = activities.require_field(name)?;
-        let text = typed.get(name).map(|text| text.trim()).unwrap_or_default();
+        let text = form::text(typed, name);
         if text.is_empty() {
             return Err(Error::invalid("required-field").with("field", name).with("collection", &*activities.name));
         }
@@ -158,7 +158,7 @@ pub(super) async fn comment(
             let collection = desk.schema.require(&name)?.clone();
             let id = desk.principal.find(&name, &id)?;
             desk.principal.record(&name, &id)?;
-            let text = typed.get("text").map(|text| text.trim()).unwrap_or_default();
+            let text = form::text(&typed, "text");
             if !text.is_empty() {
                 timeline::write(desk, &collection, &id, text)?;
             }

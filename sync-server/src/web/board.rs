@@ -1,6 +1,6 @@
 //! `/board/opportunity`: deals by stage, with the sum of each stage by currency.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::State as Shared;
 use axum::response::Response;
@@ -28,15 +28,17 @@ fn show(desk: &Desk) -> Result<Reply> {
     let collection = desk.schema.require(DEALS)?.clone();
     let field = collection.require_field("stage")?;
     let may = desk.may(Action::Edit, &collection);
-    let mut columns = Vec::new();
-    let unplaced = Filter::Empty { field: field.name.clone(), negated: false };
-    if desk.principal.count(&Query::of(DEALS).filtered(unplaced.clone()))? > 0 {
-        columns.push(column(desk, field, &Stage { value: "", label: &desk.say("web-no-stage"), of: unplaced }, may)?);
+    let (mut columns, mut totals) = (Vec::new(), totals(desk)?);
+    if let Some(total) = totals.remove("") {
+        let of = Filter::Empty { field: field.name.clone(), negated: false };
+        let stage = Stage { value: "", label: &desk.say("web-no-stage"), of, total };
+        columns.push(column(desk, field, &stage, may)?);
     }
     for Choice { value, labels } in field.ty.choices() {
         let is_it = Literal::Text(value.clone());
         let of = Filter::Compare { field: field.name.clone(), op: Op::Eq, value: is_it };
-        columns.push(column(desk, field, &Stage { value, label: labels.text(desk.language), of }, may)?);
+        let total = totals.remove(value.as_str()).unwrap_or_default();
+        columns.push(column(desk, field, &Stage { value, label: labels.text(desk.language), of, total }, may)?);
     }
     let title = desk.say("web-board");
     let body = html! {
@@ -54,12 +56,18 @@ struct Stage<'a> {
     value: &'a str,
     label: &'a str,
     of: Filter,
+    total: Total,
+}
+
+/// What stands in a stage.
+#[derive(Default)]
+struct Total {
+    deals: u64,
+    sums: BTreeMap<Currency, i64>,
 }
 
 fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Markup> {
     let query = Query::of(DEALS).filtered(stage.of.clone()).sorted("updated_at", Direction::Descending);
-    let total = desk.principal.count(&query)?;
-    let sums = sums(desk, &query)?;
     let page = desk.principal.list(&query.limited(CARDS_MAX))?;
     let (name, asked) = if stage.value.is_empty() { ("where", "stage is empty") } else { ("is.stage", stage.value) };
     let list = form_urlencoded::Serializer::new(String::new()).append_pair(name, asked).finish();
@@ -67,8 +75,8 @@ fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Ma
         section.stage data-stage=(stage.value) aria-label=(stage.label) {
             h2 { a href={ "/c/" (DEALS) "?" (list) } { (stage.label) } }
             p.quiet {
-                (frame::count(desk, total))
-                @for (currency, minor) in &sums { br; (money(*currency, *minor)) }
+                (frame::count(desk, stage.total.deals))
+                @for (currency, minor) in &stage.total.sums { br; (money(*currency, *minor)) }
             }
             ul { @for record in &page.rows { (card(desk, field, record, may)) } }
             @if page.next.is_some() { p { a href={ "/c/" (DEALS) "?" (list) } { (desk.say("web-all")) } } }
@@ -76,16 +84,19 @@ fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Ma
     })
 }
 
-fn sums(desk: &Desk, query: &Query) -> Result<BTreeMap<Currency, i64>> {
-    let mut sums = BTreeMap::new();
-    desk.principal.each(&query.clone().fields(["amount"]), &mut |record| {
+// Every deal is looked at once, for all stages.
+fn totals(desk: &Desk) -> Result<HashMap<String, Total>> {
+    let mut totals: HashMap<String, Total> = HashMap::new();
+    desk.principal.each(&Query::of(DEALS).fields(["stage", "amount"]), &mut |record| {
+        let total = totals.entry(record.text("stage").to_owned()).or_default();
+        total.deals += 1;
         if let Value::Money(money) = record.value("amount") {
-            let sum: &mut i64 = sums.entry(money.currency).or_default();
+            let sum = total.sums.entry(money.currency).or_default();
             *sum = sum.saturating_add(money.minor);
         }
         Ok(())
     })?;
-    Ok(sums)
+    Ok(totals)
 }
 
 // Thousands apart, for a sum is read at a glance.

@@ -17,6 +17,7 @@ use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
 use super::feeds::Feeds;
+use super::form;
 use super::record::{moment, titled};
 use crate::server::Node;
 
@@ -96,7 +97,7 @@ pub(super) async fn page(
 ) -> Response {
     visitor
         .read(node, move |desk| {
-            let text = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
+            let text = |name: &str| form::text(&asked, name);
             let today = desk.principal.environment().now().day();
             let on = Day::parse(text("on")).unwrap_or(today);
             show(desk, Span::parse(text("view")), on, today, text("who") == "all", None)

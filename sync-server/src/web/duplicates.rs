@@ -12,6 +12,7 @@ use branchline_core::schema::{Collection, Field, FieldType, Name, Value};
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
+use super::form;
 use super::form::Typed;
 use super::record::{moment, titled};
 use crate::server::Node;
@@ -78,7 +79,7 @@ pub(super) async fn pair(
         .read(node, move |desk| {
             let collection = desk.schema.require(&name)?.clone();
             let of = |side: &str| {
-                let text = asked.get(side).map(String::as_str).unwrap_or_default();
+                let text = form::text(&asked, side);
                 desk.principal.record(&name, &desk.principal.find(&name, text)?)
             };
             let (a, b) = (of("a")?, of("b")?);
@@ -173,7 +174,7 @@ pub(super) async fn merge(
     visitor
         .write(node, move |desk| {
             let collection = desk.schema.require(&name)?.clone();
-            let of = |side: &str| desk.principal.find(&name, typed.get(side).map(String::as_str).unwrap_or_default());
+            let of = |side: &str| desk.principal.find(&name, form::text(&typed, side));
             let (a, b) = (of("a")?, of("b")?);
             let kept = typed.get("keep").map(String::as_str).unwrap_or("a");
             let (keep, lose, other) = if kept == "b" { (b, a, "a") } else { (a, b, "b") };
@@ -236,7 +237,7 @@ pub(super) async fn unmerge(
 ) -> Response {
     visitor
         .write(node, move |desk| {
-            let text = typed.get("id").map(String::as_str).unwrap_or_default();
+            let text = form::text(&typed, "id");
             // A look-up would follow the merge; here the other one is meant.
             let id = RecordId::parse(text).map_or_else(|| desk.principal.find(&name, text), Ok)?;
             desk.principal.record(&name, &id)?;

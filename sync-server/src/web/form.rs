@@ -27,6 +27,11 @@ const MINUTE_CHARS: usize = 16;
 /// What a form sent: `f.FIELD` what stands in the input now, `was.FIELD` what it showed.
 pub(super) type Typed = HashMap<String, String>;
 
+/// What stands in an input, without the spaces around it; nothing where the form has none of this name.
+pub(super) fn text<'t>(typed: &'t Typed, name: &str) -> &'t str {
+    typed.get(name).map(|text| text.trim()).unwrap_or_default()
+}
+
 /// Whether a field can be typed in a form: lines, files and counters have ways of their own.
 pub(super) fn is_typed(field: &Field) -> bool {
     !matches!(field.ty, FieldType::Lines(_) | FieldType::Attachment | FieldType::Counter)
@@ -185,7 +190,7 @@ pub(super) fn shown(desk: &Desk, field: &Field, value: &Value) -> String {
 pub(super) fn values(desk: &Desk, collection: &Collection, typed: &Typed) -> Result<Vec<(Name, Value)>> {
     let mut values = Vec::new();
     for field in collection.fields.iter().filter(|field| is_typed(field)) {
-        let text = typed.get(&format!("f.{}", field.name)).map(|text| text.trim()).unwrap_or_default();
+        let text = text(typed, &format!("f.{}", field.name));
         if !text.is_empty() {
             values.push((field.name.clone(), parse(desk, field, text)?));
         }

@@ -23,7 +23,7 @@ use maud::{Markup, html};
 use super::desk::{Desk, Reply, Visitor};
 use super::form::Typed;
 use super::uploads::{FILE_BYTES_MAX, Uploads};
-use super::{frame, sign_in};
+use super::{form, frame, sign_in};
 use crate::server::Node;
 
 /// Rows of the preview.
@@ -621,7 +621,7 @@ pub(super) async fn undo(
     visitor
         .write(node, move |desk| {
             let about = Uploads::of(desk.principal.dir()).about(&upload, &desk.me.id)?;
-            let text = typed.get("batch").map(String::as_str).unwrap_or_default();
+            let text = form::text(&typed, "batch");
             let batch =
                 BatchId::parse(text).ok_or_else(|| Error::not_found("import-batch-unknown").with("batch", text))?;
             let undone = import::undo(desk.principal.replica(), batch)?;

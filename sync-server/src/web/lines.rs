@@ -100,7 +100,7 @@ pub(super) async fn edit(
         .write(node, move |desk| {
             let collection = desk.schema.require(&name)?.clone();
             let id = desk.principal.find(&name, &id)?;
-            let field = collection.require_field(typed.get("field").map(String::as_str).unwrap_or_default())?;
+            let field = collection.require_field(form::text(&typed, "field"))?;
             let edits = edits(desk, field, &typed)?;
             if !edits.is_empty() {
                 desk.principal.transact(|tx| tx.edit(&name, &id, edits))?;

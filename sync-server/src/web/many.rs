@@ -23,7 +23,7 @@ pub(super) async fn bulk(
     visitor
         .write(node, move |desk| {
             let collection = desk.schema.require(&name)?.clone();
-            let text = |name: &str| typed.get(name).map(|text| text.trim()).unwrap_or_default();
+            let text = |name: &str| form::text(&typed, name);
             let view = View::parse(text("query"));
             let ids = ids(desk, &collection, &view, &typed)?;
             let field = if text("act") == "assign" { "owner" } else { text("field") };
@@ -81,7 +81,7 @@ pub(super) async fn views(
     visitor
         .write(node, move |desk| {
             let collection = desk.schema.require(&name)?.clone();
-            let text = |name: &str| typed.get(name).map(|text| text.trim()).unwrap_or_default();
+            let text = |name: &str| form::text(&typed, name);
             if !text("remove").is_empty() {
                 let id = desk.principal.find("view", text("remove"))?;
                 desk.principal.transact(|tx| tx.archive("view", &id, true))?;

@@ -13,8 +13,8 @@ use branchline_core::{Error, Result};
 use maud::{Markup, PreEscaped, html};
 
 use super::desk::{Desk, Reply, Visitor};
-use super::frame;
 use super::record::moment;
+use super::{form, frame};
 use crate::output::grouped;
 use crate::server::Node;
 
@@ -61,7 +61,7 @@ pub(super) async fn page(
 }
 
 fn asked_for<'a>(asked: &'a HashMap<String, String>, name: &str) -> &'a str {
-    asked.get(name).map(|text| text.trim()).unwrap_or_default()
+    form::text(asked, name)
 }
 
 fn made(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Result<Report> {

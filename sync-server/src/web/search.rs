@@ -8,6 +8,7 @@ use branchline_core::Result;
 use maud::html;
 
 use super::desk::{Desk, Reply, Visitor};
+use super::form;
 use crate::commands::shape::collection_label;
 use crate::server::Node;
 
@@ -21,7 +22,7 @@ pub(super) async fn page(
 ) -> Response {
     visitor
         .read(node, move |desk| {
-            let text = asked.get("q").map(String::as_str).unwrap_or_default();
+            let text = form::text(&asked, "q");
             show(desk, text, asked.get("in").map(String::as_str))
         })
         .await

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use super::{administers, require};
 use crate::server::Node;
 use crate::web::desk::{Desk, Reply, Visitor};
-use crate::web::frame;
+use crate::web::{form, frame};
 
 const PIPELINE: &str = "pipeline";
 const PIPELINES_MAX: usize = 50;
@@ -102,7 +102,7 @@ pub(in crate::web) async fn save(
 
 fn saved(desk: &Desk, typed: &HashMap<String, String>) -> Result<()> {
     require(administers(desk), desk)?;
-    let text = |name: &str| typed.get(name).map(|text| text.trim()).unwrap_or_default();
+    let text = |name: &str| form::text(typed, name);
     let currency = desk.principal.replica().settings()?.currency;
     let mut lines: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     for stage in stages(desk)? {
