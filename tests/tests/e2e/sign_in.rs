@@ -5,38 +5,21 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use branchline_tests::binary;
-use branchline_tests::process::{Node, Server, home};
+use branchline_tests::process::{Node, Server};
 use branchline_tests::visitor::{Answer, Visitor};
 use serde_json::json;
+
+use crate::workplace::{Company, express, signed_in};
 
 const ANNA: &str = "anna@acme.example";
 const GOOD: &str = "correct horse battery";
 const OTHER: &str = "seventeen green bottles";
 
-struct Company {
-    home: tempfile::TempDir,
-    hub: Node,
-}
-
 fn company() -> Company {
-    let home = home();
-    let mut hub = Node::new(home.path(), "hub");
-    hub.json(["init", "--name", "Express", "--owner", "owner@acme.example"]);
-    for (code, name) in [("kyiv", "Kyiv"), ("lviv", "Lviv")] {
-        hub.json(["create", "branch", &format!("code={code}"), &format!("name={name}")]);
-    }
-    for (name, email, branch) in [("Anna", ANNA, "kyiv"), ("Oleh", "oleh@acme.example", "lviv")] {
-        hub.json(["users", "add", name, "--email", email, "--role", "seller", "--branch", branch]);
-    }
-    hub.serve();
-    Company { home, hub }
-}
-
-fn by_link(node: &Node, email: &str) -> Visitor {
-    let link = node.json(["users", "sign-in", email]);
-    let mut visitor = Visitor::new(node.url());
-    visitor.sign_in(link["link"].as_str().unwrap());
-    visitor
+    let people = [("Anna", ANNA, "seller", "kyiv"), ("Oleh", "oleh@acme.example", "seller", "lviv")];
+    let mut company = express(&people);
+    company.hub.serve();
+    company
 }
 
 fn enter(visitor: &mut Visitor, email: &str, password: &str) -> Answer {
@@ -74,7 +57,7 @@ fn a_password_lets_in_at_the_own_branch_without_a_line_and_reaches_servers_alone
     let whole =
         joined(&hub, home, "whole", &["--as", "device", "--user", "owner@acme.example", "--scope", "workspace"]);
     for email in [ANNA, "oleh@acme.example", "owner@acme.example"] {
-        assert_eq!(choose(&mut by_link(&hub, email), "", GOOD).status, 303, "{email}");
+        assert_eq!(choose(&mut signed_in(&hub, email), "", GOOD).status, 303, "{email}");
     }
     for node in [&branch, &phone, &whole] {
         node.json(["sync"]);
@@ -121,7 +104,7 @@ fn a_password_lets_in_at_the_own_branch_without_a_line_and_reaches_servers_alone
         assert_eq!(answer.status, status, "{path}: {}", answer.body);
         assert!(!answer.body.contains("argon2") && (status == 404 || !answer.body.contains("credential")), "{path}");
     }
-    let mut owner = by_link(&hub, "owner@acme.example");
+    let mut owner = signed_in(&hub, "owner@acme.example");
     for page in ["/c/credential", "/c/credential/new"] {
         assert_eq!(owner.get(page).status, 404, "{page}");
     }
@@ -134,7 +117,7 @@ fn one_password_counts_everywhere_and_two_at_a_time_are_no_conflict() {
     let Company { home, hub } = company();
     let mut branch = joined(&hub, home.path(), "kyiv", &["--as", "branch"]);
     branch.serve();
-    assert_eq!(choose(&mut by_link(&hub, ANNA), "", GOOD).status, 303);
+    assert_eq!(choose(&mut signed_in(&hub, ANNA), "", GOOD).status, 303);
     branch.json(["sync"]);
     let (mut here, mut there) = (Visitor::new(hub.url()), Visitor::new(branch.url()));
     for visitor in [&mut here, &mut there] {
@@ -158,7 +141,7 @@ fn one_password_counts_everywhere_and_two_at_a_time_are_no_conflict() {
 #[test]
 fn who_changes_the_password_ends_all_other_sessions_and_sees_those_that_are_open() {
     let Company { home: _home, hub } = company();
-    let mut first = by_link(&hub, ANNA);
+    let mut first = signed_in(&hub, ANNA);
     for (current, password, again, word) in
         [("", "short", "short", "fewer than 10"), ("", GOOD, OTHER, "in two ways"), ("", ANNA, ANNA, "guessed at once")]
     {
@@ -178,7 +161,7 @@ fn who_changes_the_password_ends_all_other_sessions_and_sees_those_that_are_open
     assert_eq!(page.matches("name=\"session\"").count(), 3, "two others, and all of them: {page}");
     let name = page.split("name=\"session\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     // A session of somebody else is none of Oleh's business.
-    let mut oleh = by_link(&hub, "oleh@acme.example");
+    let mut oleh = signed_in(&hub, "oleh@acme.example");
     assert_eq!(oleh.post("/account/sessions", &[("session", &name)]).status, 303);
     assert!(is_in(&mut second) && is_in(&mut third));
     assert_eq!(first.post("/account/sessions", &[("session", &name)]).status, 303);
@@ -195,7 +178,7 @@ fn who_changes_the_password_ends_all_other_sessions_and_sees_those_that_are_open
 fn who_guesses_waits_and_others_do_not() {
     let Company { home: _home, hub } = company();
     for email in [ANNA, "oleh@acme.example"] {
-        assert_eq!(choose(&mut by_link(&hub, email), "", GOOD).status, 303);
+        assert_eq!(choose(&mut signed_in(&hub, email), "", GOOD).status, 303);
     }
     let mut guesser = Visitor::new(hub.url());
     for n in 0..5 {
@@ -206,7 +189,7 @@ fn who_guesses_waits_and_others_do_not() {
     assert!(refused.body.contains("Too many wrong tries. Wait 1"), "{}", refused.body);
     assert_eq!(enter(&mut Visitor::new(hub.url()), "oleh@acme.example", GOOD).status, 303);
     // A link of the server's keeper still lets in.
-    assert!(is_in(&mut by_link(&hub, ANNA)));
+    assert!(is_in(&mut signed_in(&hub, ANNA)));
 }
 
 // The code that an app shows `steps` of 30 seconds from now.
@@ -220,7 +203,7 @@ fn code(secret: &str, steps: u64) -> String {
 #[test]
 fn a_second_factor_is_asked_for_and_each_code_is_good_once() {
     let Company { home: _home, hub } = company();
-    let mut anna = by_link(&hub, ANNA);
+    let mut anna = signed_in(&hub, ANNA);
     assert_eq!(choose(&mut anna, "", GOOD).status, 303);
     let page = anna.get("/account/second");
     assert!(page.body.contains("<svg") && page.status == 200, "{}", page.body);
@@ -254,7 +237,7 @@ fn a_second_factor_is_asked_for_and_each_code_is_good_once() {
 #[test]
 fn who_has_the_password_cannot_guess_codes_without_end() {
     let Company { home: _home, hub } = company();
-    let mut anna = by_link(&hub, ANNA);
+    let mut anna = signed_in(&hub, ANNA);
     assert_eq!(choose(&mut anna, "", GOOD).status, 303);
     let secret = anna.get("/account/second").between("name=\"secret\" value=\"", "\"");
     let begun = [("secret", &*secret), ("current", GOOD), ("code", &code(&secret, 0))];
@@ -275,18 +258,18 @@ fn who_has_the_password_cannot_guess_codes_without_end() {
 #[test]
 fn the_door_speaks_three_languages_and_a_foreign_page_opens_nothing() {
     let Company { home: _home, hub } = company();
-    assert_eq!(choose(&mut by_link(&hub, ANNA), "", GOOD).status, 303);
+    assert_eq!(choose(&mut signed_in(&hub, ANNA), "", GOOD).status, 303);
     assert_eq!(Visitor::new(hub.url()).get("/").header("location"), "/today");
     for (language, word) in [("en", "Password"), ("ru", "Пароль"), ("uk", "Електронна пошта")] {
         let door = Visitor::new(hub.url()).reading(language).get("/sign-in");
         assert!(door.body.contains(word) && !door.body.contains(">web-"), "{}", door.body);
-        let account = by_link(&hub, ANNA).reading(language).get("/account");
+        let account = signed_in(&hub, ANNA).reading(language).get("/account");
         assert!(!account.body.contains(">web-") && account.status == 200, "{}", account.body);
         assert!(!account.body.contains("not encrypted"), "it is on loopback");
     }
     let mut lured = Visitor::new(hub.url()).from_origin("http://evil.example");
     assert_eq!(enter(&mut lured, ANNA, GOOD).status, 403);
-    let mut anna = by_link(&hub, ANNA).from_origin("http://evil.example");
+    let mut anna = signed_in(&hub, ANNA).from_origin("http://evil.example");
     for path in ["/account/password", "/account/sessions", "/account/second", "/account/second/off"] {
         assert_eq!(anna.post(path, &[("current", GOOD), ("session", "others")]).status, 403, "{path}");
     }

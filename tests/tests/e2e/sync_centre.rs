@@ -1,39 +1,21 @@
 //! The sync centre and the administration of real servers, as a person's browser asks for them.
 
-use branchline_tests::process::{Node, home};
+use branchline_tests::process::Node;
 use branchline_tests::visitor::Visitor;
 use serde_json::json;
 
+use crate::workplace::{Company, express, signed_in};
+
 const OWNER: &str = "owner@acme.example";
 
-struct Company {
-    home: tempfile::TempDir,
-    hub: Node,
-}
-
 fn company() -> Company {
-    let home = home();
-    let mut hub = Node::new(home.path(), "hub");
-    hub.json(["init", "--name", "Express", "--owner", OWNER]);
-    for (code, name) in [("kyiv", "Kyiv"), ("lviv", "Lviv")] {
-        hub.json(["create", "branch", &format!("code={code}"), &format!("name={name}")]);
-    }
-    for (name, email, role, branch) in [
+    let mut company = express(&[
         ("Anna", "anna@acme.example", "seller", "kyiv"),
         ("Maria", "maria@acme.example", "manager", "kyiv"),
         ("Oleh", "oleh@acme.example", "manager", "lviv"),
-    ] {
-        hub.json(["users", "add", name, "--email", email, "--role", role, "--branch", branch]);
-    }
-    hub.serve();
-    Company { home, hub }
-}
-
-fn signed_in(node: &Node, email: &str) -> Visitor {
-    let link = node.json(["users", "sign-in", email]);
-    let mut visitor = Visitor::new(node.url());
-    visitor.sign_in(link["link"].as_str().unwrap());
-    visitor
+    ]);
+    company.hub.serve();
+    company
 }
 
 fn until(mut what: impl FnMut() -> bool) {

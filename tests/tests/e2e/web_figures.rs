@@ -64,7 +64,7 @@ fn csv(node: &Node, report: &str) -> String {
 #[test]
 fn every_report_has_a_chart_its_table_the_records_behind_it_and_says_how_complete_it_is() {
     let company = with_figures();
-    let branch = Node::new(company._home.path(), "kyiv");
+    let branch = Node::new(company.home.path(), "kyiv");
     let code = company.hub.json(["invite", "--as", "branch", "--name", "kyiv"]);
     branch.json(["join", code["code"].as_str().unwrap()]);
     let hub = &company.hub;

@@ -5,30 +5,35 @@ use branchline_tests::visitor::Visitor;
 use serde_json::{Value, json};
 
 pub(crate) struct Company {
-    pub(crate) _home: tempfile::TempDir,
+    pub(crate) home: tempfile::TempDir,
     pub(crate) hub: Node,
 }
 
-// A hub with branches Kyiv and Lviv, Anna (a seller of Kyiv) and Oleh (a manager of Lviv), a deal of each.
-pub(crate) fn company() -> Company {
+/// A hub with branches Kyiv and Lviv and these people: name, e-mail address, role, branch. It does not serve yet.
+pub(crate) fn express(people: &[(&str, &str, &str, &str)]) -> Company {
     let home = home();
-    let mut hub = Node::new(home.path(), "hub");
+    let hub = Node::new(home.path(), "hub");
     hub.json(["init", "--name", "Express", "--owner", "owner@acme.example"]);
     for (code, name) in [("kyiv", "Kyiv"), ("lviv", "Lviv")] {
         hub.json(["create", "branch", &format!("code={code}"), &format!("name={name}")]);
     }
-    for (name, email, role, branch) in
-        [("Anna", "anna@acme.example", "seller", "kyiv"), ("Oleh", "oleh@acme.example", "manager", "lviv")]
-    {
+    for (name, email, role, branch) in people {
         hub.json(["users", "add", name, "--email", email, "--role", role, "--branch", branch]);
     }
-    hub.json(["create", "account", "name=Orbit Foods"]);
+    Company { home, hub }
+}
+
+// Anna (a seller of Kyiv) and Oleh (a manager of Lviv) with a deal of each.
+pub(crate) fn company() -> Company {
+    let mut company =
+        express(&[("Anna", "anna@acme.example", "seller", "kyiv"), ("Oleh", "oleh@acme.example", "manager", "lviv")]);
+    company.hub.json(["create", "account", "name=Orbit Foods"]);
     for (name, owner) in [("Kyiv deal", "anna@acme.example"), ("Lviv deal", "oleh@acme.example")] {
         let values = [format!("name={name}"), format!("owner={owner}"), "account=Orbit Foods".to_owned()];
-        hub.json(["create", "opportunity"].into_iter().map(str::to_owned).chain(values));
+        company.hub.json(["create", "opportunity"].into_iter().map(str::to_owned).chain(values));
     }
-    hub.serve();
-    Company { _home: home, hub }
+    company.hub.serve();
+    company
 }
 
 pub(crate) fn signed_in(node: &Node, email: &str) -> Visitor {
@@ -181,7 +186,7 @@ fn a_page_of_another_site_writes_nothing() {
 fn a_branch_writes_in_the_names_of_its_people_and_conflicts_are_settled_on_a_page() {
     let mut company = company();
     let hub = &mut company.hub;
-    let mut branch = Node::new(company._home.path(), "kyiv");
+    let mut branch = Node::new(company.home.path(), "kyiv");
     let code = hub.json(["invite", "--as", "branch", "--name", "kyiv"]);
     branch.json(["join", code["code"].as_str().unwrap()]);
     branch.serve();
