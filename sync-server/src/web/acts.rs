@@ -18,10 +18,14 @@ use crate::server::Node;
 /// Kinds of activities that are planned.
 const PLANNED: [&str; 4] = ["call", "meeting", "visit", "task"];
 
+/// The collection of deals, and the stages in which one has ended.
+const DEALS: &str = "opportunity";
+pub(super) const ENDS: [&str; 2] = ["won", "lost"];
+
 /// What a record's page offers to do.
 pub(super) fn offered(desk: &Desk, collection: &Collection, record: &Record) -> Markup {
     let home = format!("/c/{}/{}", collection.name, record.id);
-    let open = &*collection.name == "opportunity" && !matches!(record.text("stage"), "won" | "lost");
+    let open = &*collection.name == DEALS && !ENDS.contains(&record.text("stage"));
     let activities = desk.schema.collection("activity").filter(|activities| desk.may(Action::Create, activities));
     let planned = activities.filter(|activities| timeline::link(activities, collection).is_some());
     html! {
@@ -83,15 +87,20 @@ pub(super) async fn end(
 ) -> Response {
     visitor
         .write(node, move |desk| {
+            if name != DEALS {
+                return Err(Error::not_found("unknown-collection").with("collection", name));
+            }
             let collection = desk.schema.require(&name)?.clone();
             let id = desk.principal.find(&name, &id)?;
+            if ENDS.contains(&desk.principal.record(&name, &id)?.text("stage")) {
+                return Err(Error::invalid("deal-has-ended"));
+            }
             let text = |name: &str| form::text(&typed, name);
             let stage = if text("stage") == "won" { "won" } else { "lost" };
             if stage == "lost" && text("reason").is_empty() {
                 return Err(Error::invalid("lost-without-reason"));
             }
-            let today = desk.principal.environment().now().day();
-            let mut edits = vec![set("stage", Value::Text(stage.into())), set("closed_on", Value::Date(today))];
+            let mut edits = vec![set("stage", Value::Text(stage.into())), closed_today(desk)];
             if stage == "lost" {
                 let field = collection.require_field("lost_reason")?;
                 edits.push(Edit::Set(field.name.clone(), form::parse(desk, field, text("reason"))?));
@@ -100,6 +109,19 @@ pub(super) async fn end(
             Ok(Reply::Go(format!("/c/{name}/{id}")))
         })
         .await
+}
+
+/// A deal that was moved to its end, on the board or in a form, is closed today unless somebody says when.
+pub(super) fn close(desk: &Desk, collection: &Collection, record: &Record, edits: &mut Vec<Edit>) {
+    let ends = |edit: &Edit| matches!(edit, Edit::Set(name, Value::Text(stage)) if &**name == "stage" && ENDS.contains(&stage.as_str()));
+    let says_when = edits.iter().any(|edit| matches!(edit, Edit::Set(name, _) if &**name == "closed_on"));
+    if &*collection.name == DEALS && edits.iter().any(ends) && !says_when && *record.value("closed_on") == Value::Null {
+        edits.push(closed_today(desk));
+    }
+}
+
+fn closed_today(desk: &Desk) -> Edit {
+    set("closed_on", Value::Date(desk.principal.environment().now().day()))
 }
 
 fn set(field: &str, value: Value) -> Edit {

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::{Path, Query as Asked, State as Shared};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use branchline_core::Result;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use branchline_core::access::Action;
 use branchline_core::id::RecordId;
 use branchline_core::replica::{Principal, Query, Record};
 use branchline_core::schema::{Filter, Literal, Op, Value};
 use branchline_core::time::{DAY_MS, Day, Millis};
+use branchline_core::{Error, Result};
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
@@ -228,7 +228,7 @@ fn feed_form(desk: &Desk, feed: Option<&str>) -> Markup {
         section { h2 { (desk.say("web-feed")) }
             p.quiet { (desk.say("web-feed-what")) }
             @if let Some(feed) = feed { p { code { (feed) } } }
-            form.row method="post" action="/calendar" {
+            form.row method="post" action="/calendar/feed" {
                 button name="act" value="make" { (desk.say("web-feed-make")) }
                 button.plain name="act" value="end" { (desk.say("web-feed-end")) }
             }
@@ -236,7 +236,12 @@ fn feed_form(desk: &Desk, feed: Option<&str>) -> Markup {
     }
 }
 
-/// `POST /calendar`: makes a feed, or ends the one there is.
+/// Where the feed's form leads when its answer is asked for again.
+pub(super) async fn home() -> Redirect {
+    Redirect::to("/calendar")
+}
+
+/// `POST /calendar/feed`: makes a feed, or ends the one there is.
 pub(super) async fn feed(
     Shared(node): Shared<Node>,
     visitor: Visitor,
@@ -250,7 +255,7 @@ pub(super) async fn feed(
                 return Ok(Reply::Go("/calendar".to_owned()));
             }
             let token = feeds.make(desk.principal.environment(), &desk.me.id)?;
-            let base = desk.principal.public_address()?.map(|(url, _)| url).unwrap_or_default();
+            let (base, _) = desk.principal.public_address()?.ok_or_else(|| Error::usage("no-public-address"))?;
             let today = desk.principal.environment().now().day();
             let address = format!("{}/feed/{token}.ics", base.trim_end_matches('/'));
             show(desk, Span::Month, today, today, false, Some(&address))

@@ -5,7 +5,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use branchline_core::access::{Act, Action, Grants, Place, Role, may};
+use branchline_core::access::{Act, Action, Grants, Place, Role, Scope, may};
 use branchline_core::id::RecordId;
 use branchline_core::message::{Language, Message};
 use branchline_core::replica::{BlobReader, Person, Principal, Replica};
@@ -208,10 +208,22 @@ impl Desk {
 
     /// Whether the person's role has this action in a collection at all.
     pub(super) fn may(&self, action: Action, collection: &Collection) -> bool {
+        self.require(action, collection).is_ok()
+    }
+
+    /// As [`Desk::may`], with the reason.
+    ///
+    /// # Errors
+    /// `denied_action`.
+    pub(super) fn require(&self, action: Action, collection: &Collection) -> Result<()> {
         let here = Place { owners: vec![self.me.id], ..Place::default() };
         let after = (action == Action::Create).then_some(&here);
-        let act = Act { person: self.me.id, action, collection, before: None, after };
-        may(&self.grants, &act).is_ok()
+        may(&self.grants, &Act { person: self.me.id, action, collection, before: None, after })
+    }
+
+    /// Whether nothing that is held here is kept from the person.
+    pub(super) fn sees_all(&self) -> bool {
+        self.grants.scopes.contains(&Scope::Workspace)
     }
 
     /// Whether the person may enrol devices here, and so look after them.

@@ -105,9 +105,7 @@ fn keep(desk: &Desk, collection: &Collection, id: &RecordId, (name, media, bytes
     let failed = |e: std::io::Error| Error::storage("upload-file").with("detail", e.to_string());
     let files = desk.schema.require("attachment")?.clone();
     let link = linked(&files, collection).ok_or_else(|| Error::invalid("comment-nowhere"))?;
-    if !desk.may(Action::Create, &files) {
-        return Err(Error::denied("foreign-page"));
-    }
+    desk.require(Action::Create, &files)?;
     // Browsers may send a whole path.
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
     let mut held = tempfile::NamedTempFile::new_in(desk.principal.dir()).map_err(failed)?;

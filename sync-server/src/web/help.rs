@@ -8,7 +8,7 @@ use super::desk::{Desk, Reply, Visitor};
 use crate::server::Node;
 
 /// The sections in the order of a day: the first part of a page's address, its title, its help.
-const SECTIONS: [(&str, &str, &str); 13] = [
+const SECTIONS: [(&str, &str, &str); 16] = [
     ("today", "web-today", "web-help-today"),
     ("c", "web-lists", "web-help-c"),
     ("record", "web-record", "web-help-record"),
@@ -21,6 +21,9 @@ const SECTIONS: [(&str, &str, &str); 13] = [
     ("duplicates", "web-duplicates", "web-help-duplicates"),
     ("import", "web-import-title", "web-help-import"),
     ("reports", "web-reports", "web-help-reports"),
+    ("sync", "web-sync", "web-help-sync"),
+    ("admin", "web-admin", "web-help-admin"),
+    ("account", "web-account", "web-help-account"),
     ("keys", "web-keys", "web-help-keys"),
 ];
 
@@ -58,6 +61,7 @@ mod tests {
         assert_eq!(section("/c/account?q=a"), "c");
         assert_eq!(section("/c/account/0198"), "record");
         assert_eq!(section("/reports/vip?from=2017-01-01"), "reports");
-        assert_eq!(section("/nothing"), "today");
+        assert_eq!(section("/admin/schema/account"), "admin");
+        assert_eq!(section("/sync"), "sync");
     }
 }

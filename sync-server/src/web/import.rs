@@ -13,7 +13,6 @@ use branchline_core::access::Action;
 use branchline_core::crm::import::{
     self, ColumnMap, Constant, Import, ImportMap, Issue, LookupMap, Missing, Outcome, Progress, Table,
 };
-use branchline_core::id::BatchId;
 use branchline_core::message::Message;
 use branchline_core::replica::Query;
 use branchline_core::schema::{Collection, Field, FieldType, Kind, SetOf};
@@ -23,7 +22,7 @@ use maud::{Markup, html};
 use super::desk::{Desk, Reply, Visitor};
 use super::form::Typed;
 use super::uploads::{FILE_BYTES_MAX, Uploads};
-use super::{form, frame, sign_in};
+use super::{frame, sign_in};
 use crate::server::Node;
 
 /// Rows of the preview.
@@ -91,7 +90,7 @@ pub(super) async fn page(
 fn begin(desk: &Desk, wanted: &str, error: Option<&Error>) -> Markup {
     let mut may: Vec<_> = desk.schema.collections().iter().filter(|c| desk.may(Action::Import, c)).collect();
     may.sort_by_key(|collection| frame::place(&collection.name));
-    let own = Uploads::of(desk.principal.dir()).all(&desk.me.id);
+    let own = Uploads::of(&desk.principal).all(&desk.me.id);
     html! {
         h1 { (desk.say("web-import-title")) }
         @if let Some(error) = error { (frame::problem(desk.language, error)) }
@@ -177,12 +176,13 @@ async fn taken_in(mut form: Multipart) -> Result<Sent> {
 
 fn kept(desk: &Desk, sent: &Sent) -> Result<String> {
     let collection = desk.schema.require(&sent.collection)?.clone();
+    desk.require(Action::Import, &collection)?;
     let table = Table::parse(&sent.bytes)?;
     let map = match sent.map.trim() {
         "" => import::guess_map(&collection, table.headings()),
         text => ImportMap::parse(text)?,
     };
-    let (env, uploads) = (desk.principal.environment(), Uploads::of(desk.principal.dir()));
+    let (env, uploads) = (desk.principal.environment(), Uploads::of(&desk.principal));
     uploads.add(env, &desk.me.id, (&sent.collection, &sent.name), &sent.bytes, &map)
 }
 
@@ -192,7 +192,7 @@ pub(super) async fn mapping(Shared(node): Shared<Node>, visitor: Visitor, Path(u
 }
 
 fn shown(desk: &Desk, upload: &str) -> Result<Reply> {
-    let uploads = Uploads::of(desk.principal.dir());
+    let uploads = Uploads::of(&desk.principal);
     let about = uploads.about(upload, &desk.me.id)?;
     let collection = desk.schema.require(&about.collection)?.clone();
     let table = Table::parse(&uploads.bytes(upload)?)?;
@@ -393,7 +393,7 @@ pub(super) async fn mapped(
     let imports = node.imports.clone();
     visitor
         .write(node, move |desk| {
-            let uploads = Uploads::of(desk.principal.dir());
+            let uploads = Uploads::of(&desk.principal);
             let about = uploads.about(&upload, &desk.me.id)?;
             let collection = desk.schema.require(&about.collection)?.clone();
             let bytes = uploads.bytes(&upload)?;
@@ -521,7 +521,7 @@ pub(super) async fn running(Shared(node): Shared<Node>, visitor: Visitor, Path(u
     let run = node.imports.of(&upload);
     visitor
         .read(node, move |desk| {
-            let about = Uploads::of(desk.principal.dir()).about(&upload, &desk.me.id)?;
+            let about = Uploads::of(&desk.principal).about(&upload, &desk.me.id)?;
             let Some(run) = run else { return Ok(Reply::Go(format!("/import/{upload}"))) };
             let waits = run.ended.is_none();
             let body = html! {
@@ -593,7 +593,6 @@ fn after(desk: &Desk, upload: &str, outcome: &Outcome) -> Markup {
     html! {
         @if outcome.dry_run { (again(desk, upload, true)) } @else {
             form method="post" action={ "/import/" (upload) "/undo" } {
-                input type="hidden" name="batch" value=(outcome.batch);
                 p.actions { button.plain { (desk.say("web-import-undo")) } }
             }
         }
@@ -612,19 +611,15 @@ fn again(desk: &Desk, upload: &str, run: bool) -> Markup {
 }
 
 /// `POST /import/{upload}/undo`: takes back what an import made or changed and nobody touched since.
-pub(super) async fn undo(
-    Shared(node): Shared<Node>,
-    visitor: Visitor,
-    Path(upload): Path<String>,
-    Form(typed): Form<Typed>,
-) -> Response {
+pub(super) async fn undo(Shared(node): Shared<Node>, visitor: Visitor, Path(upload): Path<String>) -> Response {
+    let run = node.imports.of(&upload);
     visitor
         .write(node, move |desk| {
-            let about = Uploads::of(desk.principal.dir()).about(&upload, &desk.me.id)?;
-            let text = form::text(&typed, "batch");
-            let batch =
-                BatchId::parse(text).ok_or_else(|| Error::not_found("import-batch-unknown").with("batch", text))?;
-            let undone = import::undo(desk.principal.replica(), batch)?;
+            let about = Uploads::of(&desk.principal).about(&upload, &desk.me.id)?;
+            // The batch of this run alone; that of an earlier process is undone at the command line.
+            let ended = run.and_then(|run| run.ended).and_then(Result::ok);
+            let outcome = ended.ok_or_else(|| Error::not_found("import-batch-unknown").with("batch", &upload))?;
+            let undone = import::undo(desk.principal.replica(), outcome.batch)?;
             let counts = [
                 ("web-import-archived", undone.archived),
                 ("web-import-restored", undone.restored),

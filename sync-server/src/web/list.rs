@@ -7,8 +7,8 @@ use axum::extract::{Path, Query as Asked, State as Shared};
 use axum::response::Response;
 use branchline_core::access::Action;
 use branchline_core::crm::export::{Format, export};
-use branchline_core::replica::{Query, Record};
-use branchline_core::schema::{Collection, Field, Filter, Literal, Op, Value};
+use branchline_core::replica::{Direction, Query, Record};
+use branchline_core::schema::{Collection, Field, Filter, Literal, Op};
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
 
@@ -121,8 +121,11 @@ fn rows(desk: &Desk, collection: &Collection, view: &View) -> Result<Found> {
 fn views(desk: &Desk, collection: &Collection, now: &View) -> Result<Markup> {
     let of =
         Filter::Compare { field: "collection".into(), op: Op::Eq, value: Literal::Text(collection.name.to_string()) };
-    let mut saved = desk.principal.list(&Query::of("view").filtered(of).limited(VIEWS_MAX))?.rows;
-    saved.retain(|view| view.reference("owner") == Some(desk.me.id) || *view.value("shared") == Value::Boolean(true));
+    let is = |field: &str, value| Filter::Compare { field: field.into(), op: Op::Eq, value };
+    let own = is("owner", Literal::Key { collection: "user".into(), text: desk.me.id.to_string() });
+    let wanted = Filter::And(vec![of, Filter::Or(vec![own, is("shared", Literal::Boolean(true))])]);
+    let query = Query::of("view").filtered(wanted).sorted("name", Direction::Ascending).limited(VIEWS_MAX);
+    let saved = desk.principal.list(&query)?.rows;
     let text = now.query_text();
     let place = format!("/c/{}", collection.name);
     Ok(html! {

@@ -9,8 +9,8 @@ use axum::extract::{Form, Multipart, State as Shared};
 use axum::response::{Redirect, Response};
 use branchline_core::access::Scope;
 use branchline_core::message::Message;
-use branchline_core::replica::NodeRole;
 use branchline_core::replica::link::{DownstreamInfo, Invitation};
+use branchline_core::replica::{NodeRole, Query};
 use branchline_core::schema::{Name, Value};
 use branchline_core::time::Millis;
 use branchline_core::{Error, Result};
@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 
 use super::account::picture;
-use super::desk::{Desk, Reply, Visitor, file, secured};
+use super::desk::{Desk, Reply, Visitor, file, secured, signed_in};
 use super::record::moment;
 use super::{frame, sign_in};
 use crate::commands::shape::{collection_label, scope_text};
@@ -53,7 +53,12 @@ enum Done {
 
 fn shown(desk: &Desk, node: &Node, done: Option<Done>, error: Option<&Error>) -> Result<Markup> {
     let replica = desk.principal.replica();
-    let state = State::read(replica)?;
+    let mut state = State::read(replica)?;
+    if !desk.sees_all() {
+        for (name, count) in &mut state.status.records {
+            *count = desk.principal.count(&Query::of(name))?;
+        }
+    }
     let devices = if state.status.role == NodeRole::Device { Vec::new() } else { desk.principal.downstreams()? };
     let below = devices.into_iter().filter(|device| device.device != state.status.replica);
     let (gone, here): (Vec<_>, Vec<_>) = below.partition(|device| device.revoked);
@@ -85,7 +90,7 @@ fn shown(desk: &Desk, node: &Node, done: Option<Done>, error: Option<&Error>) ->
             h2 { (desk.say("page-records")) }
             (records(desk, &state))
         }
-        p.quiet { (desk.say("status-digest")) " " code { (state.status.digest) } " · " (desk.say("status-version")) " " (env!("CARGO_PKG_VERSION")) }
+        p.quiet { @if desk.sees_all() { (desk.say("status-digest")) " " code { (state.status.digest) } " · " } (desk.say("status-version")) " " (env!("CARGO_PKG_VERSION")) }
     })
 }
 
@@ -121,9 +126,11 @@ fn tiles(desk: &Desk, state: &State) -> Markup {
         ul.tiles {
             (tile("status-records", state.records_total(), false, None))
             @if state.upstream.is_some() { (tile("status-outbox", status.outbox, false, None)) }
-            (tile("status-conflicts", status.conflicts, true, Some("/conflicts")))
-            (tile("status-quarantine", status.quarantine, true, None))
-            (tile("status-review", status.review, true, None))
+            @if desk.sees_all() {
+                (tile("status-conflicts", status.conflicts, true, Some("/conflicts")))
+                (tile("status-quarantine", status.quarantine, true, None))
+                (tile("status-review", status.review, true, None))
+            }
         }
     }
 }
@@ -363,9 +370,7 @@ pub(super) async fn message(Shared(node): Shared<Node>, visitor: Visitor, Form(a
 pub(super) async fn line(Shared(node): Shared<Node>, visitor: Visitor, Form(asked): Form<Asked>) -> Response {
     acting(node, visitor, move |desk| {
         let replica = desk.principal.replica();
-        if !desk.may_invite() {
-            return Err(Error::denied("denied-invite").with("own", desk.role()));
-        }
+        may_manage(desk)?;
         match &*asked.r#do {
             "pause" => replica.set_paused(true)?,
             "resume" => replica.set_paused(false)?,
@@ -381,7 +386,7 @@ pub(super) async fn pack(Shared(node): Shared<Node>, visitor: Visitor, Form(aske
     let (own, language) = (node.clone(), visitor.language);
     let (found, given) = tokio::sync::oneshot::channel();
     let answer = visitor.write(node, move |desk| {
-        let packed = may_courier(desk).and_then(|()| packed(desk, &asked));
+        let packed = may_manage(desk).and_then(|()| packed(desk, &asked));
         match packed {
             Ok(file) => {
                 let _ = found.send(file);
@@ -395,7 +400,7 @@ pub(super) async fn pack(Shared(node): Shared<Node>, visitor: Visitor, Form(aske
     secured(file(&name, "application/octet-stream", bytes), language)
 }
 
-fn may_courier(desk: &Desk) -> Result<()> {
+fn may_manage(desk: &Desk) -> Result<()> {
     if desk.may_invite() { Ok(()) } else { Err(Error::denied("denied-invite").with("own", desk.role())) }
 }
 
@@ -417,16 +422,19 @@ pub(super) async fn unpack(Shared(node): Shared<Node>, visitor: Visitor, form: M
         return sign_in::refused(&visitor, &Error::denied("foreign-page"));
     }
     let session = visitor.session.clone();
-    let known = node.blocking(move |replica| super::desk::signed_in(replica, session.as_deref())).await;
-    if !matches!(known, Ok(Some(_))) {
-        return visitor.write(node, |_| Ok(Reply::Go("/sync".to_owned()))).await;
+    let known = node.blocking(move |replica| {
+        let known = signed_in(replica, session.as_deref())?;
+        known.map(|(_, principal)| Ok(principal.grants()?.role.may_invite())).transpose()
+    });
+    if !matches!(known.await, Ok(Some(true))) {
+        return visitor.write(node, |desk| may_manage(desk).map(|()| Reply::Go("/sync".to_owned()))).await;
     }
     let file = match received(node.replica.dir().to_owned(), form).await {
         Ok(file) => file,
         Err(error) => return sign_in::refused(&visitor, &error),
     };
     acting(node, visitor, move |desk| {
-        may_courier(desk)?;
+        may_manage(desk)?;
         let done = desk.principal.replica().courier_unpack(file.path())?;
         let said = Message::new("web-courier-done").with("pulled", done.pulled).with("pushed", done.pushed);
         Ok(Done::Said(said.render(desk.language)))

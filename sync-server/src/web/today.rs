@@ -8,6 +8,7 @@ use branchline_core::schema::{Collection, Filter, Literal, Op, Value};
 use branchline_core::time::{DAY_MS, Millis};
 use maud::{Markup, html};
 
+use super::acts;
 use super::desk::{Desk, Reply, Visitor};
 use super::record::{moment, titled};
 use crate::server::Node;
@@ -107,7 +108,7 @@ fn mentions(desk: &Desk, collection: &Collection, now: Millis) -> Result<Markup>
 
 fn deals(desk: &Desk, mine: Filter) -> Result<Markup> {
     let collection = desk.schema.require("opportunity")?.clone();
-    let ended = ["won", "lost"].map(|stage| Literal::Text(stage.into()));
+    let ended = acts::ENDS.map(|stage| Literal::Text(stage.into()));
     let open = Filter::Not(Box::new(Filter::In { field: "stage".into(), values: ended.to_vec() }));
     let query = Query::of("opportunity").filtered(Filter::And(vec![mine, open]));
     let rows = desk.principal.list(&query.sorted("expected_on", Direction::Descending).limited(DEALS_MAX))?.rows;

@@ -3,11 +3,11 @@
 //! An upload is its person's alone: for anybody else it is not there. Its name is drawn by chance.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use branchline_core::crm::import::ImportMap;
 use branchline_core::id::RecordId;
-use branchline_core::replica::Environment;
+use branchline_core::replica::{Environment, Replica};
 use branchline_core::time::{DAY_MS, Millis};
 use branchline_core::{Error, Result};
 use data_encoding::HEXLOWER;
@@ -17,13 +17,14 @@ use serde::{Deserialize, Serialize};
 pub(super) const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest body of a form with a file and its map.
 pub(super) const BODY_BYTES_MAX: usize = FILE_BYTES_MAX + 2 * 1024 * 1024;
-/// Uploads kept at once; the oldest goes for the newest.
-const UPLOADS_MAX: usize = 24;
+/// Uploads kept of one person; the oldest goes for the newest.
+const UPLOADS_MAX: usize = 8;
 const TOKEN_BYTES: usize = 12;
 
 /// The uploads of one replica's folder.
 pub(super) struct Uploads {
     dir: PathBuf,
+    now: Millis,
 }
 
 /// What an upload is.
@@ -38,8 +39,8 @@ pub(super) struct About {
 }
 
 impl Uploads {
-    pub(super) fn of(replica_dir: &Path) -> Self {
-        Self { dir: replica_dir.join("uploads") }
+    pub(super) fn of(replica: &Replica) -> Self {
+        Self { dir: replica.dir().join("uploads"), now: replica.environment().now() }
     }
 
     /// Keeps a file; gives the name of the upload.
@@ -54,7 +55,7 @@ impl Uploads {
         bytes: &[u8],
         map: &ImportMap,
     ) -> Result<String> {
-        self.sweep(env.now());
+        self.sweep(person);
         let mut random = [0; TOKEN_BYTES];
         env.fill_random(&mut random);
         let upload = HEXLOWER.encode(&random);
@@ -62,7 +63,7 @@ impl Uploads {
             person: person.to_string(),
             collection: collection.to_owned(),
             name: name.to_owned(),
-            at: env.now().0,
+            at: self.now.0,
         };
         let dir = self.dir.join(&upload);
         fs::create_dir_all(&dir).map_err(failed)?;
@@ -78,7 +79,8 @@ impl Uploads {
     /// `upload_unknown`.
     pub(super) fn about(&self, upload: &str, person: &RecordId) -> Result<About> {
         let is_name = upload.len() == 2 * TOKEN_BYTES && upload.bytes().all(|b| b.is_ascii_hexdigit());
-        let about = is_name.then(|| self.read(upload)).flatten().filter(|about| about.person == person.to_string());
+        let is_own = |about: &About| about.person == person.to_string() && !self.is_old(about);
+        let about = is_name.then(|| self.read(upload)).flatten().filter(is_own);
         about.ok_or_else(|| Error::not_found("upload-unknown"))
     }
 
@@ -124,13 +126,15 @@ impl Uploads {
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    // What is too old or too many goes; what cannot be removed now goes the next time.
-    fn sweep(&self, now: Millis) {
-        let age = |name: &String| self.read(name).map_or(0, |about| about.at);
-        let mut names = self.names();
-        names.sort_by_key(|name| std::cmp::Reverse(age(name)));
-        let old = |at: usize, name: &String| at + 1 >= UPLOADS_MAX || now.0 - age(name) > DAY_MS;
-        for (_, name) in names.iter().enumerate().filter(|(at, name)| old(*at, name)) {
+    fn is_old(&self, about: &About) -> bool {
+        self.now.0 - about.at > DAY_MS
+    }
+
+    // What is too old goes, and the person's oldest; what cannot be removed now goes the next time.
+    fn sweep(&self, person: &RecordId) {
+        let own = self.all(person).into_iter().skip(UPLOADS_MAX - 1).map(|(name, _)| name);
+        let old = self.names().into_iter().filter(|name| self.read(name).is_none_or(|about| self.is_old(&about)));
+        for name in own.chain(old) {
             let _ = fs::remove_dir_all(self.dir.join(name));
         }
     }

@@ -11,6 +11,7 @@ use branchline_core::{Error, Result};
 use maud::html;
 use serde::Deserialize;
 
+use super::acts;
 use super::desk::{Desk, Reply, Visitor};
 use super::form::{self, Typed};
 use super::record::{has_notes, new_title, titled};
@@ -54,9 +55,12 @@ fn edited(desk: &Desk, name: &str, id: &str, typed: &Typed) -> Result<Reply> {
     let collection = desk.schema.require(name)?.clone();
     let id = desk.principal.find(name, id)?;
     let edits = form::edits(desk, &collection, typed);
-    let done = edits.and_then(|edits| match edits.is_empty() {
-        true => Ok(false),
-        false => desk.principal.transact(|tx| tx.edit(name, &id, edits)),
+    let done = edits.and_then(|mut edits| {
+        if edits.is_empty() {
+            return Ok(false);
+        }
+        acts::close(desk, &collection, &desk.principal.record(name, &id)?, &mut edits);
+        desk.principal.transact(|tx| tx.edit(name, &id, edits))
     });
     match done {
         Ok(_) => Ok(Reply::Go(back(typed, name, &id.to_string()))),

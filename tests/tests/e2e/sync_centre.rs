@@ -221,10 +221,21 @@ fn fields_collections_and_pipelines_are_made_and_changed_on_pages() {
     let id = hub.json(["list", "pipeline"])[0]["id"].as_str().unwrap().to_owned();
     let fields = [("id", &*id), ("name", "Retail"), ("probability.new", "much")];
     assert_eq!(owner.post("/admin/pipelines", &fields).status, 422);
-    let fields = [("id", &*id), ("name", "Retail"), ("position.new", "1"), ("probability.new", "20")];
+    // A line that was made elsewhere has another id, and what somebody else typed meanwhile stays.
+    hub.json(["edit", "pipeline", &id, "stages/ab12/stage=proposal", "stages/ab12/probability=40"]);
+    assert!(owner.get("/admin/pipelines").body.contains("name=\"probability.proposal\" value=\"40\""));
+    let fields = [
+        ("id", &*id),
+        ("name", "Retail"),
+        ("was.probability.new", "10"),
+        ("probability.new", "20"),
+        ("was.position.won", "2"),
+        ("position.won", ""),
+    ];
     assert_eq!(owner.post("/admin/pipelines", &fields).status, 303);
     let lines = hub.json(["show", "pipeline", &id])["fields"]["stages"].clone();
     assert!(lines.to_string().contains("20") && !lines.to_string().contains("won"), "{lines}");
+    assert!(lines.to_string().contains("ab12") && lines.to_string().contains("40"), "{lines}");
 }
 
 #[test]
@@ -311,4 +322,23 @@ fn every_page_speaks_three_languages() {
             assert!(!answer.header("content-security-policy").contains("unsafe"));
         }
     }
+}
+
+#[test]
+fn the_sync_centre_tells_a_seller_of_what_the_seller_sees_alone() {
+    let Company { home: _home, hub } = company();
+    for n in 0..7 {
+        hub.json(["create", "lead", &format!("name=Lead {n}"), "owner=oleh@acme.example"]);
+    }
+    hub.json(["create", "lead", "name=Own", "owner=anna@acme.example"]);
+    let leads = |visitor: &mut Visitor| {
+        visitor.get("/sync").between("href=\"/c/lead\">Leads</a></th><td class=\"number\">", "<")
+    };
+    assert_eq!(leads(&mut signed_in(&hub, OWNER)), "8");
+    let mut anna = signed_in(&hub, "anna@acme.example");
+    assert_eq!(leads(&mut anna), "1");
+    let page = anna.get("/sync").body;
+    assert!(!page.contains("Digest") && !page.contains("Waiting for review"), "{page}");
+    let file = anna.upload("/sync/courier/unpack", &[], ("file", "file", b"x"));
+    assert_eq!(file.status, 403, "{}", file.body);
 }

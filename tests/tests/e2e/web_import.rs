@@ -99,8 +99,7 @@ fn a_file_of_sales_comes_in_by_choosing_and_goes_again() {
     owner.post(&address, &[("act", "run")]);
     let again = ended(&mut owner, &address);
     assert_eq!((counted(&again, "Created"), counted(&again, "Unchanged")), ("0".to_owned(), ROWS.to_string()));
-    let batch = again.between("name=\"batch\" value=\"", "\"");
-    let undone = owner.post(&format!("{address}/undo"), &[("batch", &batch)]);
+    let undone = owner.post(&format!("{address}/undo"), &[]);
     assert!(undone.body.contains("The import was taken back"), "{}", undone.body);
     assert_eq!(count(hub, "external_id IS NOT NULL AND archived = 0"), 0);
 }
@@ -130,6 +129,12 @@ fn rows_that_do_not_fit_are_told_and_files_are_their_persons_alone() {
         assert_eq!(anna.get(&page).status, 404, "{page}");
     }
     assert!(anna.get("/import").body.contains("Your role may not import"));
+    let denied = anna.upload("/import", &[("collection", "opportunity")], ("file", "own.csv", file));
+    assert_eq!(denied.status, 422, "{}", denied.body);
+    assert!(
+        denied.body.contains("may not import") && std::fs::read_dir(hub.dir().join("uploads")).unwrap().count() == 1
+    );
+    assert_eq!(anna.post(&format!("{address}/undo"), &[]).status, 404);
     let not = oleh.upload("/import", &[("collection", "opportunity")], ("file", "empty.csv", b""));
     assert!(not.status == 422 && not.body.contains("role=\"alert\""), "{}", not.body);
     let mut lured = oleh.clone().from_origin("http://evil.example");

@@ -143,6 +143,14 @@ fn a_record_is_worked_on_where_it_stands() {
     let ended = hub.json(["show", "opportunity", &deal])["fields"].clone();
     assert_eq!((&ended["stage"], &ended["lost_reason"]), (&json!("lost"), &json!("Too dear")));
     assert!(ended["closed_on"].is_string());
+    let again = anna.post(&format!("{home}/end"), &[("stage", "won")]);
+    assert!(again.status == 422 && again.body.contains("already ended"), "{}", again.body);
+    // One that is dragged to its end is closed as well.
+    let dragged = hub.json(["create", "opportunity", "name=Dragged", "owner=anna@acme.example"]);
+    let dragged = format!("/c/opportunity/{}", dragged["id"].as_str().unwrap());
+    assert_eq!(anna.post(&dragged, &[("back", "board"), ("was.stage", ""), ("f.stage", "won")]).status, 303);
+    let closed = hub.json(["show", "opportunity", "name=Dragged"]);
+    assert_eq!(closed["fields"]["closed_on"], ended["closed_on"], "{closed}");
 
     let lead = hub.json(["create", "lead", "name=Iryna Melnyk", "company=Zirka", "owner=anna@acme.example"]);
     let lead = lead["id"].as_str().unwrap().to_owned();
@@ -217,7 +225,7 @@ fn a_calendar_shows_days_weeks_and_months_and_feeds_other_programs() {
         "kind=call",
         &format!("due_at={}", soon(hub)),
     ]);
-    let made = anna.post("/calendar", &[("act", "make")]);
+    let made = anna.post("/calendar/feed", &[("act", "make")]);
     let feed = format!("/feed/{}", made.between("/feed/", "<"));
     let mut program = Visitor::new(hub.url());
     let text = program.get(&feed);
@@ -228,7 +236,7 @@ fn a_calendar_shows_days_weeks_and_months_and_feeds_other_programs() {
         text.body
     );
     assert_eq!(program.get("/feed/0000000000000000000000000000000000000000.ics").status, 404);
-    anna.post("/calendar", &[("act", "end")]);
+    anna.post("/calendar/feed", &[("act", "end")]);
     assert_eq!(program.get(&feed).status, 404);
 
     hub.json(["edit", "account", "name=Orbit Foods", "categories=Trade/Food; VIP"]);

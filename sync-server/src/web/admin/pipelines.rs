@@ -1,19 +1,23 @@
 //! `/admin/pipelines`: the ways that deals go, stage by stage: in which order, how likely, how long at most.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use axum::extract::{Form, State as Shared};
 use axum::response::Response;
 use branchline_core::document::Edit;
 use branchline_core::replica::{Direction, Query, Record};
-use branchline_core::schema::{Choice, Field, FieldType, Name, ParseContext, Value, parse_value};
+use branchline_core::schema::{Choice, Field, FieldType, LineId, Value};
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
 
 use super::{administers, require};
 use crate::server::Node;
 use crate::web::desk::{Desk, Reply, Visitor};
-use crate::web::{form, frame};
+use crate::web::form::{self, Typed};
+use crate::web::frame;
+
+/// The lines of a record's field.
+type Lines = BTreeMap<LineId, BTreeMap<String, Value>>;
 
 const PIPELINE: &str = "pipeline";
 const PIPELINES_MAX: usize = 50;
@@ -58,11 +62,11 @@ fn form(desk: &Desk, stages: &[Choice], pipeline: Option<&Record>) -> Result<Mar
     let columns = columns(desk)?;
     let name = desk.schema.require(PIPELINE)?.require_field("name")?.labels.text(desk.language).to_owned();
     let whole = pipeline.map(|row| desk.principal.record(PIPELINE, &row.id)).transpose()?;
-    let cell = |stage: &str, column: &Field| match whole.as_ref().map(|record| record.value("stages")) {
-        Some(Value::Lines(lines)) => {
-            lines.get(stage).and_then(|line| line.get(&*column.name)).map(|value| desk.written(column, value))
-        }
-        _ => None,
+    let lines = whole.as_ref().map(|record| record.value("stages"));
+    let cell = |stage: &str, column: &Field| -> String {
+        let Some(Value::Lines(lines)) = lines else { return String::new() };
+        let value = line_of(lines, stage).and_then(|(_, line)| line.get(&*column.name));
+        value.map(|value| desk.written(column, value)).unwrap_or_default()
     };
     Ok(html! {
         section.panel {
@@ -75,8 +79,12 @@ fn form(desk: &Desk, stages: &[Choice], pipeline: Option<&Record>) -> Result<Mar
                     tbody { @for stage in stages { tr {
                         th scope="row" { (stage.labels.text(desk.language)) }
                         @for column in &columns {
-                            td { input.short inputmode="decimal" name={ (column.name) "." (stage.value) } value=(cell(&stage.value, column).unwrap_or_default())
-                                aria-label={ (stage.labels.text(desk.language)) ", " (column.labels.text(desk.language)) }; }
+                            @let now = cell(&stage.value, column);
+                            td {
+                                input.short inputmode="decimal" name={ (column.name) "." (stage.value) } value=(now)
+                                    aria-label={ (stage.labels.text(desk.language)) ", " (column.labels.text(desk.language)) };
+                                input type="hidden" name={ "was." (column.name) "." (stage.value) } value=(now);
+                            }
                         }
                     } } }
                 } }
@@ -87,11 +95,7 @@ fn form(desk: &Desk, stages: &[Choice], pipeline: Option<&Record>) -> Result<Mar
 }
 
 /// `POST /admin/pipelines`: a new one, or what was changed in one.
-pub(in crate::web) async fn save(
-    Shared(node): Shared<Node>,
-    visitor: Visitor,
-    Form(typed): Form<HashMap<String, String>>,
-) -> Response {
+pub(in crate::web) async fn save(Shared(node): Shared<Node>, visitor: Visitor, Form(typed): Form<Typed>) -> Response {
     visitor
         .write(node, move |desk| match saved(desk, &typed) {
             Ok(()) => Ok(Reply::Go("/admin/pipelines".to_owned())),
@@ -100,39 +104,71 @@ pub(in crate::web) async fn save(
         .await
 }
 
-fn saved(desk: &Desk, typed: &HashMap<String, String>) -> Result<()> {
+// The line of a stage: its id, and what stands in it.
+fn line_of<'a>(lines: &'a Lines, stage: &str) -> Option<(&'a LineId, &'a BTreeMap<String, Value>)> {
+    let is_it = |line: &BTreeMap<String, Value>| line.get("stage") == Some(&Value::Text(stage.to_owned()));
+    lines.iter().find(|(_, line)| is_it(line))
+}
+
+fn saved(desk: &Desk, typed: &Typed) -> Result<()> {
     require(administers(desk), desk)?;
-    let text = |name: &str| form::text(typed, name);
-    let currency = desk.principal.replica().settings()?.currency;
-    let mut lines: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
-    for stage in stages(desk)? {
-        let mut line = BTreeMap::new();
-        for column in columns(desk)? {
-            let typed = text(&format!("{}.{}", column.name, stage.value));
-            if !typed.is_empty() {
-                let mut resolve = |collection: &str, text: &str| desk.principal.find(collection, text);
-                let mut context = ParseContext { currency, resolve: &mut resolve };
-                line.insert(column.name.to_string(), parse_value(&column, typed, &mut context)?);
-            }
-        }
-        if !line.is_empty() {
-            line.insert("stage".to_owned(), Value::Text(stage.value.clone()));
-            lines.insert(stage.value, line);
-        }
-    }
-    let name = Value::Text(text("name").to_owned());
+    let name = Value::Text(form::text(typed, "name").to_owned());
     match typed.get("id") {
         Some(id) => {
             let id = desk.principal.find(PIPELINE, id)?;
-            let edits = vec![Edit::Set("name".into(), name), Edit::Set("stages".into(), Value::Lines(lines))];
+            let record = desk.principal.record(PIPELINE, &id)?;
+            let mut edits = changed(desk, typed, record.value("stages"))?;
+            if *record.value("name") != name {
+                edits.push(Edit::Set("name".into(), name));
+            }
+            if edits.is_empty() {
+                return Ok(());
+            }
             desk.principal.transact(|tx| tx.edit(PIPELINE, &id, edits)).map(drop)
         }
         None => {
-            let mut values: Vec<(Name, Value)> = vec![("name".into(), name), ("active".into(), Value::Boolean(true))];
-            if !lines.is_empty() {
-                values.push(("stages".into(), Value::Lines(lines)));
-            }
-            desk.principal.transact(|tx| tx.create(PIPELINE, values)).map(drop)
+            let lines = changed(desk, typed, &Value::Null)?;
+            let values = vec![("name".into(), name), ("active".into(), Value::Boolean(true))];
+            desk.principal.transact(|tx| {
+                let id = tx.create(PIPELINE, values)?;
+                if lines.is_empty() { Ok(()) } else { tx.edit(PIPELINE, &id, lines).map(drop) }
+            })
         }
     }
+}
+
+// What was typed into the cells; everything else of the lines stays. A line all of whose cells were emptied goes.
+fn changed(desk: &Desk, typed: &Typed, held: &Value) -> Result<Vec<Edit>> {
+    let none = Lines::new();
+    let lines = if let Value::Lines(lines) = held { lines } else { &none };
+    let columns = columns(desk)?;
+    let mut edits = Vec::new();
+    for stage in stages(desk)? {
+        let place = |column: &Field| format!("{}.{}", column.name, stage.value);
+        let is_changed =
+            |column: &&Field| form::text(typed, &place(column)) != form::text(typed, &format!("was.{}", place(column)));
+        let changes: Vec<&Field> = columns.iter().filter(is_changed).collect();
+        if changes.is_empty() {
+            continue;
+        }
+        let known = line_of(lines, &stage.value);
+        let line = known.map_or_else(|| stage.value.clone(), |(id, _)| id.clone());
+        let set = |sub: &str, value: Value| Edit::SetLine {
+            field: "stages".into(),
+            line: line.clone(),
+            sub: sub.into(),
+            value,
+        };
+        if known.is_some() && columns.iter().all(|column| form::text(typed, &place(column)).is_empty()) {
+            edits.push(Edit::RemoveLine { field: "stages".into(), line });
+            continue;
+        }
+        if known.is_none() {
+            edits.push(set("stage", Value::Text(stage.value.clone())));
+        }
+        for column in changes {
+            edits.push(set(&column.name, form::parse(desk, column, form::text(typed, &place(column)))?));
+        }
+    }
+    Ok(edits)
 }

@@ -59,6 +59,7 @@ struct FieldToml<'a> {
     label: [&'a str; 3],
     required: bool,
     search: bool,
+    index: bool,
     winner: &'a str,
     choices: Vec<[String; 4]>,
 }
@@ -311,8 +312,11 @@ fn field_added(desk: &Desk, collection: &str, typed: &Typed) -> Result<()> {
 
 fn extended(desk: &Desk, collection: &str, name: &str, ty: String, typed: &Typed) -> Result<()> {
     let choices = if ty.ends_with("choice") { choices(&typed.choices) } else { Vec::new() };
-    let search = matches!(&*ty, "text" | "long_text");
-    let field = FieldToml { search, ..field(typed, name, ty, choices) };
+    // What is there already is found and indexed as it was declared.
+    let known = desk.schema.require(collection)?.field(name);
+    let search = known.map_or(matches!(&*ty, "text" | "long_text"), |field| field.searchable);
+    let index = known.is_some_and(|field| field.indexed);
+    let field = FieldToml { search, index, ..field(typed, name, ty, choices) };
     let file = FileToml { extend: vec![ExtendToml { collection, fields: vec![field] }], ..FileToml::default() };
     let place = typed.position.trim();
     let position = match place.is_empty() {
@@ -324,7 +328,16 @@ fn extended(desk: &Desk, collection: &str, name: &str, ty: String, typed: &Typed
 
 fn field<'a>(typed: &'a Typed, name: &'a str, ty: String, choices: Vec<[String; 4]>) -> FieldToml<'a> {
     let required = typed.required == "yes";
-    FieldToml { name, r#type: ty, label: labels(typed), required, search: false, winner: &typed.winner, choices }
+    FieldToml {
+        name,
+        r#type: ty,
+        label: labels(typed),
+        required,
+        search: false,
+        index: false,
+        winner: &typed.winner,
+        choices,
+    }
 }
 
 // A language that is left out reads the English label.
