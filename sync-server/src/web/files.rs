@@ -9,12 +9,12 @@ use axum::extract::{Multipart, Path, State as Shared};
 use axum::response::Response;
 use branchline_core::access::Action;
 use branchline_core::id::RecordId;
-use branchline_core::schema::{Attachment, Collection, Field, FieldType, Name, Value};
+use branchline_core::schema::{Attachment, Collection, Field, Name, Value};
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
-use super::related::referring;
+use super::related::{fields_to, referring};
 use super::{sign_in, uploads};
 use crate::server::Node;
 
@@ -39,18 +39,13 @@ fn picture(file: &Attachment) -> Option<&'static str> {
     PICTURES.into_iter().find(|media| *media == file.media).filter(|_| file.size <= PICTURE_BYTES_MAX)
 }
 
-// The field of files that refers to records of this collection.
-fn linked<'c>(files: &'c Collection, collection: &Collection) -> Option<&'c Field> {
-    files.fields.iter().find(|field| matches!(&field.ty, FieldType::Reference(t) if *t == collection.name))
-}
-
 /// The files of a record, and a form for one more.
 ///
 /// # Errors
 /// Those of the store.
 pub(super) fn beside(desk: &Desk, collection: &Collection, id: &RecordId) -> Result<Markup> {
     let files = desk.schema.require("attachment")?.clone();
-    let (Some(link_field), Some(field)) = (linked(&files, collection), files.field("file")) else {
+    let (Some(link_field), Some(field)) = (fields_to(&files, collection).next(), files.field("file")) else {
         return Ok(html! {});
     };
     let rows = desk.principal.list(&referring(&files, link_field, collection, id).limited(FILES_MAX))?.rows;
@@ -104,7 +99,7 @@ pub(super) async fn attach(
 fn keep(desk: &Desk, collection: &Collection, id: &RecordId, (name, media, bytes): (&str, &str, &[u8])) -> Result<()> {
     let failed = |e: std::io::Error| Error::storage("upload-file").with("detail", e.to_string());
     let files = desk.schema.require("attachment")?.clone();
-    let link = linked(&files, collection).ok_or_else(|| Error::invalid("comment-nowhere"))?;
+    let link = fields_to(&files, collection).next().ok_or_else(|| Error::invalid("comment-nowhere"))?;
     desk.require(Action::Create, &files)?;
     // Browsers may send a whole path.
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();

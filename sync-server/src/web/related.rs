@@ -21,8 +21,7 @@ const ALIKE_MAX: usize = 3;
 pub(super) fn lists(desk: &Desk, collection: &Collection, id: &RecordId) -> Result<Markup> {
     let mut lists = Vec::new();
     for other in desk.schema.collections() {
-        let is_it = |field: &&Field| matches!(&field.ty, FieldType::Reference(target) if *target == collection.name);
-        for field in other.fields.iter().filter(is_it) {
+        for field in fields_to(other, collection) {
             // People are in everything that they own; files have a place of their own.
             if matches!(&*field.name, "owner" | "branch" | "team") || &*other.name == "attachment" {
                 continue;
@@ -36,6 +35,12 @@ pub(super) fn lists(desk: &Desk, collection: &Collection, id: &RecordId) -> Resu
         }
     }
     Ok(html! { @for list in lists { (list) } })
+}
+
+/// The fields of a collection that refer to records of another one.
+pub(super) fn fields_to<'c>(of: &'c Collection, to: &Collection) -> impl Iterator<Item = &'c Field> {
+    let to = to.name.clone();
+    of.fields.iter().filter(move |field| matches!(&field.ty, FieldType::Reference(target) if *target == to))
 }
 
 /// The records of a collection whose field refers to a record, the newest first.

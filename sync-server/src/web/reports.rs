@@ -60,21 +60,17 @@ pub(super) async fn page(
         .await
 }
 
-fn asked_for<'a>(asked: &'a HashMap<String, String>, name: &str) -> &'a str {
-    form::text(asked, name)
-}
-
 fn made(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Result<Report> {
     let replica = desk.principal.replica();
     let today = replica.environment().now().day();
-    let day = |name: &str| match asked_for(asked, name) {
+    let day = |name: &str| match form::text(asked, name) {
         "" => Ok(None),
         text => {
             let wrong = || Error::invalid("report-day").with("day", text);
             Day::parse_relative(text, today).map(Some).ok_or_else(wrong)
         }
     };
-    let by = Some(asked_for(asked, "by")).filter(|by| !by.is_empty()).map(str::to_owned);
+    let by = Some(form::text(asked, "by")).filter(|by| !by.is_empty()).map(str::to_owned);
     let complete_through = complete_through(replica)?;
     report::report(replica, &Request { kind, by, from: day("from")?, to: day("to")?, complete_through })
 }
@@ -121,7 +117,7 @@ fn about(desk: &Desk, kind: Kind) -> String {
 fn place(kind: Kind, shape: &str, asked: &HashMap<String, String>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for name in ["by", "from", "to"] {
-        let text = asked_for(asked, name);
+        let text = form::text(asked, name);
         if !text.is_empty() {
             query.append_pair(name, text);
         }
@@ -131,7 +127,7 @@ fn place(kind: Kind, shape: &str, asked: &HashMap<String, String>) -> String {
 
 fn asking(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Markup {
     let (grouped, default) = kind.grouping();
-    let by = Some(asked_for(asked, "by")).filter(|by| !by.is_empty()).or(default).unwrap_or_default();
+    let by = Some(form::text(asked, "by")).filter(|by| !by.is_empty()).or(default).unwrap_or_default();
     let fields = desk.schema.collection(grouped).into_iter().flat_map(|collection| collection.fields.iter());
     let groups = |ty: &FieldType| {
         matches!(ty, FieldType::Choice(_) | FieldType::Reference(_) | FieldType::Date | FieldType::Boolean)
@@ -139,7 +135,7 @@ fn asking(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Markup {
     let day = |name: &'static str, label: &'static str| {
         html! {
             label { (desk.say(label)) " "
-                input type="date" name=(name) value=(as_day(desk, asked_for(asked, name)));
+                input type="date" name=(name) value=(as_day(desk, form::text(asked, name)));
             }
         }
     };

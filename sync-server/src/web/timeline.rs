@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use branchline_core::access::Action;
 use branchline_core::id::{ChangeHash, RecordId};
 use branchline_core::replica::{Direction, HistoryEntry, Query, Record};
-use branchline_core::schema::{Collection, Field, FieldType, Name, Value};
+use branchline_core::schema::{Collection, Field, Name, Value};
 use branchline_core::time::Millis;
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
 
 use super::desk::Desk;
 use super::record::{moment, titled};
-use super::related::referring;
+use super::related::{fields_to, referring};
 
 /// Activities of a timeline; the list beside it has the others.
 const ACTIVITIES_MAX: usize = 60;
@@ -25,8 +25,7 @@ const PEOPLE_MAX: usize = 1_000;
 
 /// The field of activities that refers to records of this collection.
 pub(super) fn link<'c>(activities: &'c Collection, collection: &Collection) -> Option<&'c Field> {
-    let is_it = |field: &&Field| matches!(&field.ty, FieldType::Reference(target) if *target == collection.name);
-    activities.fields.iter().filter(is_it).find(|field| field.name == collection.name)
+    fields_to(activities, collection).find(|field| field.name == collection.name)
 }
 
 /// The form of a comment, where one can be made.
