@@ -118,7 +118,10 @@ fn part(replica: &Replica, hook: &Hook) -> Result<Part> {
     let page = match principal.changed(Some(Cursor::parse(&hook.cursor)?), CHANGES_MAX) {
         Ok(page) => page,
         // Of another history: what came back is not sent again, what is new is.
-        Err(_) => return Ok(Part { body: None, next: replica.cursor()?.to_string(), all: true }),
+        Err(error) if error.code() == "cursor_unknown" => {
+            return Ok(Part { body: None, next: replica.cursor()?.to_string(), all: true });
+        }
+        Err(error) => return Err(error),
     };
     let wanted =
         |collection: &str| hook.collections.is_empty() || hook.collections.iter().any(|name| name == collection);
@@ -155,7 +158,6 @@ async fn post(url: &str, signature: String, body: String) -> std::result::Result
     })?;
     let words = |e: hyper::Error| e.to_string();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(words)?;
-    let connection = tokio::spawn(connection);
     let path = url.splitn(4, '/').nth(3).unwrap_or_default().split('#').next().unwrap_or_default();
     let host = url.split('/').nth(2).unwrap_or_default();
     let request = Request::post(format!("/{path}"))
@@ -165,8 +167,12 @@ async fn post(url: &str, signature: String, body: String) -> std::result::Result
         .header("branchline-signature", signature)
         .body(Body::from(body))
         .map_err(|e| e.to_string())?;
-    let answer = sender.send_request(request).await.map_err(words);
-    // What the answer says beside its status is not read.
-    connection.abort();
-    answer.map(|answer| answer.status())
+    // Both end with this future. What the answer says beside its status is not read.
+    let mut answer = std::pin::pin!(sender.send_request(request));
+    let answered = tokio::select! {
+        biased;
+        answered = &mut answer => answered,
+        _ = connection => answer.await,
+    };
+    answered.map(|answered| answered.status()).map_err(words)
 }
