@@ -128,3 +128,15 @@ fn figures_are_of_what_their_reader_sees() {
     let theirs = oleh.get("/reports/branches").body;
     assert!(theirs.contains("Lviv") && !theirs.contains("Kyiv") && !theirs.contains("500.00"), "{theirs}");
 }
+
+#[test]
+fn a_branch_reaches_its_plan_of_new_clients_by_those_whom_its_people_made() {
+    let company = company();
+    let hub = &company.hub;
+    hub.json(["create", "quota", "metric=new_accounts", "branch=kyiv", "count=2"]);
+    let mut anna = signed_in(hub, "anna@acme.example");
+    assert_eq!(anna.post("/c/account", &[("f.name", "Zirka")]).status, 303);
+    let plan = hub.json(["report", "plan", "--by", "branch"]);
+    // The client of the company's own was made by its owner, who is of no branch.
+    assert_eq!(plan["rows"][0]["reached"], serde_json::json!(1), "{plan}");
+}

@@ -14,6 +14,8 @@
 use super::chart::{Chart, Series};
 use super::groups::{GroupBy, choice_cell, names};
 use super::{Cell, Drill, Report, Request, Rows, column, drill};
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::message::{Language, Message};
@@ -56,9 +58,16 @@ pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
         deals(replica, &mut plans)?;
     }
     if plans.iter().any(|plan| plan.metric == "new_accounts") {
+        let mut homes = HashMap::new();
+        replica.each(&Query::of("user").fields(["home_branch"]), &mut |person| {
+            homes.extend(person.reference("home_branch").map(|branch| (person.id, branch)));
+            Ok(())
+        })?;
         replica.each(&Query::of("account").fields(["name"]), &mut |record| {
+            // A client belongs to no branch; who made it does.
             let (person, day) = (record.created.by, record.created.at.day());
-            let fact = Fact { metric: "new_accounts", person, branch: None, product: None, day };
+            let branch = person.and_then(|person| homes.get(&person).copied());
+            let fact = Fact { metric: "new_accounts", person, branch, product: None, day };
             plans.iter_mut().filter(|plan| plan.counts(&fact)).for_each(|plan| plan.reached += 1);
             Ok(())
         })?;
