@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use branchline_core::access::Action;
 use branchline_core::id::RecordId;
-use branchline_core::replica::{Principal, Query, Record};
+use branchline_core::replica::{Direction, Principal, Query, Record};
 use branchline_core::schema::{Filter, Literal, Op, Value};
 use branchline_core::time::{DAY_MS, Day, Millis};
 use branchline_core::{Error, Result};
@@ -147,21 +147,25 @@ fn within(
 ) -> Result<Vec<(Millis, Record)>> {
     let compare =
         |field: &str, op: Op, at: Millis| Filter::Compare { field: field.into(), op, value: Literal::Instant(at) };
-    let between = |field: &str| vec![compare(field, Op::Ge, from), compare(field, Op::Lt, until)];
-    let mut due = between("due_at");
-    due.push(Filter::Empty { field: "starts_at".into(), negated: false });
-    let mut parts = vec![Filter::Or(vec![Filter::And(between("starts_at")), Filter::And(due)])];
-    if let Some(owner) = owner {
-        let value = Literal::Key { collection: "user".into(), text: owner.to_string() };
-        parts.push(Filter::Compare { field: "owner".into(), op: Op::Eq, value });
-    }
-    let rows = principal.list(&Query::of(WORK).filtered(Filter::And(parts)).limited(ENTRIES_MAX))?.rows;
+    let entries = |field: &str, more: Vec<Filter>| {
+        let mut parts = vec![compare(field, Op::Ge, from), compare(field, Op::Lt, until)];
+        parts.extend(more);
+        parts.extend(owner.map(|owner| {
+            let value = Literal::Key { collection: "user".into(), text: owner.to_string() };
+            Filter::Compare { field: "owner".into(), op: Op::Eq, value }
+        }));
+        let query = Query::of(WORK).filtered(Filter::And(parts)).sorted(field, Direction::Ascending);
+        principal.list(&query.limited(ENTRIES_MAX)).map(|page| page.rows)
+    };
+    let mut rows = entries("starts_at", Vec::new())?;
+    rows.extend(entries("due_at", vec![Filter::Empty { field: "starts_at".into(), negated: false }])?);
     let at = |record: &Record| match (record.value("starts_at"), record.value("due_at")) {
         (Value::Instant(at), _) | (_, Value::Instant(at)) => *at,
         _ => Millis(0),
     };
     let mut entries: Vec<(Millis, Record)> = rows.into_iter().map(|record| (at(&record), record)).collect();
     entries.sort_by_key(|(at, record)| (*at, record.id));
+    entries.truncate(ENTRIES_MAX);
     Ok(entries)
 }
 
