@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use branchline_tests::checkout;
 use branchline_tests::process::Node;
@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 /// How long something may take to appear.
 const WAIT: Duration = Duration::from_secs(20);
+
+/// How often that is asked.
+const STEP: Duration = Duration::from_millis(50);
 
 /// A `chromedriver` that ends with the value.
 pub(crate) struct Driver {
@@ -86,10 +89,18 @@ impl Browser {
         self.client.goto(&format!("{}{path}", self.root)).await.unwrap();
     }
 
-    /// Waits for something; gives its text.
+    /// Waits for something; gives its text. A live page may replace what was found before it is read: it is sought
+    /// and read in one script.
     pub(crate) async fn see(&self, css: &str) -> String {
-        let found = self.client.wait().at_most(WAIT).for_element(Locator::Css(css)).await;
-        found.unwrap_or_else(|e| panic!("{css} does not appear: {e}")).text().await.unwrap()
+        let script = "return document.querySelector(arguments[0])?.innerText ?? null";
+        let until = Instant::now() + WAIT;
+        loop {
+            if let Some(text) = self.run(script, vec![json!(css)]).await.as_str() {
+                return text.to_owned();
+            }
+            assert!(Instant::now() < until, "{css} does not appear at {}:\n{}", self.at().await, self.text().await);
+            tokio::time::sleep(STEP).await;
+        }
     }
 
     /// Waits until a text stands in the page.
@@ -102,8 +113,22 @@ impl Browser {
     }
 
     pub(crate) async fn press(&self, css: &str) {
-        let found = self.client.wait().at_most(WAIT).for_element(Locator::Css(css)).await;
-        found.unwrap_or_else(|e| panic!("{css} does not appear: {e}")).click().await.unwrap();
+        let until = Instant::now() + WAIT;
+        loop {
+            let found = self.client.wait().at_most(WAIT).for_element(Locator::Css(css)).await;
+            match found.unwrap_or_else(|e| panic!("{css} does not appear: {e}")).click().await {
+                // A live page has put another in its place.
+                Err(e) if e.is_stale_element_reference() && Instant::now() < until => tokio::time::sleep(STEP).await,
+                pressed => return pressed.unwrap(),
+            }
+        }
+    }
+
+    /// Presses what sends a form, and waits for the page that answers.
+    pub(crate) async fn send(&self, css: &str) {
+        self.run("document.documentElement.dataset.sent = ''", Vec::new()).await;
+        self.press(css).await;
+        self.see("html:not([data-sent]) h1").await;
     }
 
     /// Types into a field that is empty, or that is emptied first.
