@@ -14,7 +14,7 @@ use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::BlobHash;
 use branchline_core::replica::link::{Invitation, InvitationCode, Joiner, Seed};
-use branchline_core::replica::{Folder, Init, Query, Replica, StoreKey, SystemEnvironment};
+use branchline_core::replica::{Folder, Identity, Init, Query, Replica, StoreKey, SystemEnvironment};
 use branchline_core::schema::{Name, Value};
 
 /// What a person typed, and what a photo holds.
@@ -190,6 +190,43 @@ fn a_folder_is_encrypted_and_decrypted_with_all_that_it_holds() {
         })
         .collect();
     assert_eq!(left, Vec::<PathBuf>::new());
+}
+
+/// An attempt without a key had left `device.key`; the next one took it over as it lay there, plain.
+#[test]
+fn a_device_key_that_lies_there_plain_is_sealed_when_the_folder_comes_with_a_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let env = || Arc::new(SystemEnvironment);
+    let left = |name: &str| Identity::ensure(at(name).as_path(), &SystemEnvironment).unwrap().device();
+    let sealed = |name: &str, secret: &str| {
+        assert!(secret_of(&at(name)).starts_with("sealed "), "{name}");
+        let has = |path: &PathBuf| std::fs::read(path).unwrap().windows(64).any(|bytes| bytes == secret.as_bytes());
+        assert_eq!(files(&at(name)).into_iter().filter(has).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+    };
+
+    let device = left("hub");
+    let secret = secret_of(&at("hub"));
+    let (hub, _) = furnished(encrypted(&at("hub"), 1));
+    assert_eq!(hub.device(), device, "it is the same device");
+    sealed("hub", &secret);
+    assert_eq!(open(encrypted(&at("hub"), 1)).unwrap().device(), device);
+
+    hub.announce("http://127.0.0.1:1", None).unwrap();
+    let invitation = Invitation { name: "phone".to_owned(), branch: true, expires_ms: 60_000, ..Invitation::default() };
+    let code = InvitationCode::parse(&hub.invite(&invitation).unwrap().code).unwrap();
+    left("phone");
+    let secret = secret_of(&at("phone"));
+    Replica::courier_join(encrypted(&at("phone"), 2), &code, &at("out"), crm::builtin().clone(), env()).unwrap();
+    sealed("phone", &secret);
+
+    let (plain, _) = furnished(at("plain").as_path());
+    plain.backup(&at("backup"), Some("correct horse")).unwrap();
+    std::fs::create_dir(at("again")).unwrap();
+    std::fs::copy(at("plain/device.key"), at("again/device.key")).unwrap();
+    let folder = encrypted(&at("again"), 3);
+    Replica::restore(&at("backup"), folder, Some("correct horse"), crm::builtin().clone(), env()).unwrap();
+    sealed("again", &secret_of(&at("plain")));
 }
 
 /// The work that a killed process was at: there and back until it dies.

@@ -33,7 +33,7 @@ impl Identity {
 
     pub(super) fn ensured(home: &Home, env: &dyn Environment) -> Result<Self> {
         if home.dir.join(KEY_FILE).exists() {
-            return Self::read(home);
+            return Self::kept(home, env);
         }
         files::make_folder(&home.dir)?;
         let mut secret = [0; 32];
@@ -50,13 +50,19 @@ impl Identity {
         Ok(Self { key: SigningKey::from_bytes(&secret.ok_or_else(damaged)?) })
     }
 
+    // The key that is there already. An attempt without a key has left it plain where the folder is encrypted now.
+    fn kept(home: &Home, env: &dyn Environment) -> Result<Self> {
+        let known = Self::read(home)?;
+        if home.is_as_secret(KEY_FILE)? { Ok(known) } else { Self::write(home, &known.secret(), env) }
+    }
+
     /// Puts a secret that a backup held into a folder.
     pub(super) fn restore(home: &Home, secret: &[u8; 32], env: &dyn Environment) -> Result<Self> {
         if !home.dir.join(KEY_FILE).exists() {
             return Self::write(home, secret, env);
         }
         // An attempt that was cut short has left it, or it is another one, which stays.
-        let known = Self::read(home)?;
+        let known = Self::kept(home, env)?;
         let differs = || Error::usage("replica-exists").with("path", home.dir.display().to_string());
         if known.secret() == *secret { Ok(known) } else { Err(differs()) }
     }

@@ -222,6 +222,13 @@ impl Home {
         plain.map(Zeroizing::new).ok_or_else(|| damaged(path.display().to_string()))
     }
 
+    /// Whether a small file is sealed where the folder is encrypted, as it ought to be.
+    pub(crate) fn is_as_secret(&self, name: &str) -> Result<bool> {
+        let path = self.dir.join(name);
+        let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(|e| file_fault(&e, &path))?);
+        Ok(!self.is_encrypted() || key::is_sealed(&text))
+    }
+
     /// The file of an attachment, under its name with a suffix.
     pub(crate) fn blob(&self, hash: &BlobHash, suffix: &str) -> PathBuf {
         let name = match self.cipher() {
