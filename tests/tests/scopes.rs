@@ -7,7 +7,7 @@ use branchline_core::id::RecordId;
 use branchline_core::replica::{Credential, Direction, Query, Replica};
 use branchline_core::schema::{Name, Value};
 use branchline_core::sync::Event;
-use branchline_tests::sim::company::{Company, bytes_of, deal, invitation, names, set};
+use branchline_tests::sim::company::{Company, bytes_of, deal, invitation, names, set, text};
 use branchline_tests::sim::pair::{exchange, exchange_cut};
 
 #[test]
@@ -490,4 +490,19 @@ fn who_moves_to_another_branch_signs_in_there_with_something_new() {
     principal.set_credential(&signs_in("qqqq-east-qqqq")).unwrap();
     exchange(&central, &company.hub).unwrap();
     assert!(!held_in(&company, "Central", "qqqq-east"));
+}
+
+/// Everybody sees every account, so whatever was asked for as an account was shown.
+#[test]
+fn a_record_under_another_collections_name_is_not_shown() {
+    let company = Company::new();
+    let anna = company.person("Anna", "seller", None);
+    let hidden = deal(&company.hub, "qqqqsecretqqqq", vec![]);
+    let principal = company.hub.principal(&anna).unwrap();
+    assert_eq!(principal.label("opportunity", &hidden), None);
+    assert_eq!(principal.label("account", &hidden), None);
+    assert!(principal.arrivals("account", &hidden).is_err());
+    let shown = company.hub.transact(|tx| tx.create("account", vec![text("name", "Orbit")])).unwrap();
+    assert_eq!(principal.label("account", &shown).as_deref(), Some("Orbit"));
+    assert!(principal.arrivals("account", &shown).is_ok());
 }

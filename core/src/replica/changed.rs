@@ -88,23 +88,22 @@ impl Principal {
         }
         let start = after.map_or(0, |cursor| cursor.seq);
         let limit = limit.max(1);
-        let (found, end) = self.replica().read(|conn| {
-            let found = changed_rows::after(conn, start, limit)?;
-            Ok((found, changed_rows::end(conn)?))
-        })?;
-        let all = found.len() < limit;
-        let last = found.last().map_or(start, |row| row.seq);
-        let next = Cursor { timeline, seq: if all { end.max(start) } else { last } };
-        let (mut rows, mut met) = (Vec::new(), HashSet::new());
-        let schema = self.replica().schema();
-        let known = |row: &ChangedRow| row.seq <= end && schema.collection(&row.collection).is_some();
-        for row in found.into_iter().rev().filter(known) {
-            if met.insert(row.id) && self.is_seen(&row.collection, &row.id)? {
-                let cursor = Cursor { timeline, seq: row.seq };
-                rows.push(Changed { cursor, collection: row.collection, id: row.id, at: row.at });
+        self.inner.read(|view| {
+            let sight = self.sight(view)?;
+            let (found, end) = (changed_rows::after(view.conn, start, limit)?, changed_rows::end(view.conn)?);
+            let all = found.len() < limit;
+            let last = found.last().map_or(start, |row| row.seq);
+            let next = Cursor { timeline, seq: if all { end.max(start) } else { last } };
+            let (mut rows, mut met) = (Vec::new(), HashSet::new());
+            let known = |row: &ChangedRow| row.seq <= end && view.model.schema.collection(&row.collection).is_some();
+            for row in found.into_iter().rev().filter(known) {
+                if met.insert(row.id) && sight.sees(view, &row.collection, &row.id)? {
+                    let cursor = Cursor { timeline, seq: row.seq };
+                    rows.push(Changed { cursor, collection: row.collection, id: row.id, at: row.at });
+                }
             }
-        }
-        rows.reverse();
-        Ok(ChangedPage { rows, next, all })
+            rows.reverse();
+            Ok(ChangedPage { rows, next, all })
+        })
     }
 }

@@ -90,13 +90,6 @@ impl Principal {
     }
 }
 
-impl Replica {
-    /// Whether who acts sees this record.
-    pub(super) fn is_seen(&self, collection: &str, id: &RecordId) -> Result<bool> {
-        self.inner.read(|view| self.sight(view)?.sees(view, collection, id))
-    }
-}
-
 /// What somebody sees of the records held here: all of them without grants that narrow it.
 pub(super) struct Sight(Option<Grants>);
 
@@ -106,12 +99,13 @@ impl Sight {
         self.0.is_none()
     }
 
-    /// Whether a record is in it.
+    /// Whether a record is in it; one that is not held here is, where everybody sees its collection.
     pub(super) fn sees(&self, view: &View<'_>, collection: &str, id: &RecordId) -> Result<bool> {
         let Some(grants) = &self.0 else { return Ok(true) };
         let collection = view.model.schema.require(collection)?;
         if collection.kind == Kind::Shared {
-            return Ok(true);
+            // Asked for under the name of another collection, a record would be shown to who may not see it.
+            return Ok(view.collection_of(id)?.is_none_or(|held| held == collection.name));
         }
         let Some(row) = view.one(&collection.name, id)? else { return Ok(false) };
         let place = place_of_row(view, id, row)?;
