@@ -248,6 +248,22 @@ fn a_retry_passes_once_the_right_is_given_again_and_comes_only_once() {
     assert_eq!(central.accept(id).unwrap_err().code(), "refused_unknown", "it was brought again");
 }
 
+/// The page shows nothing of it, and any number could be sent.
+#[test]
+fn who_does_not_see_a_record_tries_nothing_of_it_again() {
+    let Away { company, central, phone, lost, .. } = away();
+    let zoe = company.person("Zoe", "seller", None);
+    exchange(&central, &company.hub).unwrap();
+    set(&phone, &lost, "stage", stage("won"));
+    exchange(&phone, &central).unwrap();
+    let number = phone.quarantine().unwrap()[0].id;
+    let principal = phone.principal(&zoe).unwrap();
+    assert!(principal.quarantine().unwrap().is_empty());
+    assert_eq!(principal.retry(Some(number)).unwrap_err().code(), "refused_unknown");
+    assert!(principal.retry(None).unwrap().is_empty());
+    assert_eq!(phone.retry(Some(number)).unwrap().len(), 1, "who sees it does");
+}
+
 #[test]
 fn a_retry_that_is_refused_again_stands_in_both_queues_once() {
     let Away { central, phone, lost, .. } = away();

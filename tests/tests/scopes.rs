@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
 use branchline_core::document::Edit;
 use branchline_core::id::RecordId;
 use branchline_core::replica::{Credential, Direction, Query, Replica};
@@ -505,4 +507,36 @@ fn a_record_under_another_collections_name_is_not_shown() {
     let shown = company.hub.transact(|tx| tx.create("account", vec![text("name", "Orbit")])).unwrap();
     assert_eq!(principal.label("account", &shown).as_deref(), Some("Orbit"));
     assert!(principal.arrivals("account", &shown).is_ok());
+}
+
+#[test]
+fn what_a_person_watches_and_reads_of_the_log_is_what_the_person_sees() {
+    let company = Company::new();
+    let anna = company.person("Anna", "seller", None);
+    let hidden = deal(&company.hub, "hidden", vec![]);
+    let principal = company.hub.principal(&anna).unwrap();
+    let again = principal.downgrade().upgrade().unwrap();
+    assert!(names(&again).is_empty(), "also through what does not keep it open");
+    let (send, receive) = std::sync::mpsc::channel();
+    let handle = principal.watch(Query::of("opportunity"), move |page| {
+        let mut names: Vec<String> = page.rows.iter().map(|row| row.text("name").to_owned()).collect();
+        names.sort();
+        let _ = send.send(names);
+    });
+    let reported = || receive.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(reported(), Vec::<String>::new());
+    let hers = deal(&company.hub, "hers", vec![("owner".into(), Value::Reference(anna))]);
+    assert_eq!(reported(), ["hers"]);
+
+    let records = |replica: &Replica| -> Vec<RecordId> {
+        replica.recent_changes(None, 1_000).unwrap().into_iter().map(|change| change.record).collect()
+    };
+    assert!(records(&company.hub).contains(&hidden) && records(&company.hub).contains(&hers));
+    assert!(!records(&principal).contains(&hidden) && records(&principal).contains(&hers));
+    assert_eq!(principal.recent_changes(None, 1).unwrap().len(), 1);
+
+    let promoted = vec![Edit::Set("role".into(), Value::Text("owner".into()))];
+    company.hub.transact(|tx| tx.edit("user", &anna, promoted)).unwrap();
+    assert_eq!(reported(), ["hers", "hidden"], "a role that was changed counts at once");
+    drop(handle);
 }

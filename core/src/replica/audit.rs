@@ -19,14 +19,14 @@ pub struct LoggedChange {
 }
 
 impl Replica {
-    /// The newest changes, or those before a place in the log, newest first; of collections that one may ask for. What
-    /// each did is in the history of its record.
+    /// The newest changes, or those before a place in the log, newest first; of collections that one may ask for, and of
+    /// records that who acts sees. What each did is in the history of its record.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub fn recent_changes(&self, before: Option<u64>, limit: usize) -> Result<Vec<LoggedChange>> {
         self.inner.read(|view| {
-            let mut found = Vec::new();
+            let (sight, mut found) = (self.sight(view)?, Vec::new());
             let mut before = before.unwrap_or(u64::MAX >> 1);
             while found.len() < limit {
                 let rows = view.log_before(before, limit)?;
@@ -34,7 +34,8 @@ impl Replica {
                 before = *last;
                 let known = rows.into_iter().filter(|(_, _, name, _)| view.model.schema.collection(name).is_some());
                 let change = |(seq, record, collection, hash)| LoggedChange { seq, record, collection, hash };
-                found.extend(known.map(change).take(limit - found.len()));
+                let changes = known.map(change).collect();
+                found.extend(sight.keep(view, changes, limit - found.len(), |one| (&one.collection, &one.record))?);
             }
             Ok(found)
         })

@@ -73,19 +73,20 @@ pub struct Replica {
 #[derive(Clone)]
 pub struct WeakReplica {
     inner: Weak<Inner>,
+    person: Option<RecordId>,
 }
 
 impl WeakReplica {
     /// The replica, while somebody has it open.
     pub fn upgrade(&self) -> Option<Replica> {
-        self.inner.upgrade().map(|inner| Replica { inner, person: None })
+        self.inner.upgrade().map(|inner| Replica { inner, person: self.person })
     }
 }
 
 impl Replica {
     /// The same replica for whoever should not keep it open, such as what it calls itself.
     pub fn downgrade(&self) -> WeakReplica {
-        WeakReplica { inner: Arc::downgrade(&self.inner) }
+        WeakReplica { inner: Arc::downgrade(&self.inner), person: self.person }
     }
 
     /// Its folder.

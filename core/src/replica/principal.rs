@@ -19,6 +19,10 @@ const HITS_PER_HIT: usize = 8;
 
 /// A person at a replica: a [`Replica`] whose records are those that the person sees, and which writes in the person's
 /// name.
+///
+/// Attachments are not narrowed: they are known by their hashes, and whoever hands out one by a hash that somebody named
+/// asks first for a record that holds it. Neither is what shows nothing of a record to who has its id (its delivery, its
+/// root), nor what is of the replica as a whole: settings, status and other numbers, digests, upkeep.
 #[derive(Clone)]
 pub struct Principal(Replica);
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::inner::{Inner, lock};
 use super::{Page, Query, Replica};
 use crate::error::Result;
+use crate::id::RecordId;
 use crate::schema::Name;
 
 /// How often commits of other processes are looked for.
@@ -51,8 +52,11 @@ struct State {
     running: bool,
 }
 
+#[derive(Clone)]
 struct Watch {
     id: u64,
+    /// Who watches, as [`Replica`] has it.
+    person: Option<RecordId>,
     query: Query,
     last: Option<Page>,
     due: bool,
@@ -90,14 +94,15 @@ impl Watchers {
         WatchHandle { id, shared: Arc::downgrade(&self.shared) }
     }
 
-    pub(super) fn watch(&self, inner: &Arc<Inner>, query: Query, report: Report) -> WatchHandle {
+    pub(super) fn watch(&self, replica: &Replica, query: Query, report: Report) -> WatchHandle {
         let mut state = lock(&self.shared.state);
         state.next_id += 1;
         let id = state.next_id;
-        state.watches.push(Watch { id, query, last: None, due: true, report: Arc::new(Mutex::new(report)) });
+        let (person, report) = (replica.person, Arc::new(Mutex::new(report)));
+        state.watches.push(Watch { id, person, query, last: None, due: true, report });
         if !state.running {
             state.running = true;
-            let (shared, inner) = (self.shared.clone(), Arc::downgrade(inner));
+            let (shared, inner) = (self.shared.clone(), Arc::downgrade(&replica.inner));
             std::thread::spawn(move || run(&shared, &inner));
         }
         self.shared.wake.notify_all();
@@ -124,12 +129,12 @@ fn run(shared: &Shared, inner: &Weak<Inner>) {
         let replica = Replica { inner, person: None };
         // A replica that cannot be read now is asked again at the next round.
         let _ = replica.changed();
-        let due = due(shared);
-        for (id, query, last, report) in due {
-            let Ok(page) = replica.list(&query) else { continue };
-            if last.as_ref() != Some(&page) {
-                lock(&report)(&page);
-                keep(shared, id, page);
+        for watch in due(shared) {
+            let replica = Replica { person: watch.person, ..replica.clone() };
+            let Ok(page) = replica.list(&watch.query) else { continue };
+            if watch.last.as_ref() != Some(&page) {
+                lock(&watch.report)(&page);
+                keep(shared, watch.id, page);
             }
         }
     }
@@ -148,20 +153,20 @@ fn wait(shared: &Shared) -> bool {
     state.running
 }
 
-type Due = (u64, Query, Option<Page>, Arc<Mutex<Report>>);
-
-fn due(shared: &Shared) -> Vec<Due> {
+fn due(shared: &Shared) -> Vec<Watch> {
     let mut state = lock(&shared.state);
     let touched = std::mem::take(&mut state.touched);
     let all = std::mem::take(&mut state.all_touched);
     let delivered = std::mem::take(&mut state.delivered);
     let watches = state.watches.iter_mut();
     let due = watches.filter(|watch| {
-        watch.due || all || touched.contains(&watch.query.collection) || (delivered && watch.query.delivery)
+        // What somebody who signed in sees follows that person's record and role, too.
+        let is_touched = touched.contains(&watch.query.collection) || (watch.person.is_some() && !touched.is_empty());
+        watch.due || all || is_touched || (delivered && watch.query.delivery)
     });
     due.map(|watch| {
         watch.due = false;
-        (watch.id, watch.query.clone(), watch.last.clone(), watch.report.clone())
+        watch.clone()
     })
     .collect()
 }
@@ -193,7 +198,7 @@ impl Replica {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn watch(&self, query: Query, report: impl FnMut(&Page) + Send + 'static) -> WatchHandle {
-        self.inner.watchers.watch(&self.inner, query, Box::new(report))
+        self.inner.watchers.watch(self, query, Box::new(report))
     }
 
     /// Calls `notice` after each commit of this process, and whenever [`Replica::changed`] has found one of another

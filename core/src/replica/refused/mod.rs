@@ -18,8 +18,8 @@ pub use settle::Retry;
 
 use super::Replica;
 use crate::error::Result;
-use crate::store::flag;
-use crate::store::kept_rows::{self, Queue};
+use crate::store::kept_rows::{self, KeptRow, Queue};
+use crate::store::{View, flag};
 use replay::is_final;
 
 impl Replica {
@@ -60,9 +60,14 @@ impl Replica {
 
     fn entries(&self, queue: Queue) -> Result<Vec<RefusedEntry>> {
         self.inner.read(|view| {
-            let rows = kept_rows::all(view.conn, queue)?;
-            let rows = self.sight(view)?.keep(view, rows, usize::MAX, |row| (&row.collection, &row.record))?;
+            let rows = self.kept(view, queue)?;
             rows.into_iter().map(|row| RefusedEntry::of(view, row)).collect()
         })
+    }
+
+    /// The rows of a queue that are about what who acts sees.
+    fn kept(&self, view: &View<'_>, queue: Queue) -> Result<Vec<KeptRow>> {
+        let rows = kept_rows::all(view.conn, queue)?;
+        self.sight(view)?.keep(view, rows, usize::MAX, |row| (&row.collection, &row.record))
     }
 }

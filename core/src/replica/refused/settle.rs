@@ -28,7 +28,7 @@ impl Replica {
     /// # Errors
     /// `refused_unknown` where nothing waits under that number; whatever SQLite says.
     pub fn retry(&self, only: Option<u64>) -> Result<Vec<Retry>> {
-        let waiting = self.read(|conn| kept_rows::all(conn, Queue::Quarantine))?;
+        let waiting = self.inner.read(|view| self.kept(view, Queue::Quarantine))?;
         let waiting: Vec<&KeptRow> = waiting.iter().filter(|row| row.fate == Fate::Waiting).collect();
         let mut numbers: Vec<(u64, u64)> = Vec::new();
         for row in &waiting {
