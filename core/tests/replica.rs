@@ -339,3 +339,24 @@ fn two_openings_of_one_folder_see_each_other() {
     assert_eq!(one.history("account", &id).unwrap().len(), 7);
     assert_eq!(one.digest().unwrap(), two.digest().unwrap());
 }
+
+/// The folder's own file was blamed for a full disk elsewhere.
+#[test]
+fn a_copy_that_fails_says_at_which_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let replica = hub(&dir.path().join("hub"));
+    let file = dir.path().join("photo.jpg");
+    std::fs::write(&file, [7; 100_000]).unwrap();
+    let photo = replica.attach_file(&file, "image/jpeg").unwrap();
+    let mut full = &mut [0; 1_000][..];
+    assert_eq!(replica.copy_blob(&photo.hash, &mut full).unwrap_err().code(), "blob_not_copied");
+    let mut copy = Vec::new();
+    replica.copy_blob(&photo.hash, &mut copy).unwrap();
+    assert_eq!(copy, [7; 100_000]);
+    std::fs::write(dir.path().join("hub/blobs").join(photo.hash.to_string()), [8; 100_000]).unwrap();
+    assert_eq!(replica.copy_blob(&photo.hash, &mut copy).unwrap_err().code(), "blob_damaged");
+    // A folder cannot be read as a file.
+    let unread = replica.attach_file(dir.path(), "image/jpeg").unwrap_err();
+    assert!(unread.what(Default::default()).contains(&dir.path().display().to_string()));
+    assert_eq!(std::fs::read_dir(dir.path().join("hub/blobs")).unwrap().count(), 1, "nothing of it stays");
+}

@@ -118,6 +118,12 @@ fn every_command_takes_the_key_from_a_file_or_the_environment() {
     assert_eq!(home.done("hub", key, &["fetch", hash])["file"], Json::Null);
     home.done("hub", key, &["fetch", hash, "--out", "copy.txt"]);
     assert_eq!(std::fs::read_to_string(home.at("copy.txt")).unwrap(), SECRET);
+    let kept = std::fs::read_dir(home.at("hub/blobs")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&kept).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&kept, bytes).unwrap();
+    assert_eq!(home.refused("hub", key, &["fetch", hash, "--out", "damaged.txt"]), "blob_damaged");
+    assert!(!home.at("damaged.txt").exists(), "nothing wrong is handed out");
     assert!(!home.shows_secret(&home.at("hub")));
 }
 

@@ -140,5 +140,7 @@ key-not-given = The app gave no key: { $reason }
     .do = Unlock the device, or find out why the app cannot read its keystore.
 blob-damaged = The attachment { $hash } is damaged here.
     .do = Run “branchline verify --repair”: the next sync fetches it anew.
+blob-not-copied = The attachment { $hash } cannot be copied to where it should go: { $detail }
+    .do = Check the folder there, its rights and the free space.
 credential-elsewhere = { $name } can have no password here.
     .do = It is kept at head office and at the servers of the person’s own branch; on a device one signs in by a link.

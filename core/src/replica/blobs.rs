@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -66,9 +66,15 @@ impl Replica {
         let random = |bytes: &mut [u8]| self.environment().fill_random(bytes);
         let part = self.inner.home.new_blob(&random);
         let total = source.metadata().map_err(|e| file_fault(&e, file))?.len();
-        let writer = BlobWriter::create(&self.inner.home, &part, &random);
-        let copied = writer.and_then(|to| copy_hashed(&mut source, to, &mut |done| progress(done, total.max(done))));
-        let copied = copied.map_err(|e| file_fault(&e, &part));
+        let mut take_in = || -> Result<(BlobHash, u64)> {
+            let written = |e: io::Error| file_fault(&e, &part);
+            let mut to = BlobWriter::create(&self.inner.home, &part, &random).map_err(written)?;
+            let copied = copy_hashed(&mut source, &mut to, &mut |done| progress(done, total.max(done)));
+            let copied = copied.map_err(|failed| failed.of(file, written))?;
+            to.sync().map_err(written)?;
+            Ok(copied)
+        };
+        let copied = take_in();
         let (hash, size) = match copied {
             Ok(copied) if copied.1 <= BLOB_BYTES_MAX => copied,
             other => {
@@ -97,28 +103,17 @@ impl Replica {
     /// Copies an attachment that is here, and says in the end whether it was the right one.
     ///
     /// # Errors
-    /// `blob_not_held`; `blob_damaged` where its bytes do not hash to its name; whatever reading or writing can fail with.
+    /// `blob_not_held`; `blob_damaged` where its bytes do not hash to its name; `blob_not_copied` where `to` takes no more;
+    /// whatever reading the folder can fail with.
     pub fn copy_blob(&self, hash: &BlobHash, to: &mut impl Write) -> Result<()> {
         let absent = || Error::not_found("blob-not-held").with("hash", hash.to_string());
         let mut reader = self.blob(hash)?.ok_or_else(absent)?;
-        let mut digest = Sha256::new();
-        let mut buffer = vec![0u8; BLOB_PIECE_BYTES];
-        let copied = loop {
-            let piece = match reader.read(&mut buffer) {
-                Ok(read) => buffer.get(..read).unwrap_or_default(),
-                Err(e) => break Err(e),
-            };
-            if piece.is_empty() {
-                break Ok(());
-            }
-            digest.update(piece);
-            if let Err(e) = to.write_all(piece) {
-                break Err(e);
-            }
+        let refused = |e: io::Error| {
+            Error::storage("blob-not-copied").with("hash", hash.to_string()).with("detail", e.to_string())
         };
-        copied.map_err(|e| file_fault(&e, reader.file()))?;
-        let is_right = <[u8; 32]>::from(digest.finalize()) == hash.0;
-        if is_right { Ok(()) } else { Err(Error::invalid("blob-damaged").with("hash", hash.to_string())) }
+        let copied = copy_hashed(&mut reader, to, &mut |_| ());
+        let (found, _) = copied.map_err(|failed| failed.of(reader.file(), refused))?;
+        if found == *hash { Ok(()) } else { Err(Error::invalid("blob-damaged").with("hash", hash.to_string())) }
     }
 
     /// Whether an attachment is here, damaged or not.
@@ -274,7 +269,7 @@ impl Replica {
         if offset != have || end > size || size > BLOB_BYTES_MAX {
             return Ok(BlobReply::Want { hash: *hash, offset: have, done: false });
         }
-        let append = || -> std::io::Result<()> {
+        let append = || -> io::Result<()> {
             let mut file = BlobWriter::append(&self.inner.home, &part, &|bytes| self.environment().fill_random(bytes))?;
             file.write_all(bytes)?;
             file.sync()
@@ -324,37 +319,46 @@ impl Replica {
     }
 }
 
-fn hash_of(file: &mut impl Read) -> std::io::Result<BlobHash> {
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0u8; BLOB_PIECE_BYTES];
-    loop {
-        let read = file.read(&mut buffer)?;
-        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
-        digest.update(piece);
+fn hash_of(file: &mut impl Read) -> io::Result<BlobHash> {
+    match copy_hashed(file, &mut io::sink(), &mut |_| ()) {
+        Ok((hash, _)) => Ok(hash),
+        Err(CopyFailure::Reading(e) | CopyFailure::Writing(e)) => Err(e),
     }
-    Ok(BlobHash(digest.finalize().into()))
 }
 
 fn copy_hashed(
     source: &mut impl Read,
-    mut to: BlobWriter,
+    to: &mut impl Write,
+/// Which end of a copy failed.
+enum CopyFailure {
+    Reading(io::Error),
+    Writing(io::Error),
+}
+
+impl CopyFailure {
+    /// The error of a copy from a file.
+    fn of(self, from: &Path, written: impl FnOnce(io::Error) -> Error) -> Error {
+        match self {
+            Self::Reading(e) => file_fault(&e, from),
+            Self::Writing(e) => written(e),
+        }
+    }
+}
+
+/// Copies up to what an attachment may have, and a little more where there is more.
     progress: &mut dyn FnMut(u64),
-) -> std::io::Result<(BlobHash, u64)> {
+) -> std::result::Result<(BlobHash, u64), CopyFailure> {
     let mut digest = Sha256::new();
     let mut size = 0u64;
     let mut buffer = vec![0u8; BLOB_PIECE_BYTES];
-    loop {
-        let read = source.read(&mut buffer)?;
+    while size <= BLOB_BYTES_MAX {
+        let read = source.read(&mut buffer).map_err(CopyFailure::Reading)?;
         let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
         digest.update(piece);
-        to.write_all(piece)?;
+        to.write_all(piece).map_err(CopyFailure::Writing)?;
         size += read as u64;
         progress(size);
-        if size > BLOB_BYTES_MAX {
-            break;
-        }
     }
-    to.sync()?;
     Ok((BlobHash(digest.finalize().into()), size))
 }
 

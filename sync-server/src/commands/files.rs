@@ -117,17 +117,18 @@ impl Fetch {
     /// Fetches from the upstream where needed.
     ///
     /// # Errors
-    /// `blob_not_held` where nobody above has it, an upstream that cannot be reached, a file that cannot be written.
+    /// `blob_not_held` where nobody above has it, an upstream that cannot be reached; `blob_damaged`; a file that cannot be
+    /// written.
     pub fn run(&self, context: &Context) -> Result<Answer> {
         let hash = BlobHash::parse(&self.hash).ok_or_else(|| wrong_usage(format!("HASH: {}", self.hash)))?;
         let replica = context.open()?;
-        let mut held = match replica.blob(&hash)? {
+        let held = match replica.blob(&hash)? {
             Some(held) => held,
             None => self.bring(&replica, &hash)?,
         };
         let size = held.size();
         if let Some(out) = &self.out {
-            write_file(out, |to| std::io::copy(&mut held, to).map_err(|e| unreadable(out, &e)))?;
+            write_file(out, |mut to| replica.copy_blob(&hash, &mut to))?;
         }
         // Where an encrypted folder keeps it is nobody's business.
         let file = self.out.as_deref().or(held.path()).map(|path| path.display().to_string());
@@ -150,8 +151,4 @@ impl Fetch {
         block_on(async { net::sync_once(replica, self.deadline, |_| ()).await })?;
         replica.blob(hash)?.ok_or_else(absent)
     }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::storage("file-not-written").with("detail", error.to_string()).at(path.display().to_string())
 }
