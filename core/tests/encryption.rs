@@ -194,6 +194,24 @@ fn a_folder_is_encrypted_and_decrypted_with_all_that_it_holds() {
 
 /// An attempt without a key had left `device.key`; the next one took it over as it lay there, plain.
 #[test]
+fn an_encrypted_attachment_that_is_damaged_or_cut_short_is_told_and_not_handed_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (replica, hash) = furnished(encrypted(dir.path(), 1));
+    let is_sealed = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("sealed-");
+    let path = files(&dir.path().join("blobs")).into_iter().find(is_sealed).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    bytes[100] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(code(replica.copy_blob(&hash, &mut Vec::new())), "blob_damaged");
+    assert_eq!(replica.verify(false).unwrap().attachments_damaged, 1);
+    std::fs::write(&path, &whole[..10]).unwrap();
+    assert_eq!(replica.verify(false).unwrap().attachments_damaged, 1, "too short to be one");
+    std::fs::write(&path, &whole).unwrap();
+    assert!(replica.verify(false).unwrap().is_sound());
+}
+
+#[test]
 fn a_device_key_that_lies_there_plain_is_sealed_when_the_folder_comes_with_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);

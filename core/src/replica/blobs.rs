@@ -123,13 +123,16 @@ impl Replica {
 
     /// The size of an attachment, if it is here and its bytes hash to its name.
     pub(super) fn blob_intact(&self, hash: &BlobHash) -> Result<Option<u64>> {
-        let mut reader = match self.blob(hash) {
-            Ok(Some(reader)) => reader,
+        let path = self.blob_path(hash)?;
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let mut reader = match BlobReader::open(&self.inner.home, path.clone()) {
             // Too short to be one of an encrypted folder.
-            Err(_) if self.inner.home.is_encrypted() => return Ok(None),
-            other => return other.map(|_| None),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            opened => opened.map_err(|e| file_fault(&e, &path))?,
         };
-        let found = hash_of(&mut reader).map_err(|e| file_fault(&e, reader.file()))?;
+        let found = hash_of(&mut reader).map_err(|e| file_fault(&e, &path))?;
         Ok((found == *hash).then_some(reader.size()))
     }
 
@@ -326,9 +329,6 @@ fn hash_of(file: &mut impl Read) -> io::Result<BlobHash> {
     }
 }
 
-fn copy_hashed(
-    source: &mut impl Read,
-    to: &mut impl Write,
 /// Which end of a copy failed.
 enum CopyFailure {
     Reading(io::Error),
@@ -346,6 +346,9 @@ impl CopyFailure {
 }
 
 /// Copies up to what an attachment may have, and a little more where there is more.
+fn copy_hashed(
+    source: &mut impl Read,
+    to: &mut impl Write,
     progress: &mut dyn FnMut(u64),
 ) -> std::result::Result<(BlobHash, u64), CopyFailure> {
     let mut digest = Sha256::new();
