@@ -225,7 +225,7 @@ fn encoded(record: &Grown<'_>, run: &[(ChangeHash, Vec<u8>, bool)]) -> Option<Ve
 }
 
 /// Bytes that rows have let go of since the file was last written anew.
-const FREED: &str = "freed";
+pub(super) const FREED: &str = "freed";
 
 /// Whether so much of the file is empty that it should be written anew: SQLite does not move rows together by itself.
 pub(super) fn is_space_due(conn: &Connection) -> Result<bool> {
@@ -234,7 +234,9 @@ pub(super) fn is_space_due(conn: &Connection) -> Result<bool> {
         return Ok(false);
     }
     let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    let page_bytes: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    // SQLCipher answers in text.
+    let size = "SELECT CAST(page_size AS INTEGER) FROM pragma_page_size";
+    let page_bytes: i64 = conn.query_row(size, [], |row| row.get(0))?;
     Ok(freed >= (pages * page_bytes).unsigned_abs() / 4)
 }
 
