@@ -52,7 +52,14 @@ fn fill(home: &Home, conn: &Connection, file: &Path, key: Option<&SealedKey>) ->
     let under = home.key()?.map(|key| key.of_backup());
     match &under {
         None => drop(conn.execute("VACUUM INTO ?", [file.display().to_string()])?),
-        Some(under) => export(&open::open(home, open::Access::Write)?, file, Some(under))?,
+        Some(under) => {
+            let database = home.dir.join(DATABASE);
+            export(
+                &open::unlocked(&database, OpenFlags::SQLITE_OPEN_READ_WRITE, home.database_key())?,
+                file,
+                Some(under),
+            )?;
+        }
     }
     let copy = open::unlocked(file, OpenFlags::SQLITE_OPEN_READ_WRITE, under.as_ref())?;
     copy.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get::<_, String>(0))?;
@@ -194,8 +201,8 @@ impl<'a> Restoring<'a> {
         conn.execute_batch("BEGIN; DROP TABLE backup_key; DROP TABLE backup_blob")?;
         meta::set(&conn, meta::key::DEVICE, device.as_bytes())?;
         meta::set(&conn, meta::key::TIMELINE, timeline.as_bytes())?;
-        conn.execute_batch("COMMIT; VACUUM")?;
-        Ok(())
+        conn.execute_batch("COMMIT")?;
+        open::vacuum(&conn)
     }
 }
 
@@ -234,4 +241,25 @@ fn blob_path(home: &Home, name: &str) -> Result<Option<PathBuf>> {
         return Err(Error::invalid("backup-not-one").with("path", name.display().to_string()));
     }
     Ok(Some(home.dir.join(BLOBS).join(name)))
+}
+
+#[cfg(all(test, feature = "encryption"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::store::{Folder, pack};
+
+    #[test]
+    fn a_backup_leaves_the_database_as_it_is_and_opening_it_takes_room_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let random = |bytes: &mut [u8]| getrandom::fill(bytes).unwrap();
+        let folder = Folder::encrypted(dir.path().join("home"), StoreKey::new([1; 32]));
+        let home = Home::prepare(&folder, &random).unwrap();
+        let conn = open::create(&home, |_| Ok(())).unwrap();
+        meta::set_integer(&conn, pack::FREED, i64::MAX).unwrap();
+        write(&home, &conn, &dir.path().join("backup"), None).unwrap();
+        assert!(pack::is_space_due(&conn).unwrap(), "nobody asked for it");
+        open::open(&home, open::Access::Write).unwrap();
+        assert!(!pack::is_space_due(&conn).unwrap());
+    }
 }

@@ -72,15 +72,21 @@ pub(crate) fn open(home: &Home, access: Access) -> Result<Connection> {
     Ok(conn)
 }
 
-// Whoever else works on the folder comes first; where it cannot be now, it can be another time. The temporary copy of a large
-// database does not belong into memory; SQLCipher encrypts it by the database's own key.
+// Whoever else works on the folder comes first; where it cannot be now, it can be another time.
 fn reclaim(conn: &Connection) -> Result<()> {
-    conn.pragma_update(None, "temp_store", "FILE")?;
     conn.busy_timeout(Duration::ZERO)?;
-    let is_done = conn.execute_batch("VACUUM").is_ok();
+    let is_done = vacuum(conn).is_ok();
     conn.busy_timeout(BUSY_WAIT)?;
-    conn.pragma_update(None, "temp_store", "MEMORY")?;
     if is_done { pack::space_was_reclaimed(conn) } else { Ok(()) }
+}
+
+/// Writes a database anew, without what is empty in it. The temporary copy of a large one does not belong into memory;
+/// SQLCipher encrypts it by the database's own key.
+pub(super) fn vacuum(conn: &Connection) -> Result<()> {
+    conn.pragma_update(None, "temp_store", "FILE")?;
+    let done = conn.execute_batch("VACUUM");
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(done?)
 }
 
 /// Whether `dir` holds a replica.
