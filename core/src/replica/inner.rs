@@ -16,8 +16,6 @@ use crate::time::Millis;
 /// What every clone of a replica shares.
 pub(crate) struct Inner {
     pub(super) home: Home,
-    /// Nobody converts the folder while it is held.
-    _held: Option<Held>,
     pub(super) env: Arc<dyn Environment>,
     pub(super) identity: Identity,
     pub(super) settings: Mutex<Arc<Settings>>,
@@ -34,6 +32,8 @@ pub(crate) struct Inner {
     damaged: AtomicBool,
     attachments_held: AtomicBool,
     nudges: AtomicU64,
+    /// Nobody converts the folder while it is held: the last field, so that it goes after the connections.
+    _held: Option<Held>,
 }
 
 /// For whom an actor writes.
@@ -57,7 +57,6 @@ impl Inner {
         env.fill_random(&mut low);
         Self {
             home,
-            _held: held,
             env,
             identity,
             settings: Mutex::new(Arc::new(settings)),
@@ -73,6 +72,7 @@ impl Inner {
             damaged: AtomicBool::new(false),
             attachments_held: AtomicBool::new(false),
             nudges: AtomicU64::new(0),
+            _held: held,
         }
     }
 
