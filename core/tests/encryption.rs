@@ -177,6 +177,7 @@ fn a_folder_is_encrypted_and_decrypted_with_all_that_it_holds() {
     assert_eq!(code(Replica::decrypt(&Folder::from(dir.path()), &SystemEnvironment)), "key_missing");
     assert_eq!(code(Replica::decrypt(&encrypted(dir.path(), 2), &SystemEnvironment)), "key_wrong");
     Replica::decrypt(&encrypted(dir.path(), 1), &SystemEnvironment).unwrap();
+    assert_eq!(code(Replica::decrypt(&Folder::from(dir.path()), &SystemEnvironment)), "folder_not_encrypted");
     let replica = open(dir.path()).unwrap();
     assert_eq!((replica.status().unwrap().digest, replica.device()), (digest, device));
     assert_eq!(photo_of(&replica, &hash), PHOTO.repeat(5_000));
@@ -192,7 +193,6 @@ fn a_folder_is_encrypted_and_decrypted_with_all_that_it_holds() {
     assert_eq!(left, Vec::<PathBuf>::new());
 }
 
-/// An attempt without a key had left `device.key`; the next one took it over as it lay there, plain.
 #[test]
 fn an_encrypted_attachment_that_is_damaged_or_cut_short_is_told_and_not_handed_out() {
     let dir = tempfile::tempdir().unwrap();
@@ -211,6 +211,7 @@ fn an_encrypted_attachment_that_is_damaged_or_cut_short_is_told_and_not_handed_o
     assert!(replica.verify(false).unwrap().is_sound());
 }
 
+/// An attempt without a key had left `device.key`; the next one took it over as it lay there, plain.
 #[test]
 fn a_device_key_that_lies_there_plain_is_sealed_when_the_folder_comes_with_a_key() {
     let dir = tempfile::tempdir().unwrap();

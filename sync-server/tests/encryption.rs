@@ -157,7 +157,7 @@ fn a_folder_is_encrypted_decrypted_and_given_another_key() {
     assert_eq!(home.refused("hub", Some("key"), &["encryption", "off"]), "key_wrong");
     home.done("hub", Some("other"), &["encryption", "off"]);
     assert_eq!(home.done("hub", None, &["list", "account"])[0]["name"], json!(SECRET));
-    assert_eq!(home.refused("hub", None, &["encryption", "off"]), "folder_encrypted");
+    assert_eq!(home.refused("hub", None, &["encryption", "off"]), "folder_not_encrypted");
 }
 
 /// A server, ended with the value.

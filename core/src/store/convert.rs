@@ -25,19 +25,22 @@ const CONVERTING_FILE: &str = "converting";
 /// the small files that are sealed in an encrypted folder.
 ///
 /// # Errors
-/// `folder_open`, `folder_encrypted` for what is already; as [`Home::find`]; whatever SQLite or the file system says.
+/// `folder_open`; `folder_encrypted` and `folder_not_encrypted` for what is so already; as [`Home::find`]; whatever SQLite or the file system says.
 pub(crate) fn convert(folder: &Folder, to: Option<&StoreKey>, secrets: &[&str], random: Random<'_>) -> Result<()> {
     let dir = folder.path();
     if !is_replica(dir) {
         return Err(Error::usage("no-replica").with("path", dir.display().to_string()));
     }
     let _held = Held::alone(dir)?;
-    let is_so = match to {
-        Some(_) => home::is_encrypted(dir)?,
-        None => folder.key()?.is_none() && !home::is_encrypted(dir)?,
-    };
-    if is_so {
-        return Err(Error::usage("folder-encrypted").with("path", dir.display().to_string()));
+    let is_encrypted = home::is_encrypted(dir)?;
+    match to {
+        Some(_) if is_encrypted => {
+            return Err(Error::usage("folder-encrypted").with("path", dir.display().to_string()));
+        }
+        None if folder.key()?.is_none() && !is_encrypted => {
+            return Err(Error::locked("folder-not-encrypted").with("path", dir.display().to_string()));
+        }
+        _ => (),
     }
     let from = Home::find(folder)?;
     end(&from, secrets, random)?;
