@@ -166,6 +166,8 @@ pub(super) fn size() -> Vec<Figure> {
             "branchline-bindings",
             "--lib",
             "--no-default-features",
+            "--features",
+            "encryption",
         ])
         .current_dir(checkout())
         .status();
