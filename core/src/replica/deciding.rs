@@ -38,7 +38,7 @@ impl Replica {
         })
     }
 
-    /// When each change of a record arrived here, or was written here; old ones that were packed away are left out.
+    /// When each change of a record arrived here, or was written here.
     ///
     /// # Errors
     /// `record_not_found` where it is outside of what is seen.

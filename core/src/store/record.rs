@@ -96,7 +96,7 @@ pub(crate) fn fold(conn: &Connection, id: RecordId, n: i64, heads: &[ChangeHash]
     Ok(state)
 }
 
-/// When the changes of a record became durable here, as the local clock had it; those that were packed away are left out.
+/// When the changes of a record became durable here, as the local clock had it.
 pub(crate) fn arrivals(conn: &Connection, id: &RecordId) -> Result<HashMap<ChangeHash, Millis>> {
     let Some(row) = read_row(conn, id)? else { return Ok(HashMap::new()) };
     let mut statement = conn.prepare_cached(
