@@ -126,6 +126,22 @@ fn a_deal_that_had_left_a_scope_goes_when_the_scope_is_taken_back() {
     assert_eq!(names(&east), ["moves"]);
 }
 
+/// It went from the scope that is taken back into the one that is granted, and all of it was told at once.
+#[test]
+fn a_deal_that_changed_scopes_stays_with_whose_grant_changed_alike() {
+    let company = Company::new();
+    let (_central, _east) = (company.branch("Central"), company.branch("East"));
+    let [from, to] = ["central", "east"].map(|code| company.hub.find("branch", &format!("code={code}")).unwrap());
+    let moves = deal(&company.hub, "moves", vec![("branch".into(), Value::Reference(from))]);
+    let phone = company.below(&company.hub, invitation("phone").scope(&format!("branch:{from}")));
+    assert_eq!(names(&phone), ["moves"]);
+    set(&company.hub, &moves, "branch", Value::Reference(to));
+    company.hub.grant("phone", Some(&[format!("branch:{to}")]), None).unwrap();
+    exchange(&phone, &company.hub).unwrap();
+    assert_eq!(names(&phone), ["moves"]);
+    assert!(phone.verify(false).unwrap().is_sound());
+}
+
 fn code<T: std::fmt::Debug>(done: Result<T, branchline_core::Error>) -> String {
     done.map_or_else(|error| error.code(), |_| "ok".to_owned())
 }

@@ -77,7 +77,8 @@ pub(crate) struct FeedChange {
 #[derive(Debug, Default)]
 pub(crate) struct Fed {
     pub changes: Vec<FeedChange>,
-    pub purge: Vec<RecordId>,
+    /// What has left; none of it is among the changes, for it is taken out after they are taken in.
+    pub purge: BTreeSet<RecordId>,
     pub resets: Vec<Reset>,
     pub verdicts: Vec<Verdict>,
     /// Refused further up, for whom it came from, by transactions.
@@ -330,7 +331,7 @@ impl Feeder<'_> {
         if !self.covered(&row) {
             if happened.left && self.delivered(&row) && !canary!("keep_what_left") {
                 mark!("scope_left");
-                self.fed.purge.push(row.id);
+                self.fed.purge.insert(row.id);
             }
             return Ok(());
         }
@@ -397,7 +398,7 @@ impl Feeder<'_> {
         }
         if pass.leaving {
             if !self.covered(&row) {
-                self.fed.purge.push(row.id);
+                self.fed.purge.insert(row.id);
             }
             return Ok(false);
         }
@@ -516,6 +517,8 @@ impl Feeder<'_> {
     }
 
     fn whole(&mut self, row: &RecordRow) -> Result<()> {
+        // It left one scope before another one was granted that holds it now.
+        self.fed.purge.remove(&row.id);
         self.push_log(row, "l.seq > ?2 ORDER BY l.seq", 0)?;
         if let Some(change) = self.fed.changes.last_mut() {
             change.tx_end = true;

@@ -312,7 +312,7 @@ impl Upstream {
             done: fed.done,
             total: fed.total,
             last: fed.last,
-            purge: fed.purge,
+            purge: fed.purge.into_iter().collect(),
             resets: fed.resets,
             verdicts: fed.verdicts,
             changes,
