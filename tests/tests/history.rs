@@ -263,6 +263,30 @@ fn a_branch_set_back_is_healed_by_its_phones_and_by_its_hub() {
     sound(&[&company.hub, &old, &phone]);
 }
 
+/// The hub took the deal away from the branch, which had never heard of it; the phone then brought it there again.
+#[test]
+fn what_moved_away_while_its_branch_was_set_back_goes_from_branch_and_phone() {
+    let company = Company::new();
+    let (central, _east) = (company.branch("Central"), company.branch("East"));
+    let phone = company.below(&central, invitation("phone"));
+    exchange(&central, &company.hub).unwrap();
+    copy(&company.folder("Central"), &company.folder("old"));
+    let moves = deal(&phone, "moves", vec![]);
+    exchange(&phone, &central).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    set(&company.hub, &moves, "branch", Value::Reference(company.hub.find("branch", "code=east").unwrap()));
+    let old = opened(&company, "old");
+    for _ in 0..2 {
+        exchange(&old, &company.hub).unwrap();
+        exchange(&phone, &old).unwrap();
+    }
+    assert_eq!((names(&old), names(&phone)), (vec![], vec![]));
+    assert_eq!(names(&company.hub), ["moves"]);
+    let waiting = |replica: &Replica| (replica.outbox_len().unwrap(), replica.status().unwrap().quarantine);
+    assert_eq!((waiting(&old), waiting(&phone)), ((0, 0), (0, 0)));
+    sound(&[&company.hub, &old, &phone]);
+}
+
 #[test]
 fn hub_and_branch_set_back_at_once_are_healed_through_the_chain() {
     let company = Company::new();

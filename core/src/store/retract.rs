@@ -213,6 +213,14 @@ impl Writer<'_> {
         self.hide(id, &row)
     }
 
+    /// Whoever holds one of these scopes and may not hold the record hears once more that it has left.
+    pub(crate) fn leave_again(&mut self, id: &RecordId, held: &BTreeSet<u64>) -> Result<()> {
+        let Some(row) = record::read_row(self.connection(), id)? else { return Ok(()) };
+        mark!("left_again");
+        let seq = self.advance();
+        held.iter().try_for_each(|scope| scope::log(self.connection(), *scope as i64, seq, row.n, 2))
+    }
+
     /// A hidden record is wanted here again: it shows, and goes down again, as it stands.
     pub(crate) fn come_back(&mut self, id: &RecordId) -> Result<()> {
         mark!("came_back");

@@ -8,13 +8,13 @@
 //! After this log was set back, downstreams bring back what stood in it, whoever had written that. What the carrier could
 //! not have written is taken in all the same, and marked for review; but what gives rights waits for a person.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::batch::{Unread, decoded, digest};
 use super::bench::{Bench, text_of};
 use super::state::key;
-use super::upstream::Upstream;
+use super::upstream::{Upstream, viewer};
 use crate::document::{Foreign, Refusal, State, Vetted, vet_rebuilt};
 use crate::error::Result;
 use crate::id::{ActorId, ChangeHash, DeviceId, RecordId, WorkspaceId};
@@ -25,7 +25,7 @@ use crate::replica::identity::is_binding_genuine;
 use crate::schema::Collection;
 use crate::store::kept_rows::{self, Closing, KeptRow, Queue};
 use crate::store::link_rows::{self, DeviceRow, LinkRow, OwnWork};
-use crate::store::{Appended, Committed, Fate, Opened, Origin, Writer, feed, meta};
+use crate::store::{Appended, Committed, Fate, Opened, Origin, Writer, feed, holding, meta};
 use crate::sync::position::Position;
 use crate::wire::chunk;
 use crate::wire::codec::{Binding, Decoded, DecodedChange};
@@ -134,8 +134,9 @@ impl Upstream {
             let before = push.new;
             let (authors, refused) = (std::mem::take(&mut push.authors), std::mem::take(&mut push.refused));
             let (new, carried) = (push.new, push.carried);
+            let (bench, brought) = (&bench, BTreeSet::new());
             let intake =
-                Intake { writer, bench: &bench, authors, refused, new, now, revoked, carries, own, carried, kept };
+                Intake { writer, bench, authors, refused, new, now, revoked, carries, own, carried, kept, brought };
             let writer = push.take_in(intake, &unread, &|changes| {
                 replica.inner.note_handled(changes);
                 replica.inner.writers_wait()
@@ -143,7 +144,14 @@ impl Upstream {
             if push.new > before {
                 note_work(writer, &peer.id, link)?;
             }
-            Ok(())
+            let brought = Vec::from_iter(std::mem::take(&mut push.brought));
+            if revoked || brought.is_empty() {
+                return Ok(());
+            }
+            let viewer = viewer(writer.connection(), &replica, &peer, &replica.grant_of(&peer)?)?;
+            let beyond = holding::beyond(writer.connection(), &viewer, &brought)?;
+            let held: BTreeSet<u64> = viewer.scopes.iter().chain(&admitted.position.held).copied().collect();
+            beyond.iter().try_for_each(|record| writer.leave_again(record, &held))
         })?;
         Ok(committed)
     }
@@ -200,6 +208,8 @@ struct Push {
     refused: Vec<RefusedChange>,
     new: u64,
     carried: Option<u64>,
+    // Records of which it brought again what is here, or what was refused: since the last commit.
+    brought: BTreeSet<RecordId>,
 }
 
 impl Push {
@@ -211,7 +221,8 @@ impl Push {
         let Taken { next, refused, new, carried } = taken;
         // What was lacking when it came is refused, although it may have come meanwhile.
         let refused = if next.is_none() { missing(&decoded) } else { refused };
-        Self { decoded, authors: HashMap::new(), bound: false, left, refused, new, carried }
+        let (authors, brought) = (HashMap::new(), BTreeSet::new());
+        Self { decoded, authors, bound: false, left, refused, new, carried, brought }
     }
 
     fn taken(self) -> Taken {
@@ -237,8 +248,9 @@ impl Push {
                 break;
             }
         }
-        let Intake { authors, refused, new, carried, writer, .. } = intake;
+        let Intake { authors, refused, new, carried, writer, brought, .. } = intake;
         (self.authors, self.refused, self.new, self.carried) = (authors, refused, new, carried);
+        self.brought = brought;
         Ok(writer)
     }
 }
@@ -362,6 +374,9 @@ struct Intake<'i, 'w> {
     // The number under which what was carried back is kept for review, all of a push together.
     carried: Option<u64>,
     kept: Kept,
+    // Records that the peer has, although it may have been told that they left: it, or whoever is below it, was set back
+    // since. It hears of that once more.
+    brought: BTreeSet<RecordId>,
 }
 
 /// What is kept of what was refused.
@@ -400,10 +415,19 @@ impl Intake<'_, '_> {
             // What is durable here stays acknowledged, whatever has become of its author's rights since.
             Err(_) if self.is_held(decoded, changes)? => {
                 mark!("refused_what_is_held");
+                self.note_brought(decoded, changes);
                 Ok(())
             }
-            Err(refused) => self.refuse(decoded, changes, &refused),
+            Err(refused) => {
+                self.note_brought(decoded, changes);
+                self.refuse(decoded, changes, &refused)
+            }
         }
+    }
+
+    fn note_brought(&mut self, decoded: &Decoded, changes: &[DecodedChange]) {
+        let records = changes.iter().filter_map(|change| decoded.records.get(change.record));
+        self.brought.extend(records.map(|(record, _)| *record));
     }
 
     fn is_held(&self, decoded: &Decoded, changes: &[DecodedChange]) -> Result<bool> {
@@ -562,11 +586,14 @@ impl Intake<'_, '_> {
             if gone {
                 self.writer.come_back(&one.record)?;
             }
-            if let Appended::Logged(_) = self.writer.append(one.record, &one.collection, &one.change, one.tx_end)? {
-                self.new += 1;
-                if one.carried {
-                    self.mark(&one)?;
+            match self.writer.append(one.record, &one.collection, &one.change, one.tx_end)? {
+                Appended::Logged(_) => {
+                    self.new += 1;
+                    if one.carried {
+                        self.mark(&one)?;
+                    }
                 }
+                Appended::Known | Appended::Fork => _ = self.brought.insert(one.record),
             }
         }
         Ok(())
