@@ -64,6 +64,7 @@ impl World {
     fn keep_or_put_back(&mut self, node: usize) -> Result<(), Broken> {
         let Some(copy) = self.nodes[node].copy.take() else {
             self.nodes[node].copy = Some(Folder::read(&self.nodes[node].dir));
+            self.trace.tell(|| format!("{} {} is copied, to be put back", self.now().0, self.name(node)));
             return Ok(());
         };
         self.look(node)?;
@@ -80,6 +81,7 @@ impl World {
         self.ledger.lost.extend(before.into_iter().filter(|hash| !after.contains(hash) && !elsewhere.contains(hash)));
         self.nodes[node].was_set_back = true;
         self.trace.note((node, "put back"));
+        self.trace.tell(|| format!("{} {} is put back", self.now().0, self.name(node)));
         Ok(())
     }
 
@@ -108,6 +110,7 @@ impl World {
         self.nodes.push(opened);
         self.links.extend(upper.map(|upper| Link::new(copy, upper)));
         self.trace.note((node, "runs twice"));
+        self.trace.tell(|| format!("{} {} runs twice: machine {copy}", self.now().0, self.name(node)));
         Ok(())
     }
 
@@ -127,6 +130,7 @@ impl World {
             self.ledger.moves(&id.0);
             self.missed.push(id);
             self.trace.note((node, id.0, "lost"));
+            self.trace.tell(|| format!("{} {} loses {id}", self.now().0, self.name(node)));
         }
         self.nodes[node].dirty = true;
         self.look(node)

@@ -16,6 +16,9 @@ use crate::sim::pair::Half;
 /// Longest frame that a session may send, with room for what stands around a batch.
 const FRAME_BYTES_MAX: usize = 512 * 1024;
 
+/// What is told of one frame.
+const TOLD_CHARS_MAX: usize = 2_000;
+
 /// A line, up or down.
 pub(super) struct Link {
     pub(super) lower: usize,
@@ -187,6 +190,7 @@ impl World {
                 }
                 self.sent(at, side, &frame)?;
                 self.trace.note((now.0, at, side, &frame));
+                self.trace.tell(|| self.told(at, side, &frame));
                 self.summary.frames += 1;
                 let delay = 1 + self.streams.network.number() % self.rates.delay_ms_max;
                 let line = if side == Side::Lower { &mut c.upwards } else { &mut c.downwards };
@@ -194,6 +198,15 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    // A frame in words.
+    fn told(&self, at: usize, side: Side, frame: &[u8]) -> String {
+        let (lower, upper) = (self.links[at].lower, self.links[at].upper);
+        let (from, to) = if side == Side::Lower { (lower, upper) } else { (upper, lower) };
+        let message = Message::decode(frame).map_or_else(|e| e.to_string(), |message| format!("{message:?}"));
+        let message: String = message.chars().take(TOLD_CHARS_MAX).collect();
+        format!("{} {} {from} to {} {to}: {message}", self.now().0, self.name(from), self.name(to))
     }
 
     // A revoked device gets nothing; what carries records is counted.

@@ -62,16 +62,29 @@ pub fn run_again(plan: &Plan, base: &base::Base, root: &std::path::Path) -> Resu
     Ok(world.summary())
 }
 
-/// A hash of everything that happened so far.
+/// A hash of everything that happened so far; tells of it in words, where somebody wants to read it.
 #[derive(Default)]
-pub(crate) struct Trace(DefaultHasher);
+pub(crate) struct Trace {
+    hasher: DefaultHasher,
+    tells: bool,
+}
 
 impl Trace {
+    pub(crate) fn new(tells: bool) -> Self {
+        Self { tells, ..Self::default() }
+    }
+
     pub(crate) fn note(&mut self, what: impl Hash) {
-        what.hash(&mut self.0);
+        what.hash(&mut self.hasher);
+    }
+
+    pub(crate) fn tell(&self, words: impl FnOnce() -> String) {
+        if self.tells {
+            println!("{}", words());
+        }
     }
 
     pub(crate) fn value(&self) -> u64 {
-        self.0.finish()
+        self.hasher.finish()
     }
 }

@@ -89,6 +89,8 @@ pub struct Plan {
     pub operations: u64,
     /// Of these, the ones that are left out.
     pub without: BTreeSet<u64>,
+    /// Prints what happens while it is played.
+    pub tells: bool,
 }
 
 impl Plan {
@@ -118,7 +120,7 @@ impl Plan {
             nodes.extend([1, 3]);
         }
         let operations = 12 + random.below(36) as u64;
-        Self { seed, classes, nodes, operations, without: BTreeSet::new() }
+        Self { seed, classes, nodes, operations, without: BTreeSet::new(), tells: false }
     }
 
     /// Whether a class is on.

@@ -145,7 +145,7 @@ impl World {
             links: Vec::new(),
             streams,
             ledger: Ledger::default(),
-            trace: Trace::default(),
+            trace: Trace::new(plan.tells),
             summary: Summary::default(),
             clones: 0,
             folders: 0,

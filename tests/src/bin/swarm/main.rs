@@ -120,6 +120,9 @@ struct Sim {
     /// With a seed: without these things.
     #[arg(long)]
     without: Option<String>,
+    /// With a seed: prints what happens.
+    #[arg(long)]
+    tell: bool,
 }
 
 /// A first seed that no run had before.
@@ -229,6 +232,7 @@ fn chosen(sim: &Sim, seed: u64) -> Plan {
     if let Some(without) = &sim.without {
         plan.without = list(without).iter().filter_map(|n| n.parse().ok()).collect();
     }
+    plan.tells = sim.tell;
     plan.operations = sim.operations.unwrap_or(plan.operations);
     plan
 }
