@@ -10,6 +10,11 @@ use crate::id::RecordId;
 use crate::schema::{Collection, Schema};
 use crate::store::{Row, View, flag};
 
+/// How many times as many hits are looked at where those so far held too few that a person sees.
+const HITS_PER_LOOK: usize = 8;
+/// Hits looked at in all for a person who does not see everything.
+const HITS_LOOKED_AT_MAX: usize = 20_000;
+
 impl Replica {
     /// The workspace's schema: the built-in one with its own collections and fields.
     pub fn schema(&self) -> Arc<Schema> {
@@ -154,13 +159,34 @@ impl Replica {
     /// # Errors
     /// Whatever SQLite says.
     pub fn search(&self, text: &str, limit: usize) -> Result<Vec<Hit>> {
+        self.found(text, None, limit)
+    }
+
+    /// As [`Replica::search`], in one collection.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_in(&self, collection: &str, text: &str, limit: usize) -> Result<Vec<Hit>> {
+        self.found(text, Some(collection), limit)
+    }
+
+    fn found(&self, text: &str, within: Option<&str>, limit: usize) -> Result<Vec<Hit>> {
         self.inner.read(|view| {
             let sight = self.sight(view)?;
-            let found = view.search(text, sight.hits(limit))?;
-            let found = sight.keep(view, found, limit, |f| (&f.collection, &f.id))?.into_iter();
+            let mut looked_at = sight.hits(limit);
+            // What others may see can stand before all that one may see oneself: then more of it is looked at.
+            let seen = loop {
+                let found = view.search(text, within, looked_at)?;
+                let is_all = found.len() < looked_at || sight.is_whole() || looked_at >= HITS_LOOKED_AT_MAX;
+                let seen = sight.keep(view, found, limit, |f| (&f.collection, &f.id))?;
+                if is_all || seen.len() >= limit {
+                    break seen;
+                }
+                looked_at = looked_at.saturating_mul(HITS_PER_LOOK);
+            };
             let hit =
                 |f: crate::store::Found| Hit { collection: f.collection, id: f.id, label: f.label, excerpt: f.excerpt };
-            Ok(found.map(hit).collect())
+            Ok(seen.into_iter().map(hit).collect())
         })
     }
 

@@ -89,6 +89,9 @@ pub enum Filter {
         /// True for `is not empty`.
         negated: bool,
     },
+    /// The record's texts hold all these words: each begins one of theirs, in any case, ё as е. No text of the condition
+    /// language says it.
+    Words(String),
 }
 
 /// What every record has besides its collection's fields; usable in filters and sorting.

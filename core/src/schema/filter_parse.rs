@@ -424,6 +424,7 @@ mod tests {
                 format!("{field} in [{}]", values.iter().map(literal).collect::<Vec<_>>().join(" "))
             }
             Filter::Empty { field, negated } => format!("{field} {}", if *negated { "full" } else { "empty" }),
+            Filter::Words(text) => format!("words '{text}'"),
         }
     }
 

@@ -13,6 +13,7 @@ use super::Model;
 use super::fold::fold;
 use super::lookup;
 use super::projection::layout::{Index, Place, Placed, Table, quoted};
+use super::search;
 use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::schema::{FieldType, Filter, Literal, Name, Op, system_field};
@@ -147,6 +148,17 @@ impl<'a> Conditions<'a> {
                     Source::Id => format!("{not}(0)"),
                 };
                 sql.push(&test);
+                Ok(())
+            }
+            Filter::Words(text) => {
+                match search::all_of(text) {
+                    Some(expression) => {
+                        sql.push("t.n IN (SELECT rowid FROM search WHERE search MATCH ");
+                        sql.param(expression);
+                        sql.push(")");
+                    }
+                    None => sql.push("0"),
+                }
                 Ok(())
             }
         }

@@ -39,15 +39,17 @@ pub(super) fn numbers(
     let walk = page.walk(&candidates);
     let few = page.fewest(&candidates, FEW)?.map(along);
     if let (None, Some(walk)) = (few, walk) {
-        let is_only_way = candidates.iter().all(|condition| along(condition) == walk);
+        let is_only_way = !page.has_words() && candidates.iter().all(|condition| along(condition) == walk);
         let bound = (!is_only_way).then_some(WALK_THOUSAND_STEPS_MAX);
         if let Some(found) = page.along(walk, bound)? {
             return Ok(found);
         }
     }
+    // The index of words gives the rows themselves, one by one.
+    let other = if page.has_words() { Some(Path::Along(None)) } else { walk };
     let path = match few {
         Some(few) => few,
-        None => page.fewest(&candidates, MANY)?.map(along).or(walk).unwrap_or(Path::Free),
+        None => page.fewest(&candidates, MANY)?.map(along).or(other).unwrap_or(Path::Free),
     };
     Ok(page.along(path, None)?.unwrap_or_default())
 }
@@ -87,6 +89,17 @@ impl Page<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Whether only rows with certain words are wanted.
+    fn has_words(&self) -> bool {
+        fn holds(filter: &Filter) -> bool {
+            match filter {
+                Filter::And(parts) => parts.iter().any(holds),
+                other => matches!(other, Filter::Words(_)),
+            }
+        }
+        self.query.filter.as_ref().is_some_and(holds)
     }
 
     /// The condition that the fewest rows meet, fewer than `most`; counted in its index without touching the rows.
@@ -179,6 +192,7 @@ fn names_archived(filter: &Filter) -> bool {
         Filter::Compare { field, .. } | Filter::In { field, .. } | Filter::Empty { field, .. } => {
             &**field == "archived"
         }
+        Filter::Words(_) => false,
     }
 }
 

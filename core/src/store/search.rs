@@ -8,6 +8,7 @@
 use rusqlite::{Connection, params};
 
 use super::fold::{fold, push_indexed};
+use super::link_rows::collection_number;
 use super::lookup::title_of;
 use super::projection::layout::{Placed, Table, quoted};
 use super::projection::row;
@@ -40,14 +41,25 @@ pub(crate) struct Found {
     rank: u8,
 }
 
-/// The records that hold these words; those whose title holds them first, then the newest here.
-pub(crate) fn search(conn: &Connection, model: &Model, text: &str, limit: usize) -> Result<Vec<Found>> {
+/// The records (of one collection, where it is named) that hold these words; those whose title holds them first, then the
+/// newest here.
+pub(crate) fn search(
+    conn: &Connection,
+    model: &Model,
+    text: &str,
+    within: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Found>> {
     let words = words_of(text);
     if words.is_empty() || limit == 0 {
         return Ok(Vec::new());
     }
+    let within = match within.map(|name| collection_number(conn, name)).transpose()? {
+        Some(None) => return Ok(Vec::new()),
+        within => within.flatten(),
+    };
     let most = limit.saturating_mul(CANDIDATES_PER_HIT);
-    let search = Search { conn, model, words: &words, most };
+    let search = Search { conn, model, words: &words, within, most };
     let mut found = match search.by_rare_word()? {
         Some(found) => found,
         None => search.by_index()?,
@@ -60,11 +72,19 @@ pub(crate) fn search(conn: &Connection, model: &Model, text: &str, limit: usize)
     Ok(found)
 }
 
+/// What the index is asked for to find every record that holds these words; none where there is no word.
+pub(super) fn all_of(text: &str) -> Option<String> {
+    let words = words_of(text);
+    (!words.is_empty()).then(|| expression(&words, |_| true))
+}
+
 /// The words of a query, all but the last of them probably finished.
 struct Search<'a> {
     conn: &'a Connection,
     model: &'a Model,
     words: &'a [String],
+    /// Only records of this collection.
+    within: Option<i64>,
     /// Most records looked at.
     most: usize,
 }
@@ -121,9 +141,10 @@ impl Search<'_> {
 
     /// The newest records that hold the words, found by reading; none where that would read too many.
     fn newest(&self) -> Result<Option<Vec<Hit>>> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT n, collection FROM record WHERE flags & ?1 = 0 ORDER BY n DESC")?;
-        let mut rows = statement.query([flag::ARCHIVED | flag::HIDDEN])?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT n, collection FROM record WHERE flags & ?1 = 0 AND (?2 IS NULL OR collection = ?2) ORDER BY n DESC",
+        )?;
+        let mut rows = statement.query(params![flag::ARCHIVED | flag::HIDDEN, self.within])?;
         let mut found = Vec::new();
         let mut looked_at = 0;
         while let Some(row) = rows.next()? {
@@ -158,12 +179,14 @@ impl Search<'_> {
     fn rows(&self, expression: &str, most: usize) -> Result<Vec<Hit>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT record.n, record.collection FROM search JOIN record ON record.n = search.rowid
-             WHERE search MATCH ?1 AND record.flags & ?2 = 0 ORDER BY search.rowid DESC LIMIT ?3",
+             WHERE search MATCH ?1 AND record.flags & ?2 = 0 AND (?4 IS NULL OR record.collection = ?4)
+             ORDER BY search.rowid DESC LIMIT ?3",
         )?;
         let skip = flag::ARCHIVED | flag::HIDDEN;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = statement
-            .query_map(params![expression, skip, most], |row| Ok(Hit { n: row.get(0)?, collection: row.get(1)? }))?;
+        let rows = statement.query_map(params![expression, skip, most, self.within], |row| {
+            Ok(Hit { n: row.get(0)?, collection: row.get(1)? })
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 

@@ -78,9 +78,9 @@ impl View<'_> {
         lookup::short_id(self.conn, id)
     }
 
-    /// The records that hold these words.
-    pub(crate) fn search(&self, text: &str, limit: usize) -> Result<Vec<Found>> {
-        search::search(self.conn, self.model, text, limit)
+    /// The records that hold these words, of one collection where it is named.
+    pub(crate) fn search(&self, text: &str, within: Option<&str>, limit: usize) -> Result<Vec<Found>> {
+        search::search(self.conn, self.model, text, within, limit)
     }
 
     /// The last changes before a place in the log, newest first: place, record, its collection, hash.

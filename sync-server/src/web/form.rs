@@ -234,8 +234,8 @@ fn referred(desk: &Desk, collection: &str, text: &str) -> Result<RecordId> {
         Err(Error::NotFound(report)) => Error::NotFound(report),
         found => return found,
     };
-    let hits = desk.principal.search(text, TITLES_MAX)?;
-    let mut titled = hits.iter().filter(|hit| &*hit.collection == collection && hit.label == text);
+    let hits = desk.principal.search_in(collection, text, TITLES_MAX)?;
+    let mut titled = hits.iter().filter(|hit| hit.label == text);
     match (titled.next(), titled.next()) {
         (Some(only), None) => Ok(only.id),
         (Some(_), Some(_)) => {

@@ -100,8 +100,8 @@ pub(super) fn alike(desk: &Desk, collection: &Collection, record: &Record) -> Re
     }
     let mut found: Vec<RecordId> = Vec::new();
     for text in texts.iter().filter(|text| text.chars().count() > 3) {
-        for hit in desk.principal.search(text, ALIKE_HITS)? {
-            let other = hit.collection == collection.name && hit.id != record.id && !found.contains(&hit.id);
+        for hit in desk.principal.search_in(&collection.name, text, ALIKE_HITS)? {
+            let other = hit.id != record.id && !found.contains(&hit.id);
             // Words that a long note shares with a name say nothing.
             if other && found.len() < ALIKE_MAX && (hit.label == *text || hit.excerpt.contains(text.as_str())) {
                 found.push(hit.id);

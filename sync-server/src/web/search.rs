@@ -29,8 +29,10 @@ pub(super) async fn page(
 }
 
 fn show(desk: &Desk, text: &str, within: Option<&str>) -> Result<Reply> {
-    let mut hits = desk.principal.search(text, HITS_MAX)?;
-    hits.retain(|hit| within.is_none_or(|name| name == &*hit.collection));
+    let hits = match within {
+        Some(collection) => desk.principal.search_in(collection, text, HITS_MAX)?,
+        None => desk.principal.search(text, HITS_MAX)?,
+    };
     let title = desk.say("web-search");
     let body = html! {
         h1 { (title) }

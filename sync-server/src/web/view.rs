@@ -10,8 +10,6 @@ use super::desk::Desk;
 use crate::commands::query::known_field;
 use crate::commands::shape::telling_fields;
 
-/// Hits of the search box that are shown.
-const HITS_MAX: usize = 200;
 /// Lists of choices above a table.
 const CHOICES_MAX: usize = 3;
 /// What the filter builder offers.
@@ -138,10 +136,7 @@ impl View {
             parts.push(Filter::Compare { field: field.clone(), op: Op::Eq, value });
         }
         if !self.q.is_empty() {
-            let hits = desk.principal.search(&self.q, HITS_MAX)?;
-            let ids = hits.into_iter().filter(|hit| hit.collection == collection.name);
-            let values = ids.map(|hit| Literal::Text(hit.id.to_string())).collect();
-            parts.push(Filter::In { field: "id".into(), values });
+            parts.push(Filter::Words(self.q.clone()));
         }
         if !parts.is_empty() {
             query.filter = Some(Filter::And(parts));

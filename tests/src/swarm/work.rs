@@ -68,7 +68,8 @@ impl World {
         self.summary.transactions += u64::from(!new.is_empty());
         self.trace.note((operation, node, new));
         let records = |new: &[(Hash, [u8; 16])]| -> Vec<RecordId> { new.iter().map(|(_, id)| RecordId(*id)).collect() };
-        self.trace.tell(|| format!("{} operation {operation} at {}: {:?}", self.now().0, self.name(node), records(new)));
+        self.trace
+            .tell(|| format!("{} operation {operation} at {}: {:?}", self.now().0, self.name(node), records(new)));
         let person = if done.not_by_hand { [0; 16] } else { self.nodes[node].person };
         for (hash, _) in new {
             self.ledger.typed.entry(*hash).or_insert(Typed { node, person, operation });

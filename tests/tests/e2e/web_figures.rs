@@ -140,3 +140,36 @@ fn a_branch_reaches_its_plan_of_new_clients_by_those_whom_its_people_made() {
     // The client of the company's own was made by its owner, who is of no branch.
     assert_eq!(plan["rows"][0]["reached"], serde_json::json!(1), "{plan}");
 }
+
+#[test]
+fn behind_a_figure_stand_exactly_the_records_that_make_it() {
+    let company = company();
+    let hub = &company.hub;
+    let ends =
+        [("proposal", "expected_on=2030-05-01"), ("won", "closed_on=2017-03-01"), ("lost", "closed_on=2017-03-01")];
+    for (stage, day) in ends {
+        for (n, amount) in ["amount=1 USD", "amount=-2 USD", "amount=0 EUR", "amount="].into_iter().enumerate() {
+            let (name, stage) = (format!("name={stage} {n}"), format!("stage={stage}"));
+            hub.json(["create", "opportunity", &name, "account=Orbit Foods", &stage, amount, day, "lost_reason=Dear"]);
+        }
+    }
+    hub.json(["create", "quota", "metric=revenue", "amount=5 EUR", "starts_on=2017-01-01", "ends_on=2017-12-31"]);
+    let mut owner = signed_in(hub, "owner@acme.example");
+    // In its own currency a workspace counts what has no amount, too, but for what was bought.
+    for (report, figures) in [("funnel", 7), ("pipeline", 3), ("refusals", 2), ("vip", 2)] {
+        let page = owner.get(&format!("/reports/{report}")).body;
+        let mut counts = Vec::new();
+        for link in page.split("<a href=\"/c/opportunity?").skip(1) {
+            let (query, rest) = link.split_once('"').unwrap();
+            let count: usize = rest.split(['>', '<']).nth(1).unwrap().parse().unwrap();
+            let list = owner.get(&format!("/c/opportunity?{}", query.replace("&amp;", "&"))).body;
+            assert_eq!(list.matches("name=\"id.").count(), count, "{report}: {query}: {list}");
+            counts.push(count);
+        }
+        assert_eq!(counts.len(), figures, "{report}: {counts:?}");
+    }
+    let plan = owner.get("/reports/plan").body;
+    let query = plan.split("<a href=\"/c/opportunity?").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let list = owner.get(&format!("/c/opportunity?{}", query.replace("&amp;", "&"))).body;
+    assert!(list.contains("won 2") && !list.contains("won 0") && !list.contains("won 3"), "{list}");
+}

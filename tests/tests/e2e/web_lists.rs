@@ -43,6 +43,60 @@ fn lists_are_narrowed_shaped_saved_and_taken_away() {
 }
 
 #[test]
+fn words_are_looked_for_in_the_whole_list_and_a_category_shows_what_is_beneath_it() {
+    let company = company();
+    let hub = &company.hub;
+    // Two hundred newer hits of others, and of another collection, stand before the one that is Anna's.
+    hub.json(["edit", "opportunity", &id(hub, "opportunity", "Kyiv deal"), "name=Kyiv deal zirka"]);
+    hub.json(["create", "account", "name=Zirka", "categories=Trade/Food; VIP"]);
+    hub.json(["create", "account", "name=Amber", "categories=Retail Trade/Food"]);
+    hub.json(["create", "account", "name=Orion", "categories=Trade / Food / Chains"]);
+    let rows: String = (0..900).map(|n| format!("Zirka {n},lviv\n")).collect();
+    let file = company.home.path().join("rows.csv");
+    std::fs::write(&file, format!("name,branch\n{rows}")).unwrap();
+    for collection in ["opportunity", "lead"] {
+        hub.json(["import", file.to_str().unwrap(), "--collection", collection]);
+    }
+    let mut anna = signed_in(hub, "anna@acme.example");
+    for words in ["zirka", "zir"] {
+        let list = anna.get(&format!("/c/opportunity?q={words}"));
+        assert!(list.body.contains("Kyiv deal") && !list.body.contains("Zirka 7"), "{words}: {}", list.body);
+        let found = anna.get(&format!("/search?q={words}&in=account"));
+        assert!(found.body.contains(">Zirka</a>") && !found.body.contains("/c/opportunity/"), "{}", found.body);
+        assert!(anna.get(&format!("/search?q={words}")).body.contains("Kyiv deal"));
+    }
+    let mut owner = signed_in(hub, "owner@acme.example");
+    let list = owner.get("/c/opportunity?q=zirka&where=name+%7E+%22Kyiv%22").body;
+    assert!(list.contains("Kyiv deal"), "{list}");
+    let csv = owner.get("/c/opportunity.csv?q=zirka").body;
+    assert_eq!(csv.lines().count(), 1 + 900 + 1, "{csv}");
+    assert!(!owner.get("/c/opportunity?q=%21").body.contains("Kyiv deal"), "no word finds nothing");
+
+    let tree = anna.get("/tree").body;
+    let trade = tree.split("<a href=\"").find(|link| link.contains("\">Trade</a>")).unwrap().split('"').next().unwrap();
+    let list = anna.get(&trade.replace("&amp;", "&")).body;
+    assert!(list.contains("Zirka") && list.contains("Orion") && !list.contains("Amber"), "{trade}: {list}");
+}
+
+#[test]
+fn an_address_that_only_takes_forms_leads_back_to_the_page_of_its_form() {
+    let company = company();
+    let hub = &company.hub;
+    let home = format!("/c/opportunity/{}", id(hub, "opportunity", "Kyiv deal"));
+    let mut anna = signed_in(hub, "anna@acme.example");
+    for form in ["archive", "undo", "settle", "convert", "end", "plan", "comment", "lines", "attach"] {
+        let answer = anna.get(&format!("{home}/{form}"));
+        assert_eq!((answer.status, answer.header("location")), (303, home.as_str()), "{form}");
+    }
+    let pages = [("/c/account/bulk", "/c/account"), ("/c/account/views", "/c/account"), ("/language", "/")];
+    for (form, page) in pages.into_iter().chain([("/sign-out", "/"), ("/import/0a/undo", "/import/0a")]) {
+        let answer = anna.get(form);
+        assert_eq!((answer.status, answer.header("location")), (303, page), "{form}");
+    }
+    assert_eq!(anna.get("/today").status, 200, "still signed in");
+}
+
+#[test]
 fn many_records_are_changed_at_once_or_none() {
     let company = company();
     let hub = &company.hub;

@@ -1,5 +1,6 @@
 //! The records behind a row, as a condition that lists understand.
 
+use crate::schema::Currency;
 use crate::time::Day;
 
 use super::Request;
@@ -40,6 +41,13 @@ impl Drill {
 /// `FIELD = "TEXT"`
 pub(super) fn is(field: &str, text: &str) -> String {
     format!("{field} = \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The deals whose amount is in a currency; where it is the workspace's own, in which they count, those without any, too.
+pub(super) fn in_currency(currency: Currency, own: Option<Currency>) -> String {
+    let code = currency.code();
+    let nothing = if own == Some(currency) { "amount is empty or " } else { "" };
+    format!("({nothing}amount >= \"0 {code}\" or amount < \"0 {code}\")")
 }
 
 /// The days of a month, `2017-03`; of an empty text, no day.

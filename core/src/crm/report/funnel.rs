@@ -74,10 +74,14 @@ pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
     for (cell, group, figures) in &ordered {
         // Days of opening are held against the record's making where none is given, which a list cannot ask.
         let whole = request.from.is_none() && request.to.is_none();
-        let drill = |stage: &str| {
-            Drill::into("opportunity").filter(|_| whole)?.and(by.condition(group))?.and(Some(drill::is("stage", stage)))
+        let drill = |stage: &str, of: Currency| {
+            Drill::into("opportunity")
+                .filter(|_| whole)?
+                .and(by.condition(group))?
+                .and(Some(if stage.is_empty() { "stage is empty".to_owned() } else { drill::is("stage", stage) }))?
+                .and(Some(drill::in_currency(of, Some(currency))))
         };
-        rows.extend(figures.rows(cell, &stages).into_iter().map(|(stage, row)| (row, drill(&stage))));
+        rows.extend(figures.rows(cell, &stages).into_iter().map(|(stage, of, row)| (row, drill(&stage, of))));
     }
     let chart = chart(&ordered, &stages);
     Ok(Report::of(request, columns, rows, chart))
@@ -174,8 +178,8 @@ fn figures(deals: &[Deal], stages: &[Choice], currency: Currency) -> BTreeMap<Gr
 }
 
 impl GroupFigures {
-    // Each row with its stage.
-    fn rows(&self, group: &Cell, stages: &[Choice]) -> Vec<(String, Vec<Cell>)> {
+    // Each row with its stage and currency.
+    fn rows(&self, group: &Cell, stages: &[Choice]) -> Vec<(String, Currency, Vec<Cell>)> {
         let known = stages.iter().map(|choice| choice.value.as_str());
         let mut unknown: Vec<&str> = self.stages.keys().map(String::as_str).collect();
         unknown.retain(|stage| !stages.iter().any(|choice| choice.value == *stage));
@@ -193,7 +197,7 @@ impl GroupFigures {
                     self.conversion(stage, stages).map_or(Cell::Empty, Cell::Share),
                     median(&figures.days).map_or(Cell::Empty, Cell::Days),
                 ];
-                rows.push((stage.to_owned(), cells));
+                rows.push((stage.to_owned(), *currency, cells));
             }
         }
         rows
@@ -272,7 +276,7 @@ mod tests {
         let figures = figures(&deals, &stages(), USD);
         let rows = figures[&Group::None].rows(&Cell::Empty, &stages());
         let plain: Vec<String> =
-            rows.iter().map(|(_, row)| row.iter().map(Cell::plain).collect::<Vec<_>>().join(" ")).collect();
+            rows.iter().map(|(_, _, row)| row.iter().map(Cell::plain).collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(plain, [" new 1 0.00 USD 1.0000 2.0", " won 2 3.50 USD 0.4000 7.5", " lost 2 0.01 USD 0.4000 7.0",]);
         assert_eq!(figures[&Group::None].conversion("qualified", &stages()), Some(6_000));
     }

@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::chart::{Chart, Series};
-use super::drill::{Drill, month};
+use super::drill::{Drill, in_currency, month};
 use super::funnel::amount;
 use super::groups::{Group, GroupBy, names};
 use super::{Cell, Report, Request, Rows, column};
@@ -61,10 +61,10 @@ pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
         }
         Ok(())
     })?;
-    Ok(finished(replica, request, &by, &sums))
+    Ok(finished(replica, request, &by, &sums, currency))
 }
 
-fn finished(replica: &Replica, request: &Request, by: &GroupBy, sums: &Sums) -> Report {
+fn finished(replica: &Replica, request: &Request, by: &GroupBy, sums: &Sums, own: Currency) -> Report {
     let names = names(replica, sums.keys().map(|(group, _, _)| group));
     let columns = vec![
         column("by", "report-by-column"),
@@ -78,7 +78,9 @@ fn finished(replica: &Replica, request: &Request, by: &GroupBy, sums: &Sums) -> 
         .iter()
         .map(|((group, of_month, currency), sum)| {
             let open = Drill::into("opportunity").and_then(|d| d.and(Some("not stage in (won, lost)".to_owned())));
-            let drill = open.and_then(|d| d.and(by.condition(group))?.and(month("expected_on", of_month)));
+            let drill = open
+                .and_then(|d| d.and(by.condition(group))?.and(month("expected_on", of_month)))
+                .and_then(|d| d.and(Some(in_currency(*currency, Some(own)))));
             let cells = vec![
                 by.cell(group, &names),
                 if of_month.is_empty() { Cell::Empty } else { Cell::Text(of_month.clone()) },

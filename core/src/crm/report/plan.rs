@@ -145,9 +145,16 @@ impl Plan {
         }
         let of = |field: &str, id: Option<RecordId>| id.map(|id| drill::is(field, &id.to_string())).unwrap_or_default();
         let branch = self.branch.filter(|_| self.person.is_none());
+        let currency = match (self.metric.as_str(), self.money) {
+            ("revenue", Some(money)) => drill::in_currency(money.currency, None),
+            // Nothing counts for a sum of no currency.
+            ("revenue", None) => return None,
+            _ => String::new(),
+        };
         let time = Request { from: self.from, to: self.to, ..Request::of(super::Kind::Plan) };
         Drill::into("opportunity")?
             .and(Some("stage = won and closed_on is not empty".to_owned()))?
+            .and(Some(currency))?
             .and(Some(of("owner", self.person)))?
             .and(Some(of("branch", branch)))?
             .and(Some(of("product", self.product)))?

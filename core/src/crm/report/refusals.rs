@@ -28,6 +28,8 @@ struct Sum {
     minor: i128,
     clients: BTreeSet<RecordId>,
     nameless: bool,
+    /// A reason is written with spaces around it, which a list tells apart.
+    spaced: bool,
 }
 
 type Sums = BTreeMap<(Group, String, Currency), Sum>;
@@ -57,18 +59,21 @@ pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
         };
         let client = record.reference("account");
         let group = client.and_then(|client| groups.get(&client).cloned()).unwrap_or(Group::None);
-        let reason = record.text("lost_reason").trim().to_owned();
+        let written = record.text("lost_reason");
+        let reason = written.trim().to_owned();
+        let spaced = reason != written;
         let sum = sums.entry((group, reason, money.map_or(currency, |money| money.currency))).or_default();
         sum.count += 1;
         sum.minor += money.map_or(0, |money| i128::from(money.minor));
         sum.clients.extend(client);
         sum.nameless |= client.is_none();
+        sum.spaced |= spaced;
         Ok(())
     })?;
-    Ok(finished(replica, request, &by, &sums))
+    Ok(finished(replica, request, &by, &sums, currency))
 }
 
-fn finished(replica: &Replica, request: &Request, by: &GroupBy, sums: &Sums) -> Report {
+fn finished(replica: &Replica, request: &Request, by: &GroupBy, sums: &Sums, own: Currency) -> Report {
     let names = names(replica, sums.keys().map(|(group, ..)| group));
     let mut totals: BTreeMap<&Group, u64> = BTreeMap::new();
     for ((group, ..), sum) in sums {
@@ -94,7 +99,8 @@ fn finished(replica: &Replica, request: &Request, by: &GroupBy, sums: &Sums) -> 
             Cell::Text(currency.code().to_owned()),
             share.map_or(Cell::Empty, Cell::Share),
         ];
-        rows.push((cells, behind(request, reason, sum)));
+        let behind = behind(request, reason, sum);
+        rows.push((cells, behind.and_then(|drill| drill.and(Some(drill::in_currency(*currency, Some(own)))))));
     }
     let key = |row: &[Cell]| (row.first().map(Cell::plain), std::cmp::Reverse(count_of(row)));
     rows.sort_by_cached_key(|(row, _)| key(row));
@@ -109,6 +115,7 @@ fn count_of(row: &[Cell]) -> u64 {
 fn behind(request: &Request, reason: &str, sum: &Sum) -> Option<Drill> {
     let clients: Vec<String> = sum.clients.iter().map(|id| format!("\"{id}\"")).collect();
     let clients = match (clients.len(), sum.nameless) {
+        _ if sum.spaced => return None,
         (0, _) => "account is empty".to_owned(),
         (_, true) => return None,
         (count, false) if count <= CLIENTS_MAX => format!("account in ({})", clients.join(", ")),

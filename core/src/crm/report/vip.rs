@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::chart::{Chart, Series};
 use super::funnel::amount;
 use super::groups::{Group, GroupBy, names};
-use super::{Cell, Drill, Report, Request, Rows, column};
+use super::{Cell, Drill, Report, Request, Rows, column, drill};
 use crate::error::Result;
 use crate::message::{Language, Message};
 use crate::replica::{Query, Replica};
@@ -75,9 +75,9 @@ pub(super) fn report(replica: &Replica, request: &Request) -> Result<Report> {
             share(sum.minor, total).map_or(Cell::Empty, Cell::Share),
             sum.last.map_or(Cell::Empty, |day| Cell::Text(day.iso())),
         ];
-        let won =
-            Drill::into("opportunity").and_then(|d| d.and(Some("stage = won and amount is not empty".to_owned())));
-        rows.push((cells, won.and_then(|d| d.and(by.condition(group))?.within("closed_on", request))));
+        let won = Drill::into("opportunity").and_then(|d| d.and(Some("stage = won".to_owned())));
+        let won = won.and_then(|d| d.and(Some(drill::in_currency(*currency, None)))?.and(by.condition(group)));
+        rows.push((cells, won.and_then(|d| d.within("closed_on", request))));
     }
     // One currency: those of several do not compare.
     let first = ordered.first().map(|((_, currency), _)| *currency);
