@@ -49,8 +49,9 @@ pub use sessions::{LINK_MS, Sessions, Token};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::http::Uri;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
 use branchline_core::message::Language;
 use maud::Markup;
 use tower_http::compression::CompressionLayer;
@@ -62,6 +63,13 @@ pub(crate) fn outside_page(node: &Node, language: Language, title: &str, body: &
     desk::secured(frame::outside(language, node.is_open, title, body).into_response(), language)
 }
 
+/// Where a form leads whose answer is asked for again, by a reload or by somebody who comes back from signing in: one level
+/// up, where the form stands.
+async fn above(asked: Uri) -> Redirect {
+    let page = asked.path().rsplit_once('/').map_or("", |(page, _)| page);
+    Redirect::to(if page.is_empty() { "/" } else { page })
+}
+
 /// The routes of the workplace.
 pub fn router() -> Router<Node> {
     Router::new()
@@ -69,21 +77,24 @@ pub fn router() -> Router<Node> {
         .route("/today", get(today::page))
         .route("/search", get(search::page))
         .route("/c/{collection}", get(list::page).post(write::create))
-        .route("/c/{collection}/bulk", post(many::bulk))
-        .route("/c/{collection}/views", post(many::views))
+        .route("/c/{collection}/bulk", get(above).post(many::bulk))
+        .route("/c/{collection}/views", get(above).post(many::views))
         .route("/c/{collection}/new", get(record::blank))
         .route("/c/{collection}/{id}", get(record::page).post(write::edit))
         .route("/c/{collection}/{id}/edit", get(record::form))
-        .route("/c/{collection}/{id}/archive", post(write::archive))
-        .route("/c/{collection}/{id}/undo", post(write::undo))
-        .route("/c/{collection}/{id}/settle", post(write::settle))
-        .route("/c/{collection}/{id}/convert", post(acts::convert))
-        .route("/c/{collection}/{id}/end", post(acts::end))
-        .route("/c/{collection}/{id}/plan", post(acts::plan))
-        .route("/c/{collection}/{id}/comment", post(acts::comment))
-        .route("/c/{collection}/{id}/lines", post(lines::edit))
+        .route("/c/{collection}/{id}/archive", get(above).post(write::archive))
+        .route("/c/{collection}/{id}/undo", get(above).post(write::undo))
+        .route("/c/{collection}/{id}/settle", get(above).post(write::settle))
+        .route("/c/{collection}/{id}/convert", get(above).post(acts::convert))
+        .route("/c/{collection}/{id}/end", get(above).post(acts::end))
+        .route("/c/{collection}/{id}/plan", get(above).post(acts::plan))
+        .route("/c/{collection}/{id}/comment", get(above).post(acts::comment))
+        .route("/c/{collection}/{id}/lines", get(above).post(lines::edit))
         .route("/c/{collection}/{id}/file/{field}", get(files::down))
-        .route("/c/{collection}/{id}/attach", post(files::attach).layer(DefaultBodyLimit::max(uploads::BODY_BYTES_MAX)))
+        .route(
+            "/c/{collection}/{id}/attach",
+            get(above).post(files::attach).layer(DefaultBodyLimit::max(uploads::BODY_BYTES_MAX)),
+        )
         .route("/board/opportunity", get(board::page))
         .route("/calendar", get(calendar::page))
         .route("/calendar/feed", get(calendar::home).post(calendar::feed))
@@ -101,10 +112,10 @@ pub fn router() -> Router<Node> {
         .route("/import", get(import::page).post(import::upload).layer(DefaultBodyLimit::max(uploads::BODY_BYTES_MAX)))
         .route("/import/{upload}", get(import::mapping).post(import::mapped))
         .route("/import/{upload}/run", get(import::running))
-        .route("/import/{upload}/undo", post(import::undo))
+        .route("/import/{upload}/undo", get(above).post(import::undo))
         .route("/sign-in", get(sign_in::page).post(sign_in::enter))
-        .route("/sign-out", post(sign_in::leave))
-        .route("/language", post(sign_in::speak))
+        .route("/sign-out", get(above).post(sign_in::leave))
+        .route("/language", get(above).post(sign_in::speak))
         .route("/live", get(live::stream))
         .route("/assets/{name}", get(assets::asset))
         .merge(keeping())
