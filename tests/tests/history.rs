@@ -263,6 +263,69 @@ fn a_branch_set_back_is_healed_by_its_phones_and_by_its_hub() {
     sound(&[&company.hub, &old, &phone]);
 }
 
+/// The branch had lost its grant for a deal, and still keeps it for its phone; the hub then forgets all of that.
+#[test]
+fn what_left_a_branch_before_its_hub_was_set_back_comes_back_whenever_the_line_is_cut() {
+    let company = Company::new();
+    let (central, east) = (company.branch("Central"), company.branch("East"));
+    let phone = company.below(&central, invitation("phone"));
+    exchange(&central, &company.hub).unwrap();
+    copy(&company.folder("hub"), &company.folder("old"));
+    deal(&phone, "of the phone", vec![]);
+    exchange(&phone, &central).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    let elsewhere = company.hub.find("branch", "code=east").unwrap();
+    company.hub.grant("Central", Some(&[format!("branch:{elsewhere}")]), None).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    assert_eq!((names(&central), names(&phone)), (vec![], vec!["of the phone".to_owned()]));
+    drop((central, east));
+    for frames in 0..12 {
+        let (upper, lower) = (format!("upper-{frames}"), format!("lower-{frames}"));
+        copy(&company.folder("old"), &company.folder(&upper));
+        copy(&company.folder("Central"), &company.folder(&lower));
+        let (hub, branch) = (opened(&company, &upper), opened(&company, &lower));
+        exchange_cut(&branch, &hub, frames).unwrap();
+        exchange(&branch, &hub).unwrap();
+        for replica in [&hub, &branch] {
+            assert_eq!(names(replica), ["of the phone"], "cut after {frames} frames");
+        }
+        assert_eq!(branch.digest().unwrap(), hub.digest_of(&scopes_of(&hub, &branch)).unwrap());
+        sound(&[&hub, &branch]);
+    }
+}
+
+/// Granted something else between its greeting and the first round: the place where it then stands says that all of it
+/// was told.
+#[test]
+fn what_is_granted_while_both_ends_compare_decides_what_stays() {
+    let company = Company::new();
+    let (central, _east) = (company.branch("Central"), company.branch("East"));
+    copy(&company.folder("hub"), &company.folder("old"));
+    deal(&central, "of central", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    exchange(&central, &company.hub).unwrap();
+    let old = opened(&company, "old");
+    let elsewhere = old.find("branch", "code=east").unwrap();
+    let (now, nonce) = (Millis(central.environment().now().0), [7; 16]);
+    let executor = Downstream::new(central.clone()).unwrap();
+    let mut down = Half::new(downstream::Session::new(now), executor, central.log_end().unwrap());
+    let above = Upstream::new(old.clone(), None);
+    let mut up = Half::new(upstream::Session::new(now, nonce), above, old.log_end().unwrap());
+    up.give(now, Input::Opened(nonce));
+    let mut upwards = down.give(now, Input::Opened(nonce));
+    let mut granted = false;
+    while !upwards.is_empty() {
+        let mut downwards: Vec<_> = upwards.drain(..).flat_map(|frame| up.give(now, Input::Frame(frame))).collect();
+        if !std::mem::replace(&mut granted, true) {
+            old.grant("Central", Some(&[format!("branch:{elsewhere}")]), None).unwrap();
+        }
+        downwards.extend(up.give(now, Input::Local));
+        upwards = downwards.into_iter().flat_map(|frame| down.give(now, Input::Frame(frame))).collect();
+    }
+    assert_eq!((names(&old), names(&central)), (vec!["of central".to_owned()], vec![]));
+    assert_eq!(central.digest().unwrap(), old.digest_of(&scopes_of(&old, &central)).unwrap());
+}
+
 /// The hub took the deal away from the branch, which had never heard of it; the phone then brought it there again.
 #[test]
 fn what_moved_away_while_its_branch_was_set_back_goes_from_branch_and_phone() {

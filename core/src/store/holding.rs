@@ -1,6 +1,8 @@
 //! What a replica holds, for comparing it with another one: every change of its log that is still there, by key and time.
 //! And the way back: putting changes in the way to the upstream once more, reading those that the other end lacks.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 
 use super::feed::{FeedChange, Viewer, transaction_ends_within};
@@ -63,21 +65,27 @@ fn collect(conn: &Connection, which: &str) -> Result<Holding> {
 }
 
 /// Puts changes in the way to the upstream once more, those that are not in it anyway and have not left the log since they
-/// were looked at; `hidden`: with all of the records that wait for their purge, which the upstream may have lost, too.
-pub(crate) fn offer(conn: &Connection, seqs: &[u64], hidden: bool) -> Result<()> {
+/// were looked at.
+pub(crate) fn offer(conn: &Connection, seqs: &[u64]) -> Result<()> {
     let mut wait =
         conn.prepare_cached("INSERT OR IGNORE INTO outbox (seq) SELECT seq FROM log WHERE seq = ? AND record <> 0")?;
     for seq in seqs {
         wait.execute([*seq as i64])?;
     }
-    if hidden {
-        conn.prepare_cached(
-            "INSERT OR IGNORE INTO outbox (seq) SELECT l.seq FROM log l JOIN record r ON r.n = l.record
-             WHERE r.flags & ?1 AND r.flags <> 0",
-        )?
-        .execute([flag::HIDDEN])?;
-    }
     Ok(())
+}
+
+/// Puts all of the records that wait for their purge in the way to the upstream, which may have lost them, too; gives them.
+pub(crate) fn offer_hidden(conn: &Connection) -> Result<BTreeSet<RecordId>> {
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO outbox (seq) SELECT l.seq FROM log l JOIN record r ON r.n = l.record
+         WHERE r.flags & ?1 AND r.flags <> 0",
+    )?
+    .execute([flag::HIDDEN])?;
+    // Of those that were retracted nothing stays.
+    let mut hidden = conn.prepare_cached("SELECT id FROM record WHERE flags & ?1 AND flags <> 0 AND heads <> x''")?;
+    let ids = hidden.query_map([flag::HIDDEN], |row| Ok(RecordId(row.get(0)?)))?.collect::<rusqlite::Result<_>>()?;
+    Ok(ids)
 }
 
 /// The next changes of those under these sequences, as far as the viewer may hold them now, about `budget` raw bytes;

@@ -95,11 +95,15 @@ impl Upstream {
     pub(super) fn feed_wanted(&mut self, budget: Budget) -> Result<Option<Batch>> {
         let replica = self.replica.clone();
         let peer = self.admitted()?;
+        if peer.comparison.is_none() {
+            return Ok(None);
+        }
+        // As its record now says: it may have been granted something else since it was let in.
+        let device = replica.read(|conn| peer.current(conn))?;
         let Some(comparison) = &mut peer.comparison else { return Ok(None) };
         let (mut raw_budget, told) = (budget.bytes.saturating_mul(RAW_PER_COMPRESSED), &mut peer.told);
         while comparison.fed < comparison.wanted.len() {
             let seqs = comparison.wanted.get(comparison.fed..).unwrap_or_default();
-            let device = peer.device.clone();
             let (changes, count, taken) = replica.read(|conn| {
                 let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device)?)?;
                 let (changes, taken) = holding::wanted(conn, &viewer, seqs, raw_budget)?;
@@ -124,9 +128,12 @@ impl Upstream {
     pub(super) fn end_comparison(&mut self) -> Result<Option<Vec<RecordId>>> {
         let replica = self.replica.clone();
         let peer = self.admitted()?;
+        if peer.comparison.is_none() {
+            return Ok(None);
+        }
+        let device = replica.read(|conn| peer.current(conn))?;
         let Some(comparison) = &mut peer.comparison else { return Ok(None) };
         let offered: Vec<RecordId> = comparison.offered.iter().take(BATCH_CHANGES_MAX).copied().collect();
-        let device = peer.device.clone();
         let purge = replica.read(|conn| {
             let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device)?)?;
             holding::beyond(conn, &viewer, &offered)
@@ -182,9 +189,13 @@ impl Downstream {
         self.asker = None;
         if !beyond.is_empty() || hidden {
             mark!("offered_again");
-            self.replica.note(|conn| {
-                holding::offer(conn, &beyond, hidden)?;
-                if hidden { blob_rows::offer_all(conn) } else { Ok(()) }
+            self.offered_hidden = self.replica.note(|conn| {
+                holding::offer(conn, &beyond)?;
+                if !hidden {
+                    return Ok(BTreeSet::new());
+                }
+                blob_rows::offer_all(conn)?;
+                holding::offer_hidden(conn)
             })?;
         }
         Ok(Compare { want: next.want, round: Vec::new() })

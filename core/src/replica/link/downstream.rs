@@ -34,6 +34,9 @@ pub struct Downstream {
     pub(super) asker: Option<(Asker, bool)>,
     /// From the first round of a comparison until both ends have exchanged what it has found.
     pub(super) comparing: bool,
+    /// Records that had left and are offered again, for the upstream no longer knows that: those of which it does not say
+    /// so anew come back.
+    pub(super) offered_hidden: BTreeSet<RecordId>,
     // Records whose past did not come, and the position that waits for them: a cut line brings all of it once more.
     lacking: BTreeSet<RecordId>,
     held_back: Vec<u8>,
@@ -46,8 +49,17 @@ impl Downstream {
     /// `no_upstream` on a hub.
     pub fn new(replica: Replica) -> Result<Self> {
         let upstream = replica.upstream_device()?.ok_or_else(|| Error::usage("no-upstream"))?;
-        let (told, pushed, asker, comparing) = (Told::default(), Vec::new(), None, false);
-        Ok(Self { replica, upstream, told, pushed, asker, comparing, lacking: BTreeSet::new(), held_back: Vec::new() })
+        Ok(Self {
+            replica,
+            upstream,
+            told: Told::default(),
+            pushed: Vec::new(),
+            asker: None,
+            comparing: false,
+            offered_hidden: BTreeSet::new(),
+            lacking: BTreeSet::new(),
+            held_back: Vec::new(),
+        })
     }
 
     fn answer(&mut self, request: Request) -> Result<Reply> {
@@ -113,12 +125,16 @@ impl Downstream {
         let now = self.replica.corrected_now();
         let (mut lacking, whole) = (self.lacking.clone(), batch.position.is_empty() && !self.comparing);
         let position = if batch.position.is_empty() { &self.held_back } else { &batch.position };
+        self.offered_hidden.retain(|id| !batch.purge.contains(id));
+        // A position ends the comparison.
+        let back = if batch.position.is_empty() { BTreeSet::new() } else { std::mem::take(&mut self.offered_hidden) };
         let ((mut want, changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
             let taken = take_in(writer, batch)?;
             let replaying = gone::reset(writer, &batch.resets, now)?;
             for record in &batch.purge {
                 writer.leave(record)?;
             }
+            back.iter().try_for_each(|record| writer.come_back(record))?;
             // What was asked for comes whole and by itself; what has left need not come.
             lacking.retain(|id| !(batch.purge.contains(id) || whole && taken.records.contains(id)));
             lacking.extend(&taken.missing);

@@ -15,6 +15,7 @@ use super::batch::{Unread, decoded, digest};
 use super::bench::{Bench, text_of};
 use super::state::key;
 use super::upstream::{Upstream, viewer};
+use crate::access::Scope;
 use crate::document::{Foreign, Refusal, State, Vetted, vet_rebuilt};
 use crate::error::Result;
 use crate::id::{ActorId, ChangeHash, DeviceId, RecordId, WorkspaceId};
@@ -150,7 +151,10 @@ impl Upstream {
             }
             let viewer = viewer(writer.connection(), &replica, &peer, &replica.grant_of(&peer)?)?;
             let beyond = holding::beyond(writer.connection(), &viewer, &brought)?;
-            let held: BTreeSet<u64> = viewer.scopes.iter().chain(&admitted.position.held).copied().collect();
+            let mut held: BTreeSet<u64> = viewer.scopes.iter().chain(&admitted.position.held).copied().collect();
+            // Nobody else need hear of it.
+            let shared = link_rows::scope_number(writer.connection(), &Scope::Shared.to_string())?;
+            held.retain(|scope| Some(*scope) != shared);
             beyond.iter().try_for_each(|record| writer.leave_again(record, &held))
         })?;
         Ok(committed)
