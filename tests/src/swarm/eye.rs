@@ -92,6 +92,10 @@ impl Eye {
             self.last = *seq;
         }
         let waiting = "SELECT l.hash FROM outbox o JOIN log l ON l.seq = o.seq";
+        // What was brought again and refused once more is in the log for a moment only.
+        let again = "SELECT raw FROM quarantine WHERE instr(raw, CAST('~cites' AS BLOB))";
+        let again = self.rows(again, [], |row| row.get::<_, Vec<u8>>(0))?.into_iter();
+        self.cited.extend(again.filter_map(|raw| Vetted::refused(raw).ok()).flat_map(|c| c.cites()).map(|hash| hash.0));
         self.outbox = self.rows(waiting, [], |row| row.get(0))?.into_iter().collect();
         self.quarantine = self.rows("SELECT hash FROM quarantine", [], |row| row.get(0))?.into_iter().collect();
         self.review = self.rows("SELECT hash FROM review", [], |row| row.get(0))?.into_iter().collect();
