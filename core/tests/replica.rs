@@ -207,6 +207,48 @@ fn filters_mean_what_they_say() {
 }
 
 #[test]
+fn what_is_counted_once_is_counted_anew_after_whoever_wrote() {
+    let home = tempfile::tempdir().unwrap();
+    let (replica, other) = (hub(home.path()), open(home.path()));
+    let usd = |minor| ("amount".into(), Value::Money(Money { minor, currency: Currency(*b"USD") }));
+    let deal = |of: &Replica, stage: &str, minor| {
+        of.transact(|tx| tx.create("opportunity", vec![text("name", "x"), text("stage", stage), usd(minor)])).unwrap()
+    };
+    let seen = |of: &Replica| -> Vec<(String, u64, Vec<i64>)> {
+        let tallies = of.tally(&Query::of("opportunity"), "stage", "amount").unwrap();
+        tallies.iter().map(|t| (t.value.clone(), t.records, t.sums.values().copied().collect())).collect()
+    };
+    let won = |count, sum| ("won".to_owned(), count, vec![sum]);
+    // Far beyond what SQLite adds up by itself, and below zero.
+    deal(&replica, "won", i64::MAX - 5);
+    deal(&replica, "won", 5);
+    assert_eq!(seen(&replica), [won(2, i64::MAX)]);
+    let refund = deal(&replica, "won", -7);
+    assert_eq!(seen(&replica), [won(3, i64::MAX - 7)]);
+    // Of another collection, of another process, and again of this one.
+    account(&replica, "Orbit");
+    assert_eq!((seen(&replica), replica.count(&Query::of("account")).unwrap()), (vec![won(3, i64::MAX - 7)], 1));
+    deal(&other, "lost", 3);
+    let lost = |count, sum| ("lost".to_owned(), count, vec![sum]);
+    assert_eq!(seen(&replica), [lost(1, 3), won(3, i64::MAX - 7)]);
+    account(&replica, "Amber");
+    deal(&other, "lost", 4);
+    account(&other, "Yantar");
+    assert_eq!((seen(&replica), replica.count(&Query::of("account")).unwrap()), (seen(&other), 3));
+    replica.transact(|tx| tx.archive("opportunity", &refund, true)).unwrap();
+    assert_eq!(seen(&replica), [lost(2, 7), won(2, i64::MAX)]);
+    // An open transaction sees its own work, and what it did not keep is not counted.
+    let none: Result<(), _> = replica.transact(|tx| {
+        tx.create("account", vec![text("name", "Gone")])?;
+        Err(branchline_core::Error::usage("no-upstream"))
+    });
+    assert!(none.is_err());
+    assert_eq!(replica.count(&Query::of("account")).unwrap(), 3);
+    assert_eq!(replica.tally(&Query::of("opportunity"), "name", "amount").unwrap_err().code(), "filter_does_not_fit");
+    assert_eq!(replica.tally(&Query::of("opportunity"), "stage", "name").unwrap_err().code(), "filter_does_not_fit");
+}
+
+#[test]
 fn search_finds_cyrillic_in_any_case_by_prefix_and_without_dots() {
     let dir = tempfile::tempdir().unwrap();
     let replica = hub(dir.path());

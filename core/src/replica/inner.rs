@@ -141,7 +141,7 @@ impl Inner {
         let mut store = lock(&self.store);
         let (value, writer) = work(store.begin(origin, self.now())?)?;
         let committed = writer.finish()?;
-        self.readers.adopt(store.model());
+        self.readers.committed(store.model(), &committed);
         Ok((value, committed))
     }
 

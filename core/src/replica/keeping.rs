@@ -53,6 +53,7 @@ impl Replica {
         if found.differs() {
             self.inner.clear_damage();
             let written = self.inner.write(Origin::Local, |writer| writer.repair(&found));
+            self.inner.readers.forget_tallies();
             let left = store::check(&self.inner.readers)?;
             verified.repaired = !left.differs();
             verified.damage = left.damage;

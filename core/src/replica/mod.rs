@@ -38,7 +38,7 @@ mod watch;
 
 pub use crate::document::Edit;
 pub use crate::store::Fate;
-pub use crate::store::{BlobReader, Direction, Folder, Query, StoreKey};
+pub use crate::store::{BlobReader, Direction, Folder, Query, StoreKey, Tally};
 pub use audit::LoggedChange;
 pub use blobs::{BlobState, Unsent};
 pub use changed::{Changed, ChangedPage, Cursor};

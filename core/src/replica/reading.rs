@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Conflict, ConflictValue, Delivery, Hit, Page, Person, Query, Record, Replica, Settings, Stamp};
+use super::{Conflict, ConflictValue, Delivery, Hit, Page, Person, Query, Record, Replica, Settings, Stamp, Tally};
 use crate::document::{self, State};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::schema::{Collection, Schema};
-use crate::store::{Row, View, flag};
+use crate::store::{Division, Row, View, flag};
 
 /// How many times as many hits are looked at where those so far held too few that a person sees.
 const HITS_PER_LOOK: usize = 8;
@@ -102,6 +102,15 @@ impl Replica {
     /// As [`Replica::list`].
     pub fn count(&self, query: &Query) -> Result<u64> {
         self.inner.read(|view| view.count(&self.sight(view)?.narrowed(view, query)?))
+    }
+
+    /// The records that a query asks for, by the values of a choice, and what an amount of theirs comes to; its limit
+    /// does not count. In the order of the values.
+    ///
+    /// # Errors
+    /// As [`Replica::list`]; `filter_does_not_fit` where `by` is no choice or `sum` no money.
+    pub fn tally(&self, query: &Query, by: &str, sum: &str) -> Result<Arc<[Tally]>> {
+        self.inner.read(|view| view.tally(&self.sight(view)?.narrowed(view, query)?, Division { by, sum }))
     }
 
     /// The record that a text names: an id, `FIELD=VALUE`, a natural key (as written, else in any case), or a unique

@@ -51,6 +51,7 @@ mod scope;
 mod search;
 mod spelling;
 mod summary;
+mod tally;
 mod verify;
 mod view;
 mod writer;
@@ -79,6 +80,7 @@ pub(crate) use read::Row;
 pub(crate) use retract::{Lineage, Removed};
 pub(crate) use search::Found;
 pub(crate) use summary::Waiting;
+pub(crate) use tally::Division;
 pub(crate) use verify::check;
 pub(crate) use view::{Readers, View};
 
@@ -89,6 +91,7 @@ pub use home::Folder;
 pub use key::StoreKey;
 pub use open::{DATABASE, FORMAT, is_replica};
 pub use query::{Direction, Query};
+pub use tally::Tally;
 pub use writer::{Appended, Committed, Writer};
 
 use cache::Cache;

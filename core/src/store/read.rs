@@ -71,21 +71,6 @@ pub(crate) fn each(
     Ok(())
 }
 
-/// How many rows a query asks for, without its limit.
-pub(crate) fn count(conn: &Connection, model: &Model, query: &Query) -> Result<u64> {
-    let table = lookup::table(model, &query.collection)?;
-    let mut sql = Sql::default();
-    sql.push(&format!("SELECT count(*) FROM {} t WHERE ", quoted(&table.name)));
-    page::restrict(&Conditions::new(conn, model, table), query, &mut sql)?;
-    if let Some(after) = &query.after {
-        sql.push(" AND ");
-        let order = Order::of(table, query)?;
-        order.push_behind(&order.place_of(conn, table, after)?, &mut sql);
-    }
-    let count: i64 = conn.prepare_cached(&sql.text)?.query_row(params_from_iter(&sql.params), |row| row.get(0))?;
-    Ok(count.unsigned_abs())
-}
-
 /// One record's row, archived or not.
 pub(crate) fn one(conn: &Connection, model: &Model, collection: &str, id: &RecordId) -> Result<Option<Row>> {
     let table = lookup::table(model, collection)?;

@@ -14,6 +14,8 @@ use super::query::Query;
 use super::read::{self, Row};
 use super::search::{self, Found};
 use super::summary::{self, Summary};
+use super::tally::{self, Division, Tallies, Tally};
+use super::writer::Committed;
 use super::{Model, adhoc, custom, damaged, flag, image, lookup, meta, record, verify};
 use crate::access::Scope;
 use crate::document::State;
@@ -29,6 +31,8 @@ const IDLE_MAX: usize = 4;
 pub(crate) struct View<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) model: &'a Model,
+    /// What was counted before; none for what a transaction has written so far.
+    pub(crate) tallies: Option<&'a Tallies>,
 }
 
 /// A record folded from its changes.
@@ -45,7 +49,12 @@ impl View<'_> {
 
     /// How many rows a query asks for, without its limit.
     pub(crate) fn count(&self, query: &Query) -> Result<u64> {
-        read::count(self.conn, self.model, query)
+        tally::count(self.conn, self.model, self.tallies, query)
+    }
+
+    /// The rows that a query asks for, without its limit, by the values of a field.
+    pub(crate) fn tally(&self, query: &Query, division: Division<'_>) -> Result<Arc<[Tally]>> {
+        tally::tally(self.conn, self.model, self.tallies, query, Some(division))
     }
 
     /// One row, archived or not.
@@ -173,6 +182,7 @@ pub(crate) struct Readers {
     builtin: Arc<Schema>,
     model: RwLock<Arc<Model>>,
     idle: Mutex<Vec<Idle>>,
+    tallies: Tallies,
 }
 
 struct Idle {
@@ -182,7 +192,7 @@ struct Idle {
 
 impl Readers {
     pub(crate) fn new(home: Home, builtin: Arc<Schema>, model: Arc<Model>) -> Self {
-        Self { home, builtin, model: RwLock::new(model), idle: Mutex::new(Vec::new()) }
+        Self { home, builtin, model: RwLock::new(model), idle: Mutex::default(), tallies: Tallies::default() }
     }
 
     /// The schema with its tables, as of the last look.
@@ -190,11 +200,22 @@ impl Readers {
         self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over the schema of a commit.
-    pub(crate) fn adopt(&self, model: &Arc<Model>) {
+    /// Takes over the schema of a commit, and what it touched.
+    pub(crate) fn committed(&self, model: &Arc<Model>, committed: &Committed) {
+        self.adopt(model);
+        self.tallies.committed(committed);
+    }
+
+    /// What was counted so far need hold no longer.
+    pub(crate) fn forget_tallies(&self) {
+        self.tallies.forget();
+    }
+
+    fn adopt(&self, model: &Arc<Model>) {
         let mut known = self.model.write().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&known, model) {
             *known = model.clone();
+            self.tallies.forget();
         }
     }
 
@@ -205,7 +226,8 @@ impl Readers {
             None => Idle { conn: open::open(&self.home, Access::Read)?, data_version: -1 },
         };
         idle.conn.prepare_cached("BEGIN")?.execute([])?;
-        let result = self.refresh(&mut idle).and_then(|model| work(&View { conn: &idle.conn, model: &model }));
+        let tallies = Some(&self.tallies);
+        let result = self.refresh(&mut idle).and_then(|model| work(&View { conn: &idle.conn, model: &model, tallies }));
         idle.conn.prepare_cached("ROLLBACK")?.execute([])?;
         let mut kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < IDLE_MAX {

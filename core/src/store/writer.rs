@@ -30,6 +30,8 @@ pub enum Appended {
 /// A commit that is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
+    /// The last sequence of the log before it.
+    pub begun_at: u64,
     /// The last sequence of the log.
     pub last_seq: u64,
     /// The rolling hash of the log there.
@@ -161,7 +163,7 @@ impl<'s> Writer<'s> {
     pub(crate) fn view<T>(&mut self, work: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
         self.project()?;
         let model = self.store.model.clone();
-        work(&View { conn: &self.store.conn, model: &model })
+        work(&View { conn: &self.store.conn, model: &model, tallies: None })
     }
 
     /// When this transaction is said to happen.
@@ -289,6 +291,7 @@ impl<'s> Writer<'s> {
         self.ended = true;
         self.remember();
         Ok(Committed {
+            begun_at: self.begun_at.seq,
             last_seq: self.tail.seq,
             rolling: self.tail.rolling,
             collections: std::mem::take(&mut self.collections),

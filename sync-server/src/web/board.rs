@@ -1,13 +1,11 @@
 //! `/board/opportunity`: deals by stage, with the sum of each stage by currency.
 
-use std::collections::{BTreeMap, HashMap};
-
 use axum::extract::State as Shared;
 use axum::response::Response;
 use branchline_core::Result;
 use branchline_core::access::Action;
-use branchline_core::replica::{Direction, Query, Record};
-use branchline_core::schema::{Choice, Currency, Field, Filter, Literal, Money, Op, Value};
+use branchline_core::replica::{Direction, Query, Record, Tally};
+use branchline_core::schema::{Choice, Currency, Field, Filter, Literal, Money, Op};
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
@@ -28,8 +26,10 @@ fn show(desk: &Desk) -> Result<Reply> {
     let collection = desk.schema.require(DEALS)?.clone();
     let field = collection.require_field("stage")?;
     let may = desk.may(Action::Edit, &collection);
-    let (mut columns, mut totals) = (Vec::new(), totals(desk)?);
-    if let Some(total) = totals.remove("") {
+    let tallies = desk.principal.tally(&Query::of(DEALS), "stage", "amount")?;
+    let of_stage = |value: &str| tallies.iter().find(|tally| tally.value == value);
+    let mut columns = Vec::new();
+    if let total @ Some(_) = of_stage("") {
         let of = Filter::Empty { field: field.name.clone(), negated: false };
         let stage = Stage { value: "", label: &desk.say("web-no-stage"), of, total };
         columns.push(column(desk, field, &stage, may)?);
@@ -37,8 +37,8 @@ fn show(desk: &Desk) -> Result<Reply> {
     for Choice { value, labels } in field.ty.choices() {
         let is_it = Literal::Text(value.clone());
         let of = Filter::Compare { field: field.name.clone(), op: Op::Eq, value: is_it };
-        let total = totals.remove(value.as_str()).unwrap_or_default();
-        columns.push(column(desk, field, &Stage { value, label: labels.text(desk.language), of, total }, may)?);
+        let stage = Stage { value, label: labels.text(desk.language), of, total: of_stage(value) };
+        columns.push(column(desk, field, &stage, may)?);
     }
     let title = desk.say("web-board");
     let body = html! {
@@ -56,14 +56,8 @@ struct Stage<'a> {
     value: &'a str,
     label: &'a str,
     of: Filter,
-    total: Total,
-}
-
-/// What stands in a stage.
-#[derive(Default)]
-struct Total {
-    deals: u64,
-    sums: BTreeMap<Currency, i64>,
+    /// None where no deal stands in it.
+    total: Option<&'a Tally>,
 }
 
 fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Markup> {
@@ -75,28 +69,13 @@ fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Ma
         section.stage data-stage=(stage.value) aria-label=(stage.label) {
             h2 { a href={ "/c/" (DEALS) "?" (list) } { (stage.label) } }
             p.quiet {
-                (frame::count(desk, stage.total.deals))
-                @for (currency, minor) in &stage.total.sums { br; (money(*currency, *minor)) }
+                (frame::count(desk, stage.total.map_or(0, |total| total.records)))
+                @for (currency, minor) in stage.total.iter().flat_map(|total| &total.sums) { br; (money(*currency, *minor)) }
             }
             ul { @for record in &page.rows { (card(desk, field, record, may)) } }
             @if page.next.is_some() { p { a href={ "/c/" (DEALS) "?" (list) } { (desk.say("web-all")) } } }
         }
     })
-}
-
-// Every deal is looked at once, for all stages.
-fn totals(desk: &Desk) -> Result<HashMap<String, Total>> {
-    let mut totals: HashMap<String, Total> = HashMap::new();
-    desk.principal.each(&Query::of(DEALS).fields(["stage", "amount"]), &mut |record| {
-        let total = totals.entry(record.text("stage").to_owned()).or_default();
-        total.deals += 1;
-        if let Value::Money(money) = record.value("amount") {
-            let sum = total.sums.entry(money.currency).or_default();
-            *sum = sum.saturating_add(money.minor);
-        }
-        Ok(())
-    })?;
-    Ok(totals)
 }
 
 // Thousands apart, for a sum is read at a glance.
