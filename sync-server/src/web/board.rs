@@ -17,6 +17,8 @@ use crate::server::Node;
 const DEALS: &str = "opportunity";
 /// Cards of a column; the list of its stage has the others.
 const CARDS_MAX: usize = 40;
+/// What a card says of its deal, beside the title.
+const SHOWN: [&str; 4] = ["stage", "account", "amount", "expected_on"];
 
 pub(super) async fn page(Shared(node): Shared<Node>, visitor: Visitor) -> Response {
     visitor.read(node, show).await
@@ -62,7 +64,8 @@ struct Stage<'a> {
 
 fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Markup> {
     let query = Query::of(DEALS).filtered(stage.of.clone()).sorted("updated_at", Direction::Descending);
-    let page = desk.principal.list(&query.limited(CARDS_MAX))?;
+    let page = desk.principal.list(&query.fields(SHOWN).limited(CARDS_MAX))?;
+    desk.meet(&page.rows)?;
     let (name, asked) = if stage.value.is_empty() { ("where", "stage is empty") } else { ("is.stage", stage.value) };
     let list = form_urlencoded::Serializer::new(String::new()).append_pair(name, asked).finish();
     Ok(html! {

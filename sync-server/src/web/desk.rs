@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use branchline_core::access::{Act, Action, Grants, Place, Role, Scope, may};
 use branchline_core::id::RecordId;
 use branchline_core::message::{Language, Message};
-use branchline_core::replica::{BlobReader, Person, Principal, Replica};
+use branchline_core::replica::{BlobReader, Person, Principal, Record, Replica};
 use branchline_core::schema::{Collection, Field, FieldType, Schema, SetOf, Value, format_value};
 use branchline_core::{Error, Result};
 use futures_util::stream;
 use maud::Markup;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -176,6 +176,22 @@ impl Desk {
         let label = self.principal.label(collection, id);
         self.labels.borrow_mut().insert(*id, label.clone());
         label
+    }
+
+    /// Looks up at once what these records are called, and what they refer to.
+    pub(super) fn meet(&self, records: &[Record]) -> Result<()> {
+        let referred = |record: &Record| -> Vec<RecordId> {
+            let values = record.fields.iter().filter_map(|(_, value)| match value {
+                Value::Reference(id) => Some(*id),
+                _ => None,
+            });
+            values.chain([record.id]).collect()
+        };
+        let mut labels = self.labels.borrow_mut();
+        let new: BTreeSet<RecordId> = records.iter().flat_map(referred).filter(|id| !labels.contains_key(id)).collect();
+        let mut found = self.principal.labels(&new)?;
+        labels.extend(new.into_iter().map(|id| (id, found.remove(&id))));
+        Ok(())
     }
 
     /// A person's name.

@@ -227,6 +227,7 @@ fn table(desk: &Desk, collection: &Collection, view: &View, columns: &[String], 
         return Ok(html! { p.empty { (desk.say(if found.total > 0 { "web-no-more" } else { "web-nothing" })) } });
     }
     let may = desk.may(Action::Edit, collection);
+    desk.meet(&found.rows)?;
     Ok(html! {
         p.quiet { (frame::count(desk, found.total)) }
         form method="post" action={ "/c/" (collection.name) "/bulk" } {
