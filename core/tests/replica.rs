@@ -237,13 +237,26 @@ fn what_is_counted_once_is_counted_anew_after_whoever_wrote() {
     assert_eq!((seen(&replica), replica.count(&Query::of("account")).unwrap()), (seen(&other), 3));
     replica.transact(|tx| tx.archive("opportunity", &refund, true)).unwrap();
     assert_eq!(seen(&replica), [lost(2, 7), won(2, i64::MAX)]);
+    // Pages in an order that no index gives are remembered alike, each with its length.
+    let first = |of: &Replica, limit| {
+        let query = Query::of("account").sorted("updated_at", Direction::Descending).limited(limit);
+        names(of, &query)
+    };
+    assert_eq!(
+        (first(&replica, 1), first(&replica, 2)),
+        (vec!["Yantar".into()], vec!["Yantar".into(), "Amber".into()])
+    );
+    account(&replica, "Zarya");
+    assert_eq!(first(&replica, 1), ["Zarya"]);
+    account(&other, "Amur");
+    assert_eq!(first(&replica, 1), ["Amur"]);
     // An open transaction sees its own work, and what it did not keep is not counted.
     let none: Result<(), _> = replica.transact(|tx| {
         tx.create("account", vec![text("name", "Gone")])?;
         Err(branchline_core::Error::usage("no-upstream"))
     });
     assert!(none.is_err());
-    assert_eq!(replica.count(&Query::of("account")).unwrap(), 3);
+    assert_eq!(replica.count(&Query::of("account")).unwrap(), 5);
     assert_eq!(replica.tally(&Query::of("opportunity"), "name", "amount").unwrap_err().code(), "filter_does_not_fit");
     assert_eq!(replica.tally(&Query::of("opportunity"), "stage", "name").unwrap_err().code(), "filter_does_not_fit");
 }

@@ -53,7 +53,7 @@ impl Replica {
         if found.differs() {
             self.inner.clear_damage();
             let written = self.inner.write(Origin::Local, |writer| writer.repair(&found));
-            self.inner.readers.forget_tallies();
+            self.inner.readers.forget();
             let left = store::check(&self.inner.readers)?;
             verified.repaired = !left.differs();
             verified.damage = left.damage;

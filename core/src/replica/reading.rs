@@ -109,7 +109,7 @@ impl Replica {
     ///
     /// # Errors
     /// As [`Replica::list`]; `filter_does_not_fit` where `by` is no choice or `sum` no money.
-    pub fn tally(&self, query: &Query, by: &str, sum: &str) -> Result<Arc<[Tally]>> {
+    pub fn tally(&self, query: &Query, by: &str, sum: &str) -> Result<Arc<Vec<Tally>>> {
         self.inner.read(|view| view.tally(&self.sight(view)?.narrowed(view, query)?, Division { by, sum }))
     }
 

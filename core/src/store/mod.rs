@@ -33,6 +33,7 @@ pub(crate) mod kept_rows;
 mod key;
 pub(crate) mod link_rows;
 mod lookup;
+mod memo;
 mod mend;
 pub(crate) mod meta;
 mod misnamed;

@@ -7,9 +7,13 @@
 //! taken at once; else the order is walked, for as many steps as a look at those few would have cost; a walk that has
 //! not found its page by then is given up for the condition that the fewest rows meet.
 
+use std::sync::Arc;
+
+use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, params_from_iter};
 
 use super::condition::{Conditions, Indexable, Path, Sql};
+use super::memo::Memo;
 use super::order::Order;
 use super::projection::layout::{Table, quoted};
 use super::query::Query;
@@ -29,9 +33,10 @@ pub(super) fn numbers(
     conn: &Connection,
     model: &Model,
     table: &Table,
+    memo: Option<&Memo>,
     query: &Query,
     limit: usize,
-) -> Result<Vec<i64>> {
+) -> Result<Arc<Vec<i64>>> {
     let conditions = Conditions::new(conn, model, table);
     let page = Page { conn, conditions, table, query, order: Order::of(table, query)?, limit };
     let candidates = page.candidates()?;
@@ -42,7 +47,7 @@ pub(super) fn numbers(
         let is_only_way = !page.has_words() && candidates.iter().all(|condition| along(condition) == walk);
         let bound = (!is_only_way).then_some(WALK_THOUSAND_STEPS_MAX);
         if let Some(found) = page.along(walk, bound)? {
-            return Ok(found);
+            return Ok(Arc::new(found));
         }
     }
     // The index of words gives the rows themselves, one by one.
@@ -51,7 +56,10 @@ pub(super) fn numbers(
         Some(few) => few,
         None => page.fewest(&candidates, MANY)?.map(along).or(other).unwrap_or(Path::Free),
     };
-    Ok(page.along(path, None)?.unwrap_or_default())
+    // This looks at all that fits.
+    let statements = page.statements(path)?;
+    let question = || format!("{limit} of {statements:?}");
+    Memo::ask(memo, conn, &query.collection, question, || Ok(page.found(&statements, None)?.unwrap_or_default()))
 }
 
 /// Writes what a query asks for into a WHERE.
@@ -134,10 +142,13 @@ impl Page<'_> {
 
     /// The page, looked for along a path; none where that took more steps than allowed.
     fn along(&self, path: Path, thousand_steps: Option<u32>) -> Result<Option<Vec<i64>>> {
-        let statements = self.statements(path)?;
+        self.found(&self.statements(path)?, thousand_steps)
+    }
+
+    fn found(&self, statements: &[Sql], thousand_steps: Option<u32>) -> Result<Option<Vec<i64>>> {
         budget::within(thousand_steps, || {
             let mut found = Vec::new();
-            statements.into_iter().try_for_each(|sql| self.collect(sql, &mut found))?;
+            statements.iter().try_for_each(|sql| self.collect(sql, &mut found))?;
             Ok(found)
         })
     }
@@ -169,15 +180,14 @@ impl Page<'_> {
         Ok(statements)
     }
 
-    fn collect(&self, mut sql: Sql, found: &mut Vec<i64>) -> rusqlite::Result<()> {
+    fn collect(&self, sql: &Sql, found: &mut Vec<i64>) -> rusqlite::Result<()> {
         let wanted = self.limit - found.len();
         if wanted == 0 {
             return Ok(());
         }
-        sql.push(" LIMIT ");
-        sql.param(i64::try_from(wanted).unwrap_or(i64::MAX));
-        let mut statement = self.conn.prepare_cached(&sql.text)?;
-        let mut rows = statement.query(params_from_iter(&sql.params))?;
+        let limit = Cell::Integer(i64::try_from(wanted).unwrap_or(i64::MAX));
+        let mut statement = self.conn.prepare_cached(&format!("{} LIMIT ?", sql.text))?;
+        let mut rows = statement.query(params_from_iter(sql.params.iter().chain([&limit])))?;
         while let Some(row) = rows.next()? {
             found.push(row.get(0)?);
         }
@@ -314,10 +324,10 @@ mod tests {
                 [(0, 20), (1, 3), (40, 20), (whole.len() / 2, 50), (whole.len() - whole.len() / 9, 5_000)]
             {
                 let after = skip.checked_sub(1).and_then(|last| whole.get(last)).and_then(id);
-                let page = numbers(&conn, &model, table, &query.clone().after(after), limit).unwrap();
+                let page = numbers(&conn, &model, table, None, &query.clone().after(after), limit).unwrap();
                 let begin = if after.is_some() { skip } else { 0 };
                 let expected = &whole[begin..whole.len().min(begin + limit)];
-                assert_eq!(page, expected, "{limit} after {begin} of {query:?}");
+                assert_eq!(*page, expected, "{limit} after {begin} of {query:?}");
             }
         }
     }
@@ -336,6 +346,6 @@ mod tests {
         assert_eq!(page.along(walk, Some(20)).unwrap(), None);
         let found = page.along(walk, None).unwrap().unwrap();
         assert_eq!(found.len(), 20);
-        assert_eq!(numbers(&conn, &model, table, &query, 20).unwrap(), found);
+        assert_eq!(*numbers(&conn, &model, table, None, &query, 20).unwrap(), found);
     }
 }

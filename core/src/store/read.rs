@@ -4,6 +4,7 @@ use rusqlite::{Connection, Row as SqlRow, params_from_iter};
 
 use super::condition::{Conditions, Path, Sql};
 use super::lookup;
+use super::memo::Memo;
 use super::order::Order;
 use super::page;
 use super::projection::layout::{LinesTable, Place, Placed, Table, quoted};
@@ -32,6 +33,7 @@ pub(crate) struct Row {
 pub(crate) fn each(
     conn: &Connection,
     model: &Model,
+    memo: Option<&Memo>,
     query: &Query,
     visit: &mut dyn FnMut(Row) -> Result<bool>,
 ) -> Result<()> {
@@ -40,9 +42,9 @@ pub(crate) fn each(
     let list = row_list(table, &fields);
     if let Some(limit) = query.limit {
         // The page is chosen by row numbers alone: a sort then carries no wide rows.
-        let numbers = page::numbers(conn, model, table, query, limit)?;
+        let numbers = page::numbers(conn, model, table, memo, query, limit)?;
         let mut statement = conn.prepare_cached(&format!("{list} WHERE t.n = ?"))?;
-        for n in numbers {
+        for n in numbers.iter() {
             let mut rows = statement.query([n])?;
             if let Some(found) = rows.next()?
                 && !visit(read_row(conn, table, &fields, found)?)?

@@ -9,12 +9,13 @@ use rusqlite::Connection;
 use super::actor::{self, Bound};
 use super::backup::{self, SealedKey};
 use super::home::Home;
+use super::memo::Memo;
 use super::open::{self, Access};
 use super::query::Query;
 use super::read::{self, Row};
 use super::search::{self, Found};
 use super::summary::{self, Summary};
-use super::tally::{self, Division, Tallies, Tally};
+use super::tally::{self, Division, Tally};
 use super::writer::Committed;
 use super::{Model, adhoc, custom, damaged, flag, image, lookup, meta, record, verify};
 use crate::access::Scope;
@@ -31,8 +32,8 @@ const IDLE_MAX: usize = 4;
 pub(crate) struct View<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) model: &'a Model,
-    /// What was counted before; none for what a transaction has written so far.
-    pub(crate) tallies: Option<&'a Tallies>,
+    /// What was found before; none for what a transaction has written so far.
+    pub(crate) memo: Option<&'a Memo>,
 }
 
 /// A record folded from its changes.
@@ -44,17 +45,17 @@ pub(crate) struct Whole {
 impl View<'_> {
     /// Visits the rows of a query until `visit` says false.
     pub(crate) fn each(&self, query: &Query, visit: &mut dyn FnMut(Row) -> Result<bool>) -> Result<()> {
-        read::each(self.conn, self.model, query, visit)
+        read::each(self.conn, self.model, self.memo, query, visit)
     }
 
     /// How many rows a query asks for, without its limit.
     pub(crate) fn count(&self, query: &Query) -> Result<u64> {
-        tally::count(self.conn, self.model, self.tallies, query)
+        tally::count(self.conn, self.model, self.memo, query)
     }
 
     /// The rows that a query asks for, without its limit, by the values of a field.
-    pub(crate) fn tally(&self, query: &Query, division: Division<'_>) -> Result<Arc<[Tally]>> {
-        tally::tally(self.conn, self.model, self.tallies, query, Some(division))
+    pub(crate) fn tally(&self, query: &Query, division: Division<'_>) -> Result<Arc<Vec<Tally>>> {
+        tally::tally(self.conn, self.model, self.memo, query, Some(division))
     }
 
     /// One row, archived or not.
@@ -182,7 +183,7 @@ pub(crate) struct Readers {
     builtin: Arc<Schema>,
     model: RwLock<Arc<Model>>,
     idle: Mutex<Vec<Idle>>,
-    tallies: Tallies,
+    memo: Memo,
 }
 
 struct Idle {
@@ -192,7 +193,7 @@ struct Idle {
 
 impl Readers {
     pub(crate) fn new(home: Home, builtin: Arc<Schema>, model: Arc<Model>) -> Self {
-        Self { home, builtin, model: RwLock::new(model), idle: Mutex::default(), tallies: Tallies::default() }
+        Self { home, builtin, model: RwLock::new(model), idle: Mutex::default(), memo: Memo::default() }
     }
 
     /// The schema with its tables, as of the last look.
@@ -203,19 +204,19 @@ impl Readers {
     /// Takes over the schema of a commit, and what it touched.
     pub(crate) fn committed(&self, model: &Arc<Model>, committed: &Committed) {
         self.adopt(model);
-        self.tallies.committed(committed);
+        self.memo.committed(committed);
     }
 
-    /// What was counted so far need hold no longer.
-    pub(crate) fn forget_tallies(&self) {
-        self.tallies.forget();
+    /// What was found so far need hold no longer.
+    pub(crate) fn forget(&self) {
+        self.memo.forget();
     }
 
     fn adopt(&self, model: &Arc<Model>) {
         let mut known = self.model.write().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&known, model) {
             *known = model.clone();
-            self.tallies.forget();
+            self.memo.forget();
         }
     }
 
@@ -226,8 +227,8 @@ impl Readers {
             None => Idle { conn: open::open(&self.home, Access::Read)?, data_version: -1 },
         };
         idle.conn.prepare_cached("BEGIN")?.execute([])?;
-        let tallies = Some(&self.tallies);
-        let result = self.refresh(&mut idle).and_then(|model| work(&View { conn: &idle.conn, model: &model, tallies }));
+        let memo = Some(&self.memo);
+        let result = self.refresh(&mut idle).and_then(|model| work(&View { conn: &idle.conn, model: &model, memo }));
         idle.conn.prepare_cached("ROLLBACK")?.execute([])?;
         let mut kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < IDLE_MAX {

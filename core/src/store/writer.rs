@@ -163,7 +163,7 @@ impl<'s> Writer<'s> {
     pub(crate) fn view<T>(&mut self, work: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
         self.project()?;
         let model = self.store.model.clone();
-        work(&View { conn: &self.store.conn, model: &model, tallies: None })
+        work(&View { conn: &self.store.conn, model: &model, memo: None })
     }
 
     /// When this transaction is said to happen.
