@@ -294,6 +294,37 @@ fn what_left_a_branch_before_its_hub_was_set_back_comes_back_whenever_the_line_i
     }
 }
 
+/// Told of its new grant, a phone keeps what it typed on a deal until that is delivered; to a hub that was set back it is
+/// delivered, and the deal stays.
+#[test]
+fn what_was_typed_on_a_deal_that_left_stays_with_it_after_the_hub_was_set_back() {
+    let company = Company::new();
+    let (_central, _east) = (company.branch("Central"), company.branch("East"));
+    let [here, there] = ["central", "east"]
+        .map(|code| format!("branch:{}", company.hub.find("branch", &format!("code={code}")).unwrap()));
+    let home = company.hub.find("branch", "code=central").unwrap();
+    let id = deal(&company.hub, "edited", vec![("branch".into(), Value::Reference(home))]);
+    let invitation = invitation("phone").of("name=Olha").role("manager").scope(&here);
+    drop(company.below(&company.hub, invitation));
+    copy(&company.folder("hub"), &company.folder("old"));
+    company.hub.grant("phone", Some(&[there]), None).unwrap();
+    for frames in 0..10 {
+        let [told, old, phone] = ["told", "old", "phone"].map(|name| format!("{name}-{frames}"));
+        copy(&company.folder("hub"), &company.folder(&told));
+        copy(&company.folder("old"), &company.folder(&old));
+        copy(&company.folder("phone"), &company.folder(&phone));
+        let [told, old, phone] = [told, old, phone].map(|name| opened(&company, &name));
+        set(&phone, &id, "stage", Value::Text("won".into()));
+        exchange_cut(&phone, &told, frames).unwrap();
+        exchange(&phone, &old).unwrap();
+        exchange(&phone, &old).unwrap();
+        assert_eq!(names(&phone), ["edited"], "cut after {frames} frames");
+        assert_eq!(stage(&phone, &id), stage(&old, &id), "cut after {frames} frames");
+        assert_eq!(phone.digest().unwrap(), old.digest_of(&scopes_of(&old, &phone)).unwrap());
+        sound(&[&old, &phone]);
+    }
+}
+
 /// Granted something else between its greeting and the first round: the place where it then stands says that all of it
 /// was told.
 #[test]

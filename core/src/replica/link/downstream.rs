@@ -182,7 +182,7 @@ impl Downstream {
         if digest(answer.accepted.iter().map(|(_, record, hash)| (record, hash))) != ack.digest {
             return Err(Error::protocol("acknowledgement-differs"));
         }
-        settle(&self.replica, &answer)?;
+        settle(&self.replica, &answer, &self.offered_hidden)?;
         Ok(Reply::Acknowledged(answer.accepted.len() as u64, ack.refused.len() as u64))
     }
 
@@ -292,7 +292,9 @@ pub(super) fn next_push(
 }
 
 /// Keeps an answer of the upstream: what it accepted waits no longer, what it refused goes to quarantine.
-pub(super) fn settle(replica: &Replica, answer: &Answered) -> Result<()> {
+///
+/// Records of `offered_hidden` stay hidden although nothing of them waits: whether they left is not known.
+pub(super) fn settle(replica: &Replica, answer: &Answered, offered_hidden: &BTreeSet<RecordId>) -> Result<()> {
     let now = replica.corrected_now();
     let seqs: Vec<u64> = answer.accepted.iter().map(|(seq, ..)| *seq).collect();
     let reasons: Reasons = answer
@@ -311,8 +313,8 @@ pub(super) fn settle(replica: &Replica, answer: &Answered) -> Result<()> {
         if link_rows::outbox_len(writer.connection())? == 0 {
             meta::set_integer(writer.connection(), key::COMPLETE, now.0)?;
         }
-        for record in hidden(writer, answer)? {
-            writer.leave(&record)?;
+        for record in hidden(writer, answer)?.iter().filter(|record| !offered_hidden.contains(*record)) {
+            writer.leave(record)?;
         }
         writer.mark_dirty();
         Ok(replaying)

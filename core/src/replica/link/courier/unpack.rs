@@ -1,6 +1,6 @@
 //! Unpacking: what a file brings goes through the same doors as what comes on a line.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::downstream::{Answered, Downstream, settle};
 use super::super::ingest::Refused;
@@ -227,7 +227,7 @@ impl Intake<'_> {
         }
         self.done.pushed += answer.accepted.len() as u64;
         self.done.refused += answer.refused.len() as u64;
-        settle(self.replica, &answer)?;
+        settle(self.replica, &answer, &BTreeSet::new())?;
         self.replica.note(|conn| open.blobs.iter().try_for_each(|hash| blob_rows::sent(conn, hash)))?;
         self.memory.settled.push(open.id);
         Ok(())
