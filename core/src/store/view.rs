@@ -25,8 +25,8 @@ use crate::id::{ActorId, BatchId, ChangeHash, RecordId};
 use crate::schema::{Name, Schema};
 use crate::time::Millis;
 
-/// Reading connections kept open between calls.
-const IDLE_MAX: usize = 4;
+/// Reading connections kept open between calls, with their statements: as many as people are served at once.
+const IDLE_MAX: usize = 8;
 
 /// One snapshot of the store with the schema that it is read by.
 pub(crate) struct View<'a> {

@@ -16,7 +16,7 @@ use crate::server::Node;
 
 const DEALS: &str = "opportunity";
 /// Cards of a column; the list of its stage has the others.
-const CARDS_MAX: usize = 40;
+const CARDS_MAX: usize = 25;
 /// What a card says of its deal, beside the title.
 const SHOWN: [&str; 4] = ["stage", "account", "amount", "expected_on"];
 
