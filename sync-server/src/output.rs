@@ -7,10 +7,19 @@ use std::io::{self, IsTerminal, Write};
 
 use branchline_core::Error;
 use branchline_core::message::{Language, Message};
+use branchline_core::time::Millis;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 use serde_json::{Value as Json, json};
 
 use crate::context::Context;
+
+/// Characters of a [`stamp`].
+pub const STAMP_CHARS: usize = 14;
+
+/// A moment in a file's name, to the second: `20170301093000`.
+pub fn stamp(at: Millis) -> String {
+    at.rfc3339().chars().filter(char::is_ascii_digit).take(STAMP_CHARS).collect()
+}
 
 /// What a command has to say, in the form that was asked for.
 #[derive(Debug)]

@@ -26,6 +26,8 @@ pub struct Answer {
     pub body: String,
     /// How long head and body were on the wire.
     pub wire_bytes: usize,
+    /// Whether it came to its end.
+    pub is_whole: bool,
 }
 
 impl Answer {
@@ -103,11 +105,10 @@ impl Visitor {
         let form: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}={}", coded(name), coded(value))).collect();
         let bytes = self.exchange("POST", path, Some((FORM, form.join("&").as_bytes())));
-        let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("it is HTTP");
-        let (head, body) = bytes.split_at(at + 4);
-        let head = String::from_utf8_lossy(head).to_lowercase();
-        assert!(head.contains("content-disposition: attachment"), "{head}{}", String::from_utf8_lossy(body));
-        if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_vec() }
+        let (head, body, _) = split(&bytes);
+        let is_file = head.to_lowercase().contains("content-disposition: attachment");
+        assert!(is_file, "{head}{}", String::from_utf8_lossy(&body));
+        body
     }
 
     /// Signs in by a link of `users sign-in`.
@@ -172,7 +173,7 @@ impl Visitor {
 
     // The answer, and its cookies kept.
     fn taken(&mut self, answer: &[u8]) -> Answer {
-        let answer = Answer { wire_bytes: answer.len(), ..parsed(&String::from_utf8_lossy(answer)) };
+        let answer = parsed(answer);
         for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let pair = cookie.split(';').next().and_then(|pair| pair.split_once('='));
             if let Some((name, value)) = pair {
@@ -204,28 +205,43 @@ impl Visitor {
 /// The type of a plain form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
+// The head of an answer, its body, and whether that came to its end.
+fn split(answer: &[u8]) -> (String, Vec<u8>, bool) {
+    let at = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("it is HTTP");
+    let (head, body) = answer.split_at(at + 4);
+    let head = String::from_utf8_lossy(head).into_owned();
+    let said = head.to_lowercase();
+    if said.contains("transfer-encoding: chunked") {
+        return (head, unchunked(body), body.ends_with(b"0\r\n\r\n"));
+    }
+    let length = said.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    (head, body.to_vec(), length.is_none_or(|length| length == body.len()))
+}
+
 // The bytes of a body that came in pieces, each after its length.
 fn unchunked(mut body: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     while let Some(at) = body.windows(2).position(|two| two == b"\r\n") {
         let length = std::str::from_utf8(&body[..at]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
         let Some(length) = length.filter(|length| *length > 0) else { break };
-        whole.extend_from_slice(&body[at + 2..at + 2 + length]);
-        body = &body[at + 2 + length + 2..];
+        let rest = &body[at + 2..];
+        whole.extend_from_slice(&rest[..length.min(rest.len())]);
+        body = rest.get(length + 2..).unwrap_or_default();
     }
     whole
 }
 
-fn parsed(text: &str) -> Answer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text}"));
-    let mut lines = head.lines();
+fn parsed(answer: &[u8]) -> Answer {
+    let (head, body, is_whole) = split(answer);
+    let mut lines = head.trim_end().lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
     let header = |line: &str| line.split_once(':').map(|(n, v)| (n.to_lowercase(), v.trim().to_owned()));
     Answer {
         status: status.unwrap_or_else(|| panic!("no status: {head}")),
         headers: lines.filter_map(header).collect(),
-        body: body.to_owned(),
-        wire_bytes: text.len(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        wire_bytes: answer.len(),
+        is_whole,
     }
 }
 

@@ -100,6 +100,16 @@ impl Replica {
         BlobReader::open(&self.inner.home, path.clone()).map(Some).map_err(|e| file_fault(&e, &path))
     }
 
+    /// Opens an attachment, if all of it is here, to be read once from its beginning; where it was not the right one, the
+    /// last read fails.
+    ///
+    /// # Errors
+    /// As [`Replica::blob`].
+    pub fn checked_blob(&self, hash: &BlobHash) -> Result<Option<CheckedBlob>> {
+        let opened = self.blob(hash)?;
+        Ok(opened.map(|reader| CheckedBlob { reader, digest: Sha256::new(), hash: *hash }))
+    }
+
     /// Copies an attachment that is here, and says in the end whether it was the right one.
     ///
     /// # Errors
@@ -319,6 +329,32 @@ impl Replica {
         let dir = self.dir().join("blobs");
         fs::create_dir_all(&dir).map_err(|e| file_fault(&e, &dir))?;
         Ok(dir)
+    }
+}
+
+/// An attachment that is held against its hash while it is read.
+pub struct CheckedBlob {
+    reader: BlobReader,
+    digest: Sha256,
+    hash: BlobHash,
+}
+
+impl CheckedBlob {
+    /// How many bytes there are.
+    pub fn size(&self) -> u64 {
+        self.reader.size()
+    }
+}
+
+impl Read for CheckedBlob {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.digest.update(buffer.get(..read).unwrap_or_default());
+        if read == 0 && !buffer.is_empty() && self.digest.clone().finalize()[..] != self.hash.0[..] {
+            let damaged = Error::invalid("blob-damaged").with("hash", self.hash.to_string());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, damaged.to_string()));
+        }
+        Ok(read)
     }
 }
 

@@ -40,7 +40,7 @@ pub use crate::document::Edit;
 pub use crate::store::Fate;
 pub use crate::store::{BlobReader, Direction, Folder, Query, StoreKey, Tally};
 pub use audit::LoggedChange;
-pub use blobs::{BlobState, Unsent};
+pub use blobs::{BlobState, CheckedBlob, Unsent};
 pub use changed::{Changed, ChangedPage, Cursor};
 pub use credential::Credential;
 pub use delivery::{Delivery, Reason};

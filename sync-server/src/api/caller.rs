@@ -1,7 +1,7 @@
 //! Who calls: the person of a token, in the language that the request asks for.
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body as Body_, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -14,7 +14,7 @@ use serde_json::Value as Json_;
 
 use super::BODY_BYTES_MAX;
 use super::problem::{problem, with_status};
-use crate::server::{Node, language_of};
+use crate::server::{Node, language_of, transfer};
 use crate::web::Sessions;
 
 /// What a request says of who sent it.
@@ -34,6 +34,8 @@ pub(super) enum Reply {
     Made(String, Json_),
     /// The answer that an earlier request with this key got.
     Again(Json_),
+    /// A file of this name.
+    File(String, Body_),
 }
 
 impl FromRequestParts<Node> for Caller {
@@ -104,6 +106,11 @@ impl Caller {
         }
     }
 
+    /// The language in which the caller is answered.
+    pub(super) fn language(&self) -> Language {
+        self.language
+    }
+
     /// An error as this caller reads it.
     pub(super) fn failed(&self, error: &Error) -> Response {
         problem(self.language, error)
@@ -115,14 +122,20 @@ impl Caller {
         node: Node,
         work: impl FnOnce(&Principal) -> Result<Reply> + Send + 'static,
     ) -> Response {
-        let principal = match self.principal(&node).await {
-            Ok(principal) => principal,
-            Err(response) => return response,
-        };
-        match node.blocking(move |_| work(&principal)).await {
-            Ok(reply) => answered(reply),
-            Err(error) => self.failed(&error),
-        }
+        self.find(&node, work).await.map_or_else(|response| response, answered)
+    }
+
+    /// What `work` finds for the person.
+    ///
+    /// # Errors
+    /// The answer that says why it does not.
+    pub(super) async fn find<T: Send + 'static>(
+        &self,
+        node: &Node,
+        work: impl FnOnce(&Principal) -> Result<T> + Send + 'static,
+    ) -> std::result::Result<T, Response> {
+        let principal = self.principal(node).await?;
+        node.blocking(move |_| work(&principal)).await.map_err(|error| self.failed(&error))
     }
 
     /// As [`Caller::run`], with the body read as JSON. What `work` asks of [`Asked::write`] is carried out once where
@@ -182,6 +195,9 @@ impl Asked {
 fn answered(reply: Reply) -> Response {
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match reply {
+        Reply::File(name, body) => {
+            ([no_store], transfer::kept(&name, "application/octet-stream", body)).into_response()
+        }
         Reply::Found(document) => ([no_store], Json(document)).into_response(),
         Reply::Again(document) => (
             [no_store, (header::HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"))],

@@ -5,6 +5,7 @@ use axum::extract::State as Shared;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse, Response};
+use branchline_core::crm::report::Kind;
 use branchline_core::message::{Language, Message};
 use branchline_core::schema::{Collection, Field, FieldType, Schema, SetOf};
 use serde_json::{Map, Value as Json, json};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use super::ROOT;
 use super::caller::Caller;
 use super::problem::problem;
-use super::routes::{Call, Route, routes};
+use super::routes::{Call, Carried, Route, routes};
 use crate::server::{Node, language_of};
 
 /// `GET /openapi.json`. The workspace's own collections and fields are told to those with a token.
@@ -75,13 +76,14 @@ fn operation(language: Language, route: &Route, call: &Call, collections: &[&Col
         .map(|name| {
             let schema = match name {
                 "collection" => json!({"enum": collections.iter().map(|c| &*c.name).collect::<Vec<_>>()}),
+                "report" => json!({"enum": Kind::ALL.map(Kind::name)}),
                 _ => json!({"type": "string", "minLength": 1}),
             };
             json!({"name": name, "in": "path", "required": true, "schema": schema})
         })
         .collect();
     for (name, schema, summary) in &call.query {
-        let required = *name == "q";
+        let required = matches!(*name, "q" | "name");
         parameters.push(
             json!({"name": name, "in": "query", "required": required, "schema": schema, "description": say(summary)}),
         );
@@ -92,14 +94,16 @@ fn operation(language: Language, route: &Route, call: &Call, collections: &[&Col
             "description": say("api-once"),
         }));
     }
-    let content = match &call.answer {
-        Some(schema) => json!({"application/json": {"schema": schema}}),
-        None => json!({"text/event-stream": {"schema": {"type": "string"}}}),
+    let content = |carried: &Carried| match carried {
+        Carried::Document(schema) => json!({"application/json": {"schema": schema}}),
+        Carried::Events => json!({"text/event-stream": {"schema": {"type": "string"}}}),
+        Carried::File => json!({"application/octet-stream": {}}),
     };
+    let answer = content(&call.answer);
     let mut answers: Map<String, Json> = call
         .status
         .iter()
-        .map(|status| (status.to_string(), json!({"description": say("api-answer"), "content": content})))
+        .map(|status| (status.to_string(), json!({"description": say("api-answer"), "content": answer})))
         .collect();
     let refusal = json!({
         "description": say("api-refusal"),
@@ -110,7 +114,7 @@ fn operation(language: Language, route: &Route, call: &Call, collections: &[&Col
         "operationId": call.id, "summary": say(call.summary), "parameters": parameters, "responses": answers,
     });
     if let Some(body) = &call.body {
-        operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": body}}});
+        operation["requestBody"] = json!({"required": true, "content": content(body)});
     }
     operation
 }

@@ -7,6 +7,7 @@
 //!
 //! What is absent: no cookies, so a page of another site can do nothing here.
 
+mod attachments;
 mod caller;
 mod changes;
 mod deliver;
@@ -15,6 +16,7 @@ mod hooks;
 mod page;
 mod problem;
 mod records;
+mod reports;
 mod routes;
 mod together;
 mod typed;

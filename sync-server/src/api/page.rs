@@ -48,6 +48,8 @@ fn part_summary(part: &str) -> &'static str {
         "record" => "api-part-record",
         "field" => "api-part-field",
         "id" => "api-part-id",
+        "report" => "api-part-report",
+        "attachment" => "api-part-attachment",
         _ => "api-part-value",
     }
 }

@@ -3,7 +3,7 @@
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use serde_json::{Value as Json, json};
 
-use super::{changes, hooks, records, together};
+use super::{attachments, changes, hooks, records, reports, together};
 use crate::server::Node;
 
 /// One address and what it answers to.
@@ -23,19 +23,27 @@ pub(super) struct Call {
     pub(super) summary: &'static str,
     /// What may follow `?`: name, JSON schema, text of the catalogue.
     pub(super) query: Vec<(&'static str, Json, &'static str)>,
-    /// The schema of the body.
-    pub(super) body: Option<Json>,
+    pub(super) body: Option<Carried>,
     /// Whether an `Idempotency-Key` makes it happen once.
     pub(super) once: bool,
-    /// The schema of the answer; none for a stream of events.
-    pub(super) answer: Option<Json>,
+    pub(super) answer: Carried,
     /// The status of a first answer.
     pub(super) status: &'static [u16],
 }
 
+/// What a body is.
+pub(super) enum Carried {
+    /// A document of this schema.
+    Document(Json),
+    /// A stream of server-sent events.
+    Events,
+    /// The bytes of a file.
+    File,
+}
+
 impl Call {
     fn new(method: &'static str, id: &'static str, summary: &'static str, answer: Json) -> Self {
-        let (query, answer) = (Vec::new(), Some(answer));
+        let (query, answer) = (Vec::new(), Carried::Document(answer));
         Self { method, id, summary, query, body: None, once: false, answer, status: &[200] }
     }
 
@@ -45,7 +53,17 @@ impl Call {
     }
 
     fn sending(mut self, body: Json) -> Self {
-        self.body = Some(body);
+        self.body = Some(Carried::Document(body));
+        self
+    }
+
+    fn sending_a_file(mut self) -> Self {
+        self.body = Some(Carried::File);
+        self
+    }
+
+    fn giving(mut self, answer: Carried) -> Self {
+        self.answer = answer;
         self
     }
 
@@ -62,6 +80,10 @@ impl Call {
 
 fn text() -> Json {
     json!({"type": "string"})
+}
+
+fn word() -> Json {
+    json!({"type": "string", "minLength": 1})
 }
 
 fn flag() -> Json {
@@ -95,7 +117,7 @@ fn written(more: &Json) -> Json {
 
 /// The table.
 pub(super) fn routes() -> Vec<Route> {
-    [whole(), one(), steps(), across()].into_iter().flatten().collect()
+    [whole(), one(), steps(), files(), across(), figures()].into_iter().flatten().collect()
 }
 
 fn whole() -> Vec<Route> {
@@ -128,11 +150,11 @@ fn whole() -> Vec<Route> {
                         },
                     }),
                 )
-                .asking("where", text(), "api-where")
+                .asking("where", word(), "api-where")
                 .asking("sort", text(), "api-sort")
                 .asking("fields", text(), "api-fields")
                 .asking("limit", page_size(), "api-limit-asked")
-                .asking("after", text(), "api-after")
+                .asking("after", word(), "api-after")
                 .asking("archived", flag(), "api-archived")
                 .asking("count", flag(), "api-count"),
                 Call::new("post", "createRecord", "api-create", written(&json!({})))
@@ -176,14 +198,18 @@ fn one() -> Vec<Route> {
 }
 
 fn steps() -> Vec<Route> {
-    let operation = json!({
-        "type": "object", "required": ["do", "collection"],
-        "properties": {
-            "do": {"enum": ["create", "edit", "archive"]}, "collection": text(), "record": text(), "name": text(),
-            "fields": refers("Edits"), "archived": flag(),
-        },
-        "additionalProperties": false,
-    });
+    let operation = |does: &str, with: &[(&str, Json)], may: &[(&str, Json)]| {
+        let mut properties = json!({"do": {"const": does}, "collection": text()});
+        with.iter().chain(may).for_each(|(name, schema)| properties[*name] = schema.clone());
+        let required: Vec<&str> = ["do", "collection"].into_iter().chain(with.iter().map(|(name, _)| *name)).collect();
+        json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false})
+    };
+    let fields = || ("fields", refers("Edits"));
+    let operation = json!({"oneOf": [
+        operation("create", &[fields()], &[("name", json!({"type": ["string", "null"]}))]),
+        operation("edit", &[("record", text()), fields()], &[]),
+        operation("archive", &[("record", text()), ("archived", flag())], &[]),
+    ]});
     vec![
         Route {
             path: "/records/{collection}/{record}/archive",
@@ -228,6 +254,57 @@ fn steps() -> Vec<Route> {
     ]
 }
 
+fn files() -> Vec<Route> {
+    let list = object(&json!({"attachments": many("Record"), "next": {"type": ["string", "null"]}}));
+    vec![
+        Route {
+            path: "/records/{collection}/{record}/attachments",
+            calls: vec![
+                Call::new("get", "listAttachments", "api-attachments", list)
+                    .asking("limit", page_size(), "api-limit-asked")
+                    .asking("after", word(), "api-after"),
+                Call::new("post", "attach", "api-attach", written(&json!({})))
+                    .asking("name", word(), "api-file-name")
+                    .sending_a_file()
+                    .making(&[201]),
+            ],
+            handler: get(attachments::list).post(attachments::add),
+        },
+        Route {
+            path: "/records/{collection}/{record}/files/{attachment}",
+            calls: vec![Call::new("get", "downloadFile", "api-file", Json::Null).giving(Carried::File)],
+            handler: get(attachments::down),
+        },
+    ]
+}
+
+fn figures() -> Vec<Route> {
+    let by = json!({"type": ["string", "null"]});
+    let report = object(&json!({"name": text(), "title": text(), "collection": text(), "by": by}));
+    vec![
+        Route {
+            path: "/reports",
+            calls: vec![Call::new(
+                "get",
+                "listReports",
+                "api-reports",
+                object(&json!({"reports": {"type": "array", "items": report}})),
+            )],
+            handler: get(reports::list),
+        },
+        Route {
+            path: "/reports/{report}",
+            calls: vec![
+                Call::new("get", "report", "api-report", reports::schema())
+                    .asking("by", text(), "api-report-by")
+                    .asking("from", text(), "api-report-from")
+                    .asking("to", text(), "api-report-to"),
+            ],
+            handler: get(reports::figures),
+        },
+    ]
+}
+
 fn closed(properties: &Json) -> Json {
     let mut schema = object(properties);
     schema["additionalProperties"] = json!(false);
@@ -237,9 +314,9 @@ fn closed(properties: &Json) -> Json {
 fn across() -> Vec<Route> {
     let hit = object(&json!({"collection": text(), "id": text(), "label": text(), "excerpt": text()}));
     let changes = object(&json!({"changes": many("Change"), "next": text(), "all": flag()}));
-    let mut stream =
-        Call::new("get", "followChanges", "api-stream", Json::Null).asking("after", text(), "api-changed-after");
-    stream.answer = None;
+    let stream = Call::new("get", "followChanges", "api-stream", Json::Null)
+        .asking("after", word(), "api-changed-after")
+        .giving(Carried::Events);
     vec![
         Route {
             path: "/search",
@@ -264,7 +341,7 @@ fn across() -> Vec<Route> {
             path: "/changes",
             calls: vec![
                 Call::new("get", "changes", "api-changes", changes)
-                    .asking("after", text(), "api-changed-after")
+                    .asking("after", word(), "api-changed-after")
                     .asking("limit", page_size(), "api-limit-asked"),
             ],
             handler: get(changes::list),
@@ -277,7 +354,7 @@ fn across() -> Vec<Route> {
                 Call::new("post", "createWebhook", "api-webhook-create", refers("Webhook"))
                     .sending(json!({
                         "type": "object", "required": ["url"], "additionalProperties": false,
-                        "properties": {"url": text(), "collections": {"type": "array", "items": text()}},
+                        "properties": {"url": {"type": "string", "pattern": "^https?://"}, "collections": {"type": "array", "items": text()}},
                     }))
                     .making(&[201]),
             ],

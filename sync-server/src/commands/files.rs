@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use branchline_core::access::{Act, Action, Place, may};
 use branchline_core::document::Edit;
-use branchline_core::id::BlobHash;
+use branchline_core::id::{BlobHash, RecordId};
 use branchline_core::message::Message;
 use branchline_core::net;
-use branchline_core::replica::{BlobReader, Replica};
-use branchline_core::schema::{FieldType, Value};
+use branchline_core::replica::{BlobReader, Principal, Replica};
+use branchline_core::schema::{Collection, Field, FieldType, Name, Value};
 use branchline_core::{Error, Result};
 use clap::Args;
 use serde_json::json;
@@ -66,6 +67,51 @@ impl Attach {
             },
         ))
     }
+}
+
+/// The field by which files belong to records of a collection.
+///
+/// # Errors
+/// `comment_nowhere` where none can.
+pub(crate) fn link_to(files: &Collection, collection: &Collection) -> Result<Name> {
+    let refers = |field: &&Field| field.ty.target() == Some(&collection.name);
+    let link = files.fields.iter().find(refers).map(|field| field.name.clone());
+    link.ok_or_else(|| Error::invalid("comment-nowhere"))
+}
+
+/// As [`link_to`], for somebody who may make files: asked before the bytes are taken in.
+///
+/// # Errors
+/// As there; `denied_action`.
+pub(crate) fn attaching(principal: &Principal, collection: &Collection) -> Result<Name> {
+    let (schema, me) = (principal.schema(), principal.me()?.id);
+    let files = schema.require("attachment")?;
+    let here = Place { owners: vec![me], ..Place::default() };
+    let act = Act { person: me, action: Action::Create, collection: files, before: None, after: Some(&here) };
+    may(&principal.grants()?, &act)?;
+    link_to(files, collection)
+}
+
+/// Makes a record of a file that belongs to another record.
+///
+/// # Errors
+/// `comment_nowhere` where files cannot refer to the collection; rights, and those of [`Replica::attach_file_as`].
+pub(crate) fn attached(
+    principal: &Principal,
+    collection: &Collection,
+    id: &RecordId,
+    (name, media, file): (&str, &str, &Path),
+) -> Result<RecordId> {
+    let link = attaching(principal, collection)?;
+    // Browsers may send a whole path.
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    let file = principal.attach_file_as(file, name.to_owned(), media, &mut |_, _| ())?;
+    let values: Vec<(Name, Value)> = vec![
+        ("name".into(), Value::Text(name.to_owned())),
+        ("file".into(), Value::Attachment(file)),
+        (link, Value::Reference(*id)),
+    ];
+    principal.transact(|tx| tx.create("attachment", values))
 }
 
 // What programs need to open a file again; anything unknown is plain bytes.

@@ -1,10 +1,10 @@
 //! Head office's figures: `report`.
 
-use branchline_core::Result;
 use branchline_core::crm::report::{Kind, Report as Figures, Request, complete_through, report};
 use branchline_core::message::Message;
 use branchline_core::replica::Replica;
 use branchline_core::time::{Day, Millis};
+use branchline_core::{Error, Result};
 use clap::{Args, ValueEnum};
 
 use crate::cli::wrong_usage;
@@ -69,6 +69,24 @@ impl Report {
         };
         Ok(Answer::raw(body.into_bytes()))
     }
+}
+
+/// A report as a form or an address asks for it; empty texts ask for nothing.
+///
+/// # Errors
+/// `report_day`; those of [`report`].
+pub(crate) fn made(replica: &Replica, kind: Kind, [by, from, to]: [&str; 3]) -> Result<Figures> {
+    let today = replica.environment().now().day();
+    let day = |text: &str| match text {
+        "" => Ok(None),
+        text => {
+            let wrong = || Error::invalid("report-day").with("day", text);
+            Day::parse_relative(text, today).map(Some).ok_or_else(wrong)
+        }
+    };
+    let by = Some(by).filter(|by| !by.is_empty()).map(str::to_owned);
+    let complete_through = complete_through(replica)?;
+    report(replica, &Request { kind, by, from: day(from)?, to: day(to)?, complete_through })
 }
 
 fn day(replica: &Replica, option: &str, text: Option<&str>) -> Result<Option<Day>> {

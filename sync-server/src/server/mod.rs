@@ -7,6 +7,7 @@ pub mod accept;
 mod doorway;
 mod link;
 pub mod tls;
+pub(crate) mod transfer;
 mod upward;
 
 pub use link::{Links, Traffic};

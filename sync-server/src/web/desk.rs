@@ -8,15 +8,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use branchline_core::access::{Act, Action, Grants, Place, Role, Scope, may};
 use branchline_core::id::RecordId;
 use branchline_core::message::{Language, Message};
-use branchline_core::replica::{BlobReader, Person, Principal, Record, Replica};
+use branchline_core::replica::{Person, Principal, Record, Replica};
 use branchline_core::schema::{Collection, Field, FieldType, Schema, SetOf, Value, format_value};
 use branchline_core::{Error, Result};
-use futures_util::stream;
 use maud::Markup;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
-use std::io::Read as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,10 +22,7 @@ use super::sessions::{Origin, Session, Sessions, mark_of};
 use super::{assets, frame, sign_in};
 use crate::output::grouped;
 use crate::server::accept::Peer;
-use crate::server::{Node, language_of};
-
-/// Bytes of a file that are read at once.
-const PIECE_BYTES: usize = 256 * 1024;
+use crate::server::{Node, language_of, transfer};
 
 /// The cookie of a session.
 pub(super) const SESSION_COOKIE: &str = "branchline_session";
@@ -86,12 +81,10 @@ pub(super) enum Reply {
     Waiting(String, Markup),
     /// Go on there.
     Go(String),
-    /// A file under this name, of this media type.
-    File(String, &'static str, Vec<u8>),
-    /// A file of any length, to be kept under this name.
-    Kept(String, BlobReader),
+    /// A file to be kept under this name, of this media type.
+    File(String, &'static str, Body),
     /// A picture to be shown in its place.
-    Picture(&'static str, Vec<u8>),
+    Picture(&'static str, Body),
     /// Go on there under this session.
     Session(String, String),
     /// What went wrong.
@@ -279,9 +272,8 @@ impl Desk {
                 ([(header::REFRESH, "2")], frame::whole(self, &title, &body)).into_response()
             }
             Reply::Go(address) => Redirect::to(&address).into_response(),
-            Reply::Kept(name, held) => file(&name, "application/octet-stream", streamed(held)),
             Reply::Picture(media, bytes) => ([(header::CONTENT_TYPE, media)], bytes).into_response(),
-            Reply::File(name, media, bytes) => file(&name, media, bytes),
+            Reply::File(name, media, body) => transfer::kept(&name, media, body),
             Reply::Session(address, token) => {
                 let public = self.principal.replica().public_address().ok().flatten();
                 let secure = public.is_some_and(|(url, _)| url.starts_with("https://"));
@@ -291,30 +283,6 @@ impl Desk {
             Reply::Failed(status, body) => (status, frame::whole(self, &self.say("web-failed"), &body)).into_response(),
         }
     }
-}
-
-/// A file to be kept, not shown: what people wrote must not run here.
-pub(super) fn file(name: &str, media: &'static str, body: impl Into<Body>) -> Response {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
-    let ascii: String = name.chars().map(plain).collect();
-    let mut response = ([(header::CONTENT_TYPE, media)], body.into()).into_response();
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{ascii}\"")) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-    }
-    response
-}
-
-// Piece by piece, beside the sockets.
-fn streamed(file: BlobReader) -> Body {
-    let piece = |mut file: BlobReader| {
-        let mut bytes = vec![0; PIECE_BYTES];
-        let count = file.read(&mut bytes)?;
-        bytes.truncate(count);
-        Ok::<_, std::io::Error>((count > 0).then_some((bytes, file)))
-    };
-    Body::from_stream(stream::try_unfold(file, move |file| async move {
-        tokio::task::spawn_blocking(move || piece(file)).await.map_err(std::io::Error::other)?
-    }))
 }
 
 /// Whose session a token is of, and what the person sees; none where it has ended, also because the person signs in with

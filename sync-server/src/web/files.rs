@@ -3,20 +3,20 @@
 //! A file is looked up through the field of a record that its reader sees, never by its hash. Only pictures of a few
 //! kinds are shown; everything else is handed out to be kept, so that nothing that somebody uploaded runs here.
 
-use std::io::{Read as _, Write as _};
-
 use axum::extract::{Multipart, Path, State as Shared};
 use axum::response::Response;
 use branchline_core::access::Action;
 use branchline_core::id::RecordId;
-use branchline_core::schema::{Attachment, Collection, Field, Name, Value};
+use branchline_core::schema::{Attachment, Collection, Field, Value};
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
+use tempfile::NamedTempFile;
 
 use super::desk::{Desk, Reply, Visitor};
 use super::related::{fields_to, referring};
 use super::{sign_in, uploads};
-use crate::server::Node;
+use crate::commands::files::attached;
+use crate::server::{Node, transfer};
 
 /// Files shown beside a record.
 const FILES_MAX: usize = 20;
@@ -76,42 +76,29 @@ pub(super) async fn attach(
     if !visitor.may_send(&node) {
         return sign_in::refused(&visitor, &Error::denied("foreign-page"));
     }
-    let cut = |_| Error::invalid("upload-cut").with("limit", uploads::FILE_BYTES_MAX >> 20);
-    let mut sent = Err(Error::invalid("upload-cut").with("limit", uploads::FILE_BYTES_MAX >> 20));
-    while let Ok(Some(part)) = form.next_field().await {
-        if part.name() == Some("file") {
-            let file = part.file_name().unwrap_or_default().to_owned();
-            let media = part.content_type().unwrap_or("application/octet-stream").to_owned();
-            sent = part.bytes().await.map_err(cut).map(|bytes| (file, media, bytes));
-        }
-    }
+    let sent = sent(node.replica.dir(), &mut form).await;
     visitor
         .write(node, move |desk| {
-            let (file, media, bytes) = sent?;
+            let (file, media, held) = sent?;
             let collection = desk.schema.require(&name)?.clone();
             let id = desk.principal.find(&name, &id)?;
-            keep(desk, &collection, &id, (&file, &media, &bytes))?;
+            attached(&desk.principal, &collection, &id, (&file, &media, held.path()))?;
             Ok(Reply::Go(format!("/c/{name}/{id}")))
         })
         .await
 }
 
-fn keep(desk: &Desk, collection: &Collection, id: &RecordId, (name, media, bytes): (&str, &str, &[u8])) -> Result<()> {
-    let failed = |e: std::io::Error| Error::storage("upload-file").with("detail", e.to_string());
-    let files = desk.schema.require("attachment")?.clone();
-    let link = fields_to(&files, collection).next().ok_or_else(|| Error::invalid("comment-nowhere"))?;
-    desk.require(Action::Create, &files)?;
-    // Browsers may send a whole path.
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    let mut held = tempfile::NamedTempFile::new_in(desk.principal.dir()).map_err(failed)?;
-    held.write_all(bytes).map_err(failed)?;
-    let file = desk.principal.attach_file_as(held.path(), name.to_owned(), media, &mut |_, _| ())?;
-    let values: Vec<(Name, Value)> = vec![
-        ("name".into(), Value::Text(name.to_owned())),
-        ("file".into(), Value::Attachment(file)),
-        (link.name.clone(), Value::Reference(*id)),
-    ];
-    desk.principal.transact(|tx| tx.create("attachment", values)).map(drop)
+// The file of a form: its name, its media type, its bytes.
+async fn sent(dir: &std::path::Path, form: &mut Multipart) -> Result<(String, String, NamedTempFile)> {
+    while let Ok(Some(part)) = form.next_field().await {
+        if part.name() == Some("file") {
+            let file = part.file_name().unwrap_or_default().to_owned();
+            let media = part.content_type().unwrap_or("application/octet-stream").to_owned();
+            let held = transfer::incoming(dir, part, uploads::FILE_BYTES_MAX as u64).await?;
+            return Ok((file, media, held));
+        }
+    }
+    Err(Error::limit("upload-cut").with("limit", uploads::FILE_BYTES_MAX >> 20))
 }
 
 /// `GET /c/{collection}/{id}/file/{field}`.
@@ -125,19 +112,14 @@ pub(super) async fn down(
             let record = desk.principal.record(&name, &desk.principal.find(&name, &id)?)?;
             let missing = || Error::not_found("file-empty").with("field", &field);
             let Value::Attachment(file) = record.value(&field) else { return Err(missing()) };
-            let Some(mut held) = desk.principal.blob(&file.hash)? else {
+            let Some(held) = transfer::attachment(&desk.principal, &file.hash)? else {
                 desk.principal.want_blob(&file.hash)?;
                 let body = html! { h1 { (file.name) } p.empty { (desk.say("web-file-comes")) } };
                 return Ok(Reply::Waiting(file.name.clone(), body));
             };
-            let failed = |e: std::io::Error| Error::storage("upload-file").with("detail", e.to_string());
             Ok(match picture(file) {
-                Some(media) => {
-                    let mut bytes = Vec::new();
-                    held.read_to_end(&mut bytes).map_err(failed)?;
-                    Reply::Picture(media, bytes)
-                }
-                None => Reply::Kept(file.name.clone(), held),
+                Some(media) => Reply::Picture(media, held),
+                None => Reply::File(file.name.clone(), "application/octet-stream", held),
             })
         })
         .await

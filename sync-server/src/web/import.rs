@@ -18,12 +18,13 @@ use branchline_core::replica::Query;
 use branchline_core::schema::{Collection, Field, FieldType, Kind, SetOf};
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
+use tempfile::NamedTempFile;
 
 use super::desk::{Desk, Reply, Visitor};
 use super::form::Typed;
-use super::uploads::{FILE_BYTES_MAX, Uploads};
+use super::uploads::{self, FILE_BYTES_MAX, Uploads};
 use super::{frame, sign_in};
-use crate::server::Node;
+use crate::server::{Node, transfer};
 
 /// Rows of the preview.
 const PREVIEW_ROWS: usize = 6;
@@ -131,7 +132,7 @@ fn begin(desk: &Desk, wanted: &str, error: Option<&Error>) -> Markup {
 struct Sent {
     collection: String,
     name: String,
-    bytes: Vec<u8>,
+    file: Option<NamedTempFile>,
     map: String,
 }
 
@@ -140,11 +141,11 @@ pub(super) async fn upload(Shared(node): Shared<Node>, visitor: Visitor, form: M
     if !visitor.may_send(&node) {
         return sign_in::refused(&visitor, &Error::denied("foreign-page"));
     }
-    let sent = taken_in(form).await;
+    let sent = taken_in(node.replica.dir(), form).await;
     visitor
         .write(node, move |desk| {
             let (wanted, kept) = match sent {
-                Ok(sent) => (sent.collection.clone(), kept(desk, &sent)),
+                Ok(sent) => (sent.collection.clone(), kept(desk, sent)),
                 Err(error) => (String::new(), Err(error)),
             };
             Ok(match kept {
@@ -155,8 +156,8 @@ pub(super) async fn upload(Shared(node): Shared<Node>, visitor: Visitor, form: M
         .await
 }
 
-async fn taken_in(mut form: Multipart) -> Result<Sent> {
-    let cut = |_| Error::invalid("upload-cut").with("limit", FILE_BYTES_MAX >> 20);
+async fn taken_in(dir: &std::path::Path, mut form: Multipart) -> Result<Sent> {
+    let cut = |_| Error::limit("upload-cut").with("limit", FILE_BYTES_MAX >> 20);
     let mut sent = Sent::default();
     while let Some(part) = form.next_field().await.map_err(cut)? {
         let part_name = part.name().unwrap_or_default().to_owned();
@@ -166,7 +167,7 @@ async fn taken_in(mut form: Multipart) -> Result<Sent> {
             "file" => {
                 sent.name =
                     part.file_name().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect();
-                sent.bytes = part.bytes().await.map_err(cut)?.to_vec();
+                sent.file = Some(transfer::incoming(dir, part, FILE_BYTES_MAX as u64).await?);
             }
             _ => {}
         }
@@ -174,16 +175,17 @@ async fn taken_in(mut form: Multipart) -> Result<Sent> {
     Ok(sent)
 }
 
-fn kept(desk: &Desk, sent: &Sent) -> Result<String> {
+fn kept(desk: &Desk, sent: Sent) -> Result<String> {
     let collection = desk.schema.require(&sent.collection)?.clone();
     desk.require(Action::Import, &collection)?;
-    let table = Table::parse(&sent.bytes)?;
+    let file = sent.file.ok_or_else(|| Error::limit("upload-cut").with("limit", FILE_BYTES_MAX >> 20))?;
+    let table = Table::parse(&uploads::read(file.path())?)?;
     let map = match sent.map.trim() {
         "" => import::guess_map(&collection, table.headings()),
         text => ImportMap::parse(text)?,
     };
     let (env, uploads) = (desk.principal.environment(), Uploads::of(&desk.principal));
-    uploads.add(env, &desk.me.id, (&sent.collection, &sent.name), &sent.bytes, &map)
+    uploads.add(env, &desk.me.id, (&sent.collection, &sent.name), file, &map)
 }
 
 /// `GET /import/{upload}`: what the columns are.

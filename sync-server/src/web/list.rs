@@ -17,7 +17,7 @@ use super::form;
 use super::frame;
 use super::view::{OPERATORS, View, chosen_fields};
 use crate::commands::shape::{is_number, telling_fields};
-use crate::server::Node;
+use crate::server::{Node, transfer};
 
 /// Rows of a page.
 const PAGE_ROWS: usize = 50;
@@ -66,9 +66,9 @@ fn taken(desk: &Desk, name: &str, shape: &str, view: &View) -> Result<Reply> {
     if !view.columns.is_empty() {
         query = query.fields(view.columns(&collection, &[]).iter().map(String::as_str));
     }
-    let mut bytes = Vec::new();
-    export(desk.principal.replica(), &query, format, &mut bytes)?;
-    Ok(Reply::File(format!("{name}.{shape}"), media, bytes))
+    let replica = desk.principal.replica();
+    let file = transfer::made(replica, |file| export(replica, &query, format, file).map(drop))?;
+    Ok(Reply::File(format!("{name}.{shape}"), media, transfer::outgoing(file)))
 }
 
 fn show(desk: &Desk, name: &str, view: &View, changed: Option<&str>) -> Result<Reply> {

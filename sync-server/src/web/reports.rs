@@ -5,16 +5,17 @@ use std::collections::HashMap;
 
 use axum::extract::{Path, Query as Asked, State as Shared};
 use axum::response::Response;
-use branchline_core::crm::report::{self, Drill, Kind, Report, Request, complete_through};
+use branchline_core::Result;
+use branchline_core::crm::report::{Cell, Drill, Kind, Report};
 use branchline_core::message::Message;
 use branchline_core::schema::FieldType;
 use branchline_core::time::Day;
-use branchline_core::{Error, Result};
 use maud::{Markup, PreEscaped, html};
 
 use super::desk::{Desk, Reply, Visitor};
 use super::record::moment;
 use super::{form, frame};
+use crate::commands::report;
 use crate::output::grouped;
 use crate::server::Node;
 
@@ -48,12 +49,12 @@ pub(super) async fn page(
         .read(node, move |desk| match name.rsplit_once('.') {
             Some((name, "csv")) => {
                 let figures = made(desk, Kind::parse(name)?, &asked)?;
-                Ok(Reply::File(format!("{name}.csv"), "text/csv; charset=utf-8", figures.csv().into_bytes()))
+                Ok(Reply::File(format!("{name}.csv"), "text/csv; charset=utf-8", figures.csv().into()))
             }
             Some((name, "svg")) => {
                 let figures = made(desk, Kind::parse(name)?, &asked)?;
                 let drawn = figures.svg(desk.language)?;
-                Ok(Reply::File(format!("{name}.svg"), "image/svg+xml", drawn.into_bytes()))
+                Ok(Reply::File(format!("{name}.svg"), "image/svg+xml", drawn.into()))
             }
             _ => show(desk, Kind::parse(&name)?, &asked),
         })
@@ -61,18 +62,7 @@ pub(super) async fn page(
 }
 
 fn made(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Result<Report> {
-    let replica = desk.principal.replica();
-    let today = replica.environment().now().day();
-    let day = |name: &str| match form::text(asked, name) {
-        "" => Ok(None),
-        text => {
-            let wrong = || Error::invalid("report-day").with("day", text);
-            Day::parse_relative(text, today).map(Some).ok_or_else(wrong)
-        }
-    };
-    let by = Some(form::text(asked, "by")).filter(|by| !by.is_empty()).map(str::to_owned);
-    let complete_through = complete_through(replica)?;
-    report::report(replica, &Request { kind, by, from: day("from")?, to: day("to")?, complete_through })
+    report::made(desk.principal.replica(), kind, ["by", "from", "to"].map(|name| form::text(asked, name)))
 }
 
 fn show(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Result<Reply> {
@@ -163,7 +153,7 @@ fn as_day(desk: &Desk, text: &str) -> String {
 
 fn shown(desk: &Desk, figures: &Report) -> Result<Markup> {
     let (headings, rows) = figures.table(desk.language);
-    let numeric = |at: usize| figures.rows.iter().any(|row| row.get(at).is_some_and(report::Cell::is_number));
+    let numeric = |at: usize| figures.rows.iter().any(|row| row.get(at).is_some_and(Cell::is_number));
     let numeric: Vec<bool> = (0..headings.len()).map(numeric).collect();
     let linked = figures.columns.iter().position(|column| column.key == counted(figures.kind));
     Ok(html! {

@@ -3,7 +3,9 @@
 //! Whoever may not see a device does not see it here; who may invite or revoke is asked as anywhere else. Files for places
 //! without any line go up and down on the same page.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use axum::extract::{Form, Multipart, State as Shared};
 use axum::response::{Redirect, Response};
@@ -16,15 +18,14 @@ use branchline_core::time::Millis;
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt as _;
 
 use super::account::picture;
-use super::desk::{Desk, Reply, Visitor, file, secured, signed_in};
+use super::desk::{Desk, Reply, Visitor, signed_in};
 use super::record::moment;
 use super::{frame, sign_in};
 use crate::commands::shape::{collection_label, scope_text};
-use crate::output::{bytes, grouped};
-use crate::server::{Node, Traffic};
+use crate::output::{bytes, grouped, stamp};
+use crate::server::{Node, Traffic, transfer};
 use crate::state::State;
 
 /// How long an invitation made here is good, in ms.
@@ -383,36 +384,39 @@ pub(super) async fn line(Shared(node): Shared<Node>, visitor: Visitor, Form(aske
 
 /// `POST /sync/courier/pack`: a file for the upstream or a downstream.
 pub(super) async fn pack(Shared(node): Shared<Node>, visitor: Visitor, Form(asked): Form<Asked>) -> Response {
-    let (own, language) = (node.clone(), visitor.language);
-    let (found, given) = tokio::sync::oneshot::channel();
-    let answer = visitor.write(node, move |desk| {
-        let packed = may_manage(desk).and_then(|()| packed(desk, &asked));
-        match packed {
-            Ok(file) => {
-                let _ = found.send(file);
-                Ok(Reply::Go("/sync".to_owned()))
-            }
+    let own = node.clone();
+    visitor
+        .write(node, move |desk| match may_manage(desk).and_then(|()| packed(desk, &asked)) {
+            Ok((name, packed)) => Ok(Reply::File(name, "application/octet-stream", transfer::outgoing(packed))),
             Err(error) => Ok(Reply::Again(desk.say("web-sync"), shown(desk, &own, None, Some(&error))?)),
-        }
-    });
-    let answer = answer.await;
-    let Ok((name, bytes)) = given.await else { return answer };
-    secured(file(&name, "application/octet-stream", bytes), language)
+        })
+        .await
 }
 
 fn may_manage(desk: &Desk) -> Result<()> {
     if desk.may_invite() { Ok(()) } else { Err(Error::denied("denied-invite").with("own", desk.role())) }
 }
 
-fn packed(desk: &Desk, asked: &Asked) -> Result<(String, Vec<u8>)> {
-    let failed = |e: std::io::Error| Error::storage("courier-page").with("detail", e.to_string());
+/// A courier file on its way out, in a folder that goes with it.
+struct Packed {
+    file: File,
+    _dir: tempfile::TempDir,
+}
+
+impl Read for Packed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+fn packed(desk: &Desk, asked: &Asked) -> Result<(String, Packed)> {
+    let failed = |e: io::Error| Error::storage("courier-page").with("detail", e.to_string());
     let dir = tempfile::tempdir_in(desk.principal.replica().dir()).map_err(failed)?;
-    let path: PathBuf = dir.path().join("file.branchline");
+    let path = dir.path().join("file.branchline");
     desk.principal.replica().courier_pack(&path, (!asked.to.is_empty()).then_some(&*asked.to))?;
-    let bytes = std::fs::read(&path).map_err(failed)?;
-    let now = desk.principal.replica().environment().now();
-    let stamp: String = now.rfc3339().chars().filter(char::is_ascii_digit).take(14).collect();
-    Ok((format!("courier-{stamp}.branchline"), bytes))
+    let file = File::open(&path).map_err(failed)?;
+    let stamp = stamp(desk.principal.environment().now());
+    Ok((format!("courier-{stamp}.branchline"), Packed { file, _dir: dir }))
 }
 
 /// `POST /sync/courier/unpack`: takes a file in.
@@ -429,7 +433,7 @@ pub(super) async fn unpack(Shared(node): Shared<Node>, visitor: Visitor, form: M
     if !matches!(known.await, Ok(Some(true))) {
         return visitor.write(node, |desk| may_manage(desk).map(|()| Reply::Go("/sync".to_owned()))).await;
     }
-    let file = match received(node.replica.dir().to_owned(), form).await {
+    let file = match received(node.replica.dir(), form).await {
         Ok(file) => file,
         Err(error) => return sign_in::refused(&visitor, &error),
     };
@@ -442,20 +446,13 @@ pub(super) async fn unpack(Shared(node): Shared<Node>, visitor: Visitor, form: M
     .await
 }
 
-async fn received(dir: PathBuf, mut form: Multipart) -> Result<tempfile::NamedTempFile> {
+async fn received(dir: &Path, mut form: Multipart) -> Result<tempfile::NamedTempFile> {
     let failed = |detail: String| Error::invalid("courier-page").with("detail", detail);
-    while let Some(mut field) = form.next_field().await.map_err(|e| failed(e.body_text()))? {
+    while let Some(field) = form.next_field().await.map_err(|e| failed(e.body_text()))? {
         if field.name() != Some("file") {
             continue;
         }
-        let file = tempfile::NamedTempFile::new_in(&dir).map_err(|e| failed(e.to_string()))?;
-        let handle = file.reopen().map_err(|e| failed(e.to_string()))?;
-        let mut out = tokio::fs::File::from_std(handle);
-        while let Some(chunk) = field.chunk().await.map_err(|e| failed(e.body_text()))? {
-            out.write_all(&chunk).await.map_err(|e| failed(e.to_string()))?;
-        }
-        out.flush().await.map_err(|e| failed(e.to_string()))?;
-        return Ok(file);
+        return transfer::incoming(dir, field, COURIER_BYTES_MAX as u64).await;
     }
     Err(failed("no file".to_owned()))
 }

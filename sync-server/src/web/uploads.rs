@@ -3,7 +3,7 @@
 //! An upload is its person's alone: for anybody else it is not there. Its name is drawn by chance.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use branchline_core::crm::import::ImportMap;
 use branchline_core::id::RecordId;
@@ -12,6 +12,7 @@ use branchline_core::time::{DAY_MS, Millis};
 use branchline_core::{Error, Result};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 /// Largest file, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -52,7 +53,7 @@ impl Uploads {
         env: &dyn Environment,
         person: &RecordId,
         (collection, name): (&str, &str),
-        bytes: &[u8],
+        file: NamedTempFile,
         map: &ImportMap,
     ) -> Result<String> {
         self.sweep(person);
@@ -67,7 +68,7 @@ impl Uploads {
         };
         let dir = self.dir.join(&upload);
         fs::create_dir_all(&dir).map_err(failed)?;
-        fs::write(dir.join("file"), bytes).map_err(failed)?;
+        file.persist(dir.join("file")).map_err(|e| failed(e.error))?;
         fs::write(dir.join("about.json"), serde_json::to_vec(&about).map_err(|e| failed(e.into()))?).map_err(failed)?;
         self.keep_map(&upload, map)?;
         Ok(upload)
@@ -97,7 +98,7 @@ impl Uploads {
     /// # Errors
     /// `upload_file`.
     pub(super) fn bytes(&self, upload: &str) -> Result<Vec<u8>> {
-        fs::read(self.dir.join(upload).join("file")).map_err(failed)
+        read(&self.dir.join(upload).join("file"))
     }
 
     /// The map as it was left.
@@ -138,6 +139,14 @@ impl Uploads {
             let _ = fs::remove_dir_all(self.dir.join(name));
         }
     }
+}
+
+/// What a file holds.
+///
+/// # Errors
+/// `upload_file`.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).map_err(failed)
 }
 
 fn failed(error: std::io::Error) -> Error {

@@ -10,21 +10,21 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-const ROOT: &str = "/api/v1";
+pub(crate) const ROOT: &str = "/api/v1";
 
 /// A program with a token of somebody at a server.
-struct Program {
-    visitor: Visitor,
-    token: String,
+pub(crate) struct Program {
+    pub(crate) visitor: Visitor,
+    pub(crate) token: String,
 }
 
 impl Program {
-    fn of(node: &Node, person: &str, name: &str) -> Self {
+    pub(crate) fn of(node: &Node, person: &str, name: &str) -> Self {
         let made = node.json(["users", "token", person, "--name", name]);
         Self { visitor: Visitor::new(node.url()), token: made["token"].as_str().unwrap().to_owned() }
     }
 
-    fn call(&mut self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn call(&mut self, method: &str, path: &str, body: &Value) -> Answer {
         self.call_with(method, path, &[], body)
     }
 
@@ -35,17 +35,17 @@ impl Program {
         self.visitor.send(method, &format!("{ROOT}{path}"), &headers, &body)
     }
 
-    fn get(&mut self, path: &str) -> Value {
+    pub(crate) fn get(&mut self, path: &str) -> Value {
         document(&self.call("GET", path, &Value::Null), 200)
     }
 }
 
-fn document(answer: &Answer, status: u16) -> Value {
+pub(crate) fn document(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{e}: {answer:?}"))
 }
 
-fn problem(answer: &Answer, status: u16) -> String {
+pub(crate) fn problem(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.header("content-type"), "application/problem+json", "{answer:?}");
     let problem = document(answer, status);
     assert_eq!(problem["status"], json!(status));
@@ -54,7 +54,7 @@ fn problem(answer: &Answer, status: u16) -> String {
 }
 
 // A hub with two branches, a seller in each, and a deal of each.
-fn company(home: &std::path::Path) -> Node {
+pub(crate) fn company(home: &std::path::Path) -> Node {
     let mut hub = Node::new(home, "hub");
     hub.json(["init", "--name", "Express", "--owner", "owner@acme.example"]);
     for (code, person) in [("kyiv", "anna"), ("lviv", "oleh")] {
@@ -283,6 +283,8 @@ fn the_description_names_exactly_what_is_served() {
             .replace("{record}", "x")
             .replace("{field}", "name")
             .replace("{value}", "x")
+            .replace("{report}", "vip")
+            .replace("{attachment}", "file")
             .replace("{id}", "x");
         for (method, call) in calls.as_object().unwrap() {
             assert!(call["summary"].as_str().is_some_and(|text| !text.contains("api-")), "{call}");

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;
+mod api_described;
+mod api_files;
 mod backup;
 mod company;
 mod courier;

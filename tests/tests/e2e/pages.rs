@@ -125,7 +125,7 @@ fn the_tutorial_runs_as_it_is_written() {
 fn the_page_of_the_api_holds_as_written() {
     let page = std::fs::read_to_string(checkout().join("docs/src/api.md")).unwrap();
     let home = home();
-    assert_eq!(run(home.path(), &page), 5);
+    assert_eq!(run(home.path(), &page), 6);
 }
 
 #[test]

@@ -2,27 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use axum::body::Body;
 use axum::extract::{Form, Path as Named, State as Shared};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use branchline_core::message::Message;
 use branchline_core::{Error, Result};
-use futures_util::stream;
 use maud::{Markup, html};
 use serde::Deserialize;
-use tokio::io::AsyncReadExt as _;
 
 use super::require;
-use crate::output::bytes;
-use crate::server::Node;
-use crate::web::desk::{Desk, Reply, Visitor, file, secured};
+use crate::output::{STAMP_CHARS, bytes, stamp};
+use crate::server::{Node, transfer};
+use crate::web::desk::{Desk, Reply, Visitor};
 use crate::web::frame;
 
 /// Backups made here that are kept; older ones go.
 const KEPT_MAX: usize = 5;
-/// Piece in which a backup is sent, in bytes.
-const PIECE_BYTES: usize = 64 * 1024;
 const ENDING: &str = ".backup";
 
 /// What the form sends.
@@ -54,7 +48,8 @@ fn made(folder: &Path) -> Vec<(String, u64)> {
 }
 
 fn is_one(name: &str) -> bool {
-    name.strip_suffix(ENDING).is_some_and(|stamp| stamp.len() == 14 && stamp.bytes().all(|b| b.is_ascii_digit()))
+    name.strip_suffix(ENDING)
+        .is_some_and(|stamp| stamp.len() == STAMP_CHARS && stamp.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn shown(desk: &Desk, error: Option<&Error>) -> Result<Markup> {
@@ -104,8 +99,8 @@ fn written(desk: &Desk, passphrase: &str) -> Result<()> {
     let (replica, folder) = (desk.principal.replica(), folder(desk));
     let failed = |e: std::io::Error| Error::storage("backup-folder").with("detail", e.to_string());
     std::fs::create_dir_all(&folder).map_err(failed)?;
-    let stamp: String = replica.environment().now().rfc3339().chars().filter(char::is_ascii_digit).take(14).collect();
-    replica.backup(&folder.join(format!("{stamp}{ENDING}")), (!passphrase.is_empty()).then_some(passphrase))?;
+    let name = format!("{}{ENDING}", stamp(replica.environment().now()));
+    replica.backup(&folder.join(name), (!passphrase.is_empty()).then_some(passphrase))?;
     for (old, _) in made(&folder).into_iter().skip(KEPT_MAX) {
         std::fs::remove_file(folder.join(old)).map_err(failed)?;
     }
@@ -118,25 +113,13 @@ pub(in crate::web) async fn fetch(
     visitor: Visitor,
     Named(name): Named<String>,
 ) -> Response {
-    let (found, given) = tokio::sync::oneshot::channel();
-    let (wanted, language) = (name.clone(), visitor.language);
-    let answer = visitor.read(node, move |desk| {
-        require(desk.is_owner(), desk)?;
-        let path = folder(desk).join(&wanted);
-        if !is_one(&wanted) || !path.exists() {
-            return Err(Error::not_found("file-missing").with("path", &wanted));
-        }
-        let _ = found.send(path);
-        Ok(Reply::Go("/admin/backup".to_owned()))
-    });
-    let answer = answer.await;
-    let Ok(path) = given.await else { return answer };
-    let Ok(backup) = tokio::fs::File::open(&path).await else { return StatusCode::NOT_FOUND.into_response() };
-    let pieces = stream::try_unfold(backup, |mut backup| async move {
-        let mut piece = vec![0; PIECE_BYTES];
-        let read = backup.read(&mut piece).await?;
-        piece.truncate(read);
-        Ok::<_, std::io::Error>((read > 0).then_some((piece, backup)))
-    });
-    secured(file(&name, "application/octet-stream", Body::from_stream(pieces)), language)
+    visitor
+        .read(node, move |desk| {
+            require(desk.is_owner(), desk)?;
+            let missing = || Error::not_found("file-missing").with("path", &name);
+            let known = Some(&name).filter(|name| is_one(name)).ok_or_else(missing)?;
+            let backup = std::fs::File::open(folder(desk).join(known)).map_err(|_| missing())?;
+            Ok(Reply::File(name, "application/octet-stream", transfer::outgoing(backup)))
+        })
+        .await
 }
