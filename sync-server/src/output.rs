@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 
 use branchline_core::Error;
 use branchline_core::message::{Language, Message};
+use branchline_core::replica::Environment;
 use branchline_core::time::Millis;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 use serde_json::{Value as Json, json};
@@ -15,6 +16,13 @@ use crate::context::Context;
 
 /// Characters of a [`stamp`].
 pub const STAMP_CHARS: usize = 14;
+
+/// So many bytes drawn by chance.
+pub fn drawn<const BYTES: usize>(env: &dyn Environment) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    env.fill_random(&mut bytes);
+    bytes
+}
 
 /// A moment in a file's name, to the second: `20170301093000`.
 pub fn stamp(at: Millis) -> String {

@@ -40,6 +40,8 @@ pub struct Node {
     pub links: Links,
     /// The imports that run in this process.
     pub(crate) imports: web::Imports,
+    /// The duplicates found last.
+    pub(crate) pairs: web::Pairs,
     /// Says whenever the store has something new.
     local: Arc<broadcast::Receiver<u64>>,
     /// What became of the own line upwards.
@@ -59,6 +61,7 @@ impl Node {
             stopping,
             links: Links::default(),
             imports: web::Imports::default(),
+            pairs: web::Pairs::default(),
             local,
             upward: Upward::default(),
             guard: Arc::default(),

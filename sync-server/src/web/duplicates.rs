@@ -1,14 +1,17 @@
 //! `/duplicates`: pairs that are probably one thing, merged field by field side by side, and merges taken back.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Form, Path, Query as Asked, State as Shared};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use branchline_core::Result;
 use branchline_core::access::Action;
 use branchline_core::crm::{self, Candidate, Taken};
 use branchline_core::id::RecordId;
-use branchline_core::replica::{Query, Record};
+use branchline_core::replica::{Cursor, Query, Record};
 use branchline_core::schema::{Collection, Field, FieldType, Name, Value};
+use branchline_core::time::Millis;
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
@@ -21,8 +24,54 @@ use crate::server::Node;
 const KINDS: [&str; 4] = ["account", "contact", "lead", "product"];
 /// Pairs of a page; more come as these are merged.
 const PAIRS_MAX: usize = 50;
+/// Pairs remembered of one search.
+const FOUND_MAX: usize = 1_000;
+/// Searches remembered at once.
+const SEARCHES_MAX: usize = 32;
+/// What was found is good for so many times what finding it took, in ms at most.
+const GOOD_FOR_TIMES: i64 = 10;
+const GOOD_FOR_MS_MAX: i64 = 60_000;
 /// Merged records of a page.
 const MERGED_MAX: usize = 200;
+
+/// The pairs found last, by person and collection. To find them is to read and compare a whole collection, so that is done
+/// once at a time, and not again while nothing was written, nor too soon.
+#[derive(Clone, Default)]
+pub(crate) struct Pairs(Arc<Mutex<HashMap<(RecordId, String), Found>>>);
+
+struct Found {
+    cursor: Cursor,
+    at: Millis,
+    good_until: Millis,
+    pairs: Vec<Candidate>,
+}
+
+impl Pairs {
+    // What of it has been merged or archived meanwhile, or is not seen any more, is left out.
+    fn of(&self, desk: &Desk, collection: &str) -> Result<Vec<Candidate>> {
+        let replica = desk.principal.replica();
+        let (cursor, now) = (replica.cursor()?, replica.environment().now());
+        let key = (desk.me.id, collection.to_owned());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_good = |found: &Found| found.cursor == cursor || (found.at..found.good_until).contains(&now);
+        if !known.get(&key).is_some_and(is_good) {
+            let mut pairs = crm::duplicates(replica, collection)?;
+            pairs.truncate(FOUND_MAX);
+            if known.len() >= SEARCHES_MAX {
+                known.clear();
+            }
+            let took = replica.environment().now().0 - now.0;
+            let good_until = now.plus((took * GOOD_FOR_TIMES).clamp(0, GOOD_FOR_MS_MAX));
+            known.insert(key.clone(), Found { cursor, at: now, good_until, pairs });
+        }
+        let stands = |id: &RecordId| {
+            let record = desk.principal.record(collection, id);
+            record.is_ok_and(|record| !record.archived && record.merged_into.is_none())
+        };
+        let found = known.get(&key).map(|found| found.pairs.iter()).into_iter().flatten();
+        Ok(found.filter(|pair| stands(&pair.a) && stands(&pair.b)).take(PAIRS_MAX + 1).cloned().collect())
+    }
+}
 
 /// `GET /duplicates`: where most are.
 pub(super) async fn start() -> Response {
@@ -31,10 +80,11 @@ pub(super) async fn start() -> Response {
 
 /// `GET /duplicates/{collection}`.
 pub(super) async fn pairs(Shared(node): Shared<Node>, visitor: Visitor, Path(name): Path<String>) -> Response {
+    let known = node.pairs.clone();
     visitor
         .read(node, move |desk| {
             let collection = desk.schema.require(&name)?.clone();
-            let pairs = crm::duplicates(desk.principal.replica(), &name)?;
+            let pairs = known.of(desk, &name)?;
             let title = desk.say("web-duplicates");
             let body = html! {
                 div.head { h1 { (title) } a.plain href={ "/duplicates/" (name) "/merged" } { (desk.say("web-merged")) } }

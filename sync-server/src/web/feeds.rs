@@ -11,6 +11,8 @@ use branchline_core::{Error, Result};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use crate::output::drawn;
+
 const TOKEN_BYTES: usize = 20;
 
 /// The feeds of one replica's folder.
@@ -26,12 +28,10 @@ impl Feeds {
     /// Makes a feed for a person; gives its token.
     ///
     /// # Errors
-    /// `session_file` with what the file system says.
+    /// `feed_file` with what the file system says.
     pub(super) fn make(&self, env: &dyn Environment, person: &RecordId) -> Result<String> {
-        let failed = |e: std::io::Error| Error::storage("session-file").with("detail", e.to_string());
-        let mut random = [0; TOKEN_BYTES];
-        env.fill_random(&mut random);
-        let token = HEXLOWER.encode(&random);
+        let failed = |e: std::io::Error| Error::storage("feed-file").with("detail", e.to_string());
+        let token = HEXLOWER.encode(&drawn::<TOKEN_BYTES>(env));
         fs::create_dir_all(&self.dir).map_err(failed)?;
         fs::write(self.path(&token), person.to_string()).map_err(failed)?;
         Ok(token)

@@ -15,6 +15,7 @@ use lru::LruCache;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::password::Second;
+use crate::output::drawn;
 
 /// Wrong tries without a pause: of one person, and from one address, behind which a whole office may be.
 const FREE_TRIES: u32 = 5;
@@ -132,9 +133,7 @@ impl Guard {
         mark: String,
         second: Second,
     ) -> String {
-        let mut random = [0; 24];
-        env.fill_random(&mut random);
-        let token = BASE64URL_NOPAD.encode(&random);
+        let token = BASE64URL_NOPAD.encode(&drawn::<24>(env));
         let half = Half { person, email: email.to_owned(), mark, second, expires: env.now().plus(HALF_MS) };
         locked(&self.halves).put(token.clone(), half);
         token

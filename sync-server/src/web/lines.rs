@@ -139,7 +139,5 @@ fn edits(desk: &Desk, field: &Field, typed: &Typed) -> Result<Vec<Edit>> {
 }
 
 fn drawn(desk: &Desk) -> LineId {
-    let mut random = [0; LINE_ID_BYTES];
-    desk.principal.environment().fill_random(&mut random);
-    HEXLOWER.encode(&random)
+    HEXLOWER.encode(&crate::output::drawn::<LINE_ID_BYTES>(desk.principal.environment()))
 }

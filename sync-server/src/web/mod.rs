@@ -42,6 +42,7 @@ mod uploads;
 mod view;
 mod write;
 
+pub(crate) use duplicates::Pairs;
 pub use guard::Guard;
 pub(crate) use import::Imports;
 pub use password::set_password;

@@ -23,7 +23,7 @@ pub(super) async fn page(
     Path((name, id)): Path<(String, String)>,
     Asked(asked): Asked<Typed>,
 ) -> Response {
-    visitor.read(node, move |desk| show(desk, &name, &id, asked.get("edit").map(String::as_str))).await
+    visitor.read(node, move |desk| show(desk, &name, &id, &asked)).await
 }
 
 /// `GET /c/{collection}/{id}/edit`.
@@ -72,7 +72,9 @@ pub(super) fn titled(desk: &Desk, collection: &Collection, id: &RecordId) -> Str
     label.unwrap_or_else(|| desk.say("web-untitled"))
 }
 
-fn show(desk: &Desk, name: &str, id: &str, edited: Option<&str>) -> Result<Reply> {
+fn show(desk: &Desk, name: &str, id: &str, asked: &Typed) -> Result<Reply> {
+    let edited = asked.get("edit").map(String::as_str);
+    let past = form::text(asked, "past").parse().unwrap_or_default();
     let collection = desk.schema.require(name)?.clone();
     let id = desk.principal.find(name, id)?;
     let record = desk.principal.record(name, &id)?;
@@ -103,7 +105,7 @@ fn show(desk: &Desk, name: &str, id: &str, edited: Option<&str>) -> Result<Reply
         }
         section { h2 { (desk.say("web-timeline")) }
             (timeline::comment(desk, &collection, &home))
-            (timeline::shown(desk, &collection, &record, &home)?)
+            (timeline::shown(desk, &collection, &record, &home, past)?)
         }
     };
     Ok(Reply::Page(title, body))

@@ -16,6 +16,8 @@ use super::desk::Desk;
 use super::record::{moment, titled};
 use super::related::{fields_to, referring};
 
+/// Entries of a page of a timeline.
+const ENTRIES_MAX: usize = 50;
 /// Activities of a timeline; the list beside it has the others.
 const ACTIVITIES_MAX: usize = 60;
 /// From when on a change is said to have arrived later than it was written, in ms.
@@ -90,11 +92,11 @@ enum Entry<'a> {
     Activity(Box<Record>),
 }
 
-/// The timeline of a record.
+/// The timeline of a record, without the `past` newest entries.
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn shown(desk: &Desk, collection: &Collection, record: &Record, home: &str) -> Result<Markup> {
+pub(super) fn shown(desk: &Desk, collection: &Collection, record: &Record, home: &str, past: usize) -> Result<Markup> {
     let history = desk.principal.history(&collection.name, &record.id)?;
     let arrivals = desk.principal.arrivals(&collection.name, &record.id)?;
     let mut entries: Vec<(Millis, Entry<'_>)> = Vec::new();
@@ -119,12 +121,13 @@ pub(super) fn shown(desk: &Desk, collection: &Collection, record: &Record, home:
     entries.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     let may = desk.may(Action::Edit, collection);
     Ok(html! {
-        ol.timeline { @for (at, entry) in &entries {
+        ol.timeline { @for (at, entry) in entries.iter().skip(past).take(ENTRIES_MAX) {
             @match entry {
                 Entry::Change(of, undoable) => { (change(desk, collection, home, of, may && *undoable, &arrivals)) }
                 Entry::Activity(row) => { (activity(desk, &activities, *at, row)) }
             }
         } }
+        @if entries.len() > past + ENTRIES_MAX { a.button rel="next" href={ (home) "?past=" (past + ENTRIES_MAX) } { (desk.say("web-next-page")) } }
     })
 }
 

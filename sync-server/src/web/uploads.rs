@@ -14,6 +14,8 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use crate::output::drawn;
+
 /// Largest file, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest body of a form with a file and its map.
@@ -57,9 +59,7 @@ impl Uploads {
         map: &ImportMap,
     ) -> Result<String> {
         self.sweep(person);
-        let mut random = [0; TOKEN_BYTES];
-        env.fill_random(&mut random);
-        let upload = HEXLOWER.encode(&random);
+        let upload = HEXLOWER.encode(&drawn::<TOKEN_BYTES>(env));
         let about = About {
             person: person.to_string(),
             collection: collection.to_owned(),

@@ -73,8 +73,22 @@ const fetched = async (address) => {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 };
 
-// The page asks for itself again when something was committed, unless somebody is typing in it.
+// The page asks for itself again when something was committed, unless somebody is typing in it; then it rests for nine times
+// as long as that took, so that a page that is hard to make is not made all the time.
+let [resting, missed] = [false, false];
 const refresh = async () => {
+  missed = resting;
+  if (resting) return;
+  resting = true;
+  const begun = performance.now();
+  await again().catch(() => {});
+  setTimeout(() => {
+    resting = false;
+    if (missed) refresh();
+  }, 9 * (performance.now() - begun));
+};
+
+const again = async () => {
   const main = document.querySelector("main");
   const begun = (input) => input.value !== input.defaultValue || input.checked !== input.defaultChecked;
   const busy = main.querySelector("form.record, details[open]") || [...main.querySelectorAll("input, textarea")].some(begun) || main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");

@@ -111,6 +111,8 @@ fn the_owner_looks_after_people_and_an_administrators_link_sets_a_password() {
     let fields = [("name", "Ivan"), ("email", "ivan@acme.example"), ("role", "seller"), ("branch", &kyiv)];
     assert!(owner.post("/admin/people", &fields).body.contains("Ivan was added"));
     assert_eq!(owner.post("/admin/people", &fields).status, 422, "the address is taken");
+    hub.json(["create", "user", "name=Twin", "email=ivan@acme.example"]);
+    assert_eq!(owner.post("/admin/people", &fields).status, 422, "more than one has it");
     let ivan = hub.json(["list", "user", "--where", "name = \"Ivan\""])[0].clone();
     assert_eq!(ivan["home_branch"]["label"], "Kyiv");
     let id = ivan["id"].as_str().unwrap();

@@ -142,3 +142,36 @@ fn rows_that_do_not_fit_are_told_and_files_are_their_persons_alone() {
     let mut nobody = Visitor::new(hub.url());
     assert_eq!(nobody.upload("/import", &[("collection", "opportunity")], ("file", "own.csv", file)).status, 403);
 }
+
+#[test]
+fn many_imports_take_turns() {
+    let company = company();
+    let hub = &company.hub;
+    let mut oleh = signed_in(hub, "oleh@acme.example");
+    let rows: String = (0..1_500).map(|n| format!("Row {n},lviv\n")).collect();
+    let uploads: Vec<String> = (0..5)
+        .map(|n| {
+            let file = format!("name,branch\n{n},lviv\n{rows}");
+            let fields = [("collection", "opportunity")];
+            let sent = oleh.upload("/import", &fields, ("file", &format!("{n}.csv"), file.as_bytes()));
+            sent.header("location").to_owned()
+        })
+        .collect();
+    for upload in &uploads {
+        assert_eq!(oleh.post(upload, &[("act", "run")]).header("location"), format!("{upload}/run"));
+    }
+    let mut most = 0;
+    let mut waited = false;
+    loop {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", hub.pid())).unwrap().flatten();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        most = most.max(tasks.map(name).filter(|name| name.trim() == "import").count());
+        let pages: Vec<Answer> = uploads.iter().map(|upload| oleh.get(&format!("{upload}/run"))).collect();
+        waited |= pages.iter().any(|page| page.body.contains("until other imports have ended"));
+        if pages.iter().all(|page| page.header("refresh").is_empty()) {
+            break;
+        }
+    }
+    assert!(waited && (1..=2).contains(&most), "{most} at once");
+    assert_eq!(hub.json(["list", "opportunity", "--where", "name ~ Row"]).as_array().unwrap().len(), 5 * 1_500);
+}

@@ -305,3 +305,20 @@ fn soon(hub: &branchline_tests::process::Node) -> String {
         .unwrap()
         .to_owned()
 }
+
+#[test]
+fn a_long_timeline_comes_page_by_page() {
+    let company = company();
+    let hub = &company.hub;
+    let deal = id(hub, "opportunity", "Kyiv deal");
+    for n in 0..60 {
+        hub.json(["edit", "opportunity", &deal, &format!("next_step=Step {n}.")]);
+    }
+    let mut anna = signed_in(hub, "anna@acme.example");
+    let page = anna.get(&format!("/c/opportunity/{deal}"));
+    let (newest, older) = (&page.body, page.between("rel=\"next\" href=\"", "\""));
+    assert!(newest.contains("Step 59.") && newest.contains("Step 10.") && !newest.contains("Step 5."), "{newest}");
+    let oldest = anna.get(&older).body;
+    assert!(oldest.contains("Step 5.") && !oldest.contains("Step 20."), "{oldest}");
+    assert!(!oldest.contains("rel=\"next\""), "{oldest}");
+}
