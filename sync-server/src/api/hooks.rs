@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{Path as Named, State as Shared};
 use axum::response::Response;
@@ -20,6 +21,7 @@ use serde_json::{Value as Json, json};
 
 use super::ROOT;
 use super::caller::{Body, Caller, Reply};
+use crate::output::drawn;
 use crate::server::Node;
 
 /// Most webhooks of one hub.
@@ -72,11 +74,13 @@ impl Hooks {
         hooks
     }
 
-    /// Writes down how far one has come, unless it is gone meanwhile.
+    /// Writes down how far one has come, unless it is gone meanwhile. Deletions in this process wait, so that none comes
+    /// back.
     ///
     /// # Errors
     /// `webhook_file`.
     pub(super) fn update(&self, hook: &Hook) -> Result<()> {
+        let _alone = alone();
         match self.path(&hook.id).is_file() {
             true => self.write(hook),
             false => Ok(()),
@@ -95,6 +99,7 @@ impl Hooks {
 
     fn remove(&self, id: &str) -> Result<()> {
         let unknown = || Error::not_found("webhook-unknown").with("id", id);
+        let _alone = alone();
         let known = self.all().into_iter().find(|hook| hook.id == id).ok_or_else(unknown)?;
         fs::remove_file(self.path(&known.id)).map_err(|_| unknown())
     }
@@ -102,6 +107,12 @@ impl Hooks {
     fn path(&self, id: &str) -> PathBuf {
         self.dir.join(format!("{id}.json"))
     }
+}
+
+// Whoever changes a file after a look at it; only a server does, and it alone serves its folder.
+fn alone() -> MutexGuard<'static, ()> {
+    static CHANGING: Mutex<()> = Mutex::new(());
+    CHANGING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Webhooks are made on a hub, by those who administer it.
@@ -160,14 +171,11 @@ pub(super) async fn create(Shared(node): Shared<Node>, caller: Caller, body: Bod
             if hooks.all().len() >= HOOKS_MAX {
                 return Err(Error::limit("webhooks-full").with("limit", HOOKS_MAX));
             }
-            let random = |bytes: &mut [u8]| replica.environment().fill_random(bytes);
-            let (mut id, mut secret) = ([0; NAME_BYTES], [0; SECRET_BYTES]);
-            random(&mut id);
-            random(&mut secret);
+            let env = replica.environment();
             let hook = Hook {
-                id: HEXLOWER.encode(&id),
+                id: HEXLOWER.encode(&drawn::<NAME_BYTES>(env)),
                 url: wanted.url,
-                secret: BASE64URL_NOPAD.encode(&secret),
+                secret: BASE64URL_NOPAD.encode(&drawn::<SECRET_BYTES>(env)),
                 person: principal.me()?.id.to_string(),
                 collections: wanted.collections,
                 cursor: replica.cursor()?.to_string(),

@@ -104,7 +104,12 @@ impl Replica {
 impl Replica {
     // What somebody does not see is not there to be judged.
     fn require_reviewed(&self, id: u64) -> Result<()> {
-        if self.review()?.iter().any(|entry| entry.id == id) { Ok(()) } else { Err(unknown(id)) }
+        let is_seen = self.inner.read(|view| {
+            let rows = kept_rows::transaction_of(view.conn, Queue::Review, id)?;
+            let seen = self.sight(view)?.keep(view, rows, usize::MAX, |row| (&row.collection, &row.record))?;
+            Ok(seen.iter().any(|row| row.n == id))
+        })?;
+        if is_seen { Ok(()) } else { Err(unknown(id)) }
     }
 }
 

@@ -148,8 +148,10 @@ pub(in crate::web) async fn add(Shared(node): Shared<Node>, visitor: Visitor, Fo
         ];
         if !asked.email.trim().is_empty() {
             let email = asked.email.trim();
-            if desk.principal.find(USER, &format!("email={email}")).is_ok() {
-                return Err(Error::invalid("email-taken").with("email", email));
+            match desk.principal.find(USER, &format!("email={email}")) {
+                Err(Error::NotFound(_)) => {}
+                Ok(_) | Err(Error::Ambiguous(_)) => return Err(Error::invalid("email-taken").with("email", email)),
+                Err(error) => return Err(error),
             }
             values.push(("email".into(), text(email)));
         }
