@@ -142,5 +142,5 @@ blob-damaged = The attachment { $hash } is damaged here.
     .do = Run “branchline verify --repair”: the next sync fetches it anew.
 blob-not-copied = The attachment { $hash } cannot be copied to where it should go: { $detail }
     .do = Check the folder there, its rights and the free space.
-credential-elsewhere = { $name } can have no password here.
+credential-elsewhere = What { $name } signs in with, and has chosen, is not kept here.
     .do = It is kept at head office and at the servers of the person’s own branch; on a device one signs in by a link.

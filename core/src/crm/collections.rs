@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::replica::credential;
+use crate::replica::sealed;
 use crate::schema::{Schema, parse_declarations};
 
 const SOURCES: [(&str, &str); 4] = [
@@ -19,7 +19,7 @@ pub fn builtin() -> &'static Schema {
         // The sources are part of the program, and a test parses each: none is left out here.
         let declared = SOURCES.iter().filter_map(|(_, text)| parse_declarations(text).ok());
         let mut schema = Schema::new(declared.flat_map(|d| d.collections));
-        credential::declare(&mut schema);
+        sealed::declare(&mut schema);
         schema
     })
 }

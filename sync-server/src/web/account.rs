@@ -1,4 +1,4 @@
-//! `/account`: the own password, second factor and sessions.
+//! `/account`: the own password, second factor, sessions and choices.
 
 use axum::extract::{Form, State as Shared};
 use axum::response::{Redirect, Response};
@@ -9,10 +9,10 @@ use qrcode::QrCode;
 use qrcode::render::svg;
 use serde::Deserialize;
 
+use super::choices;
 use super::desk::{Desk, Reply, Visitor};
 use super::frame;
 use super::password::{self, Second};
-use super::record::moment;
 use super::sessions::{Sessions, mark_of};
 use super::sign_in::{code_input, is_code_good, new_password};
 use crate::server::Node;
@@ -42,9 +42,9 @@ pub(super) async fn home() -> Redirect {
     Redirect::to("/account")
 }
 
-fn shown(desk: &Desk, error: Option<&Error>) -> Result<Markup> {
+pub(super) fn shown(desk: &Desk, error: Option<&Error>) -> Result<Markup> {
     let credential = desk.principal.credential()?;
-    let kept = desk.principal.keeps_credential();
+    let kept = desk.principal.keeps_sealed();
     let env = desk.principal.replica().environment();
     let sessions = Sessions::of(desk.principal.replica().dir()).of_person(env.now(), &desk.me.id);
     Ok(html! {
@@ -73,6 +73,7 @@ fn shown(desk: &Desk, error: Option<&Error>) -> Result<Markup> {
                     }
                 }
             }
+            (choices::formats(desk))
         }
         section {
             h2 { (desk.say("web-sessions")) " " span.quiet { (sessions.len()) } }
@@ -80,7 +81,7 @@ fn shown(desk: &Desk, error: Option<&Error>) -> Result<Markup> {
                 li {
                     span { (browser(&session.from.browser)) }
                     span.quiet { (session.from.address) }
-                    span.quiet { (desk.say("web-since")) " " (moment(session.since)) }
+                    span.quiet { (desk.say("web-since")) " " (desk.moment(session.since)) }
                     @if session.name == desk.session.name { span.badge { (desk.say("web-this-session")) } }
                     @else { (end_form(desk, &session.name, "web-end-session")) }
                 }

@@ -51,7 +51,8 @@ pub(super) fn offered(desk: &Desk, collection: &Collection, record: &Record) -> 
                             }
                         }
                         input name="subject" required aria-label=(desk.say("web-subject")) placeholder=(desk.say("web-subject"));
-                        label { small { "UTC " } input type="datetime-local" name="due_at" required; }
+                        @let (kind, example) = desk.formats.picker("datetime-local");
+                        label { small { (desk.formats.zone.name()) " " } input type=(kind) name="due_at" placeholder=[example] required; }
                         button { (desk.say("web-plan")) }
                     }
                 }
@@ -121,7 +122,7 @@ pub(super) fn close(desk: &Desk, collection: &Collection, record: &Record, edits
 }
 
 fn closed_today(desk: &Desk) -> Edit {
-    set("closed_on", Value::Date(desk.principal.environment().now().day()))
+    set("closed_on", Value::Date(desk.today()))
 }
 
 fn set(field: &str, value: Value) -> Edit {

@@ -11,7 +11,6 @@ use maud::{Markup, html};
 use super::desk::{Desk, Reply, Visitor};
 use super::frame;
 use super::record::titled;
-use crate::output::grouped;
 use crate::server::Node;
 
 const DEALS: &str = "opportunity";
@@ -73,7 +72,7 @@ fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Ma
             h2 { a href={ "/c/" (DEALS) "?" (list) } { (stage.label) } }
             p.quiet {
                 (frame::count(desk, stage.total.map_or(0, |total| total.records)))
-                @for (currency, minor) in stage.total.iter().flat_map(|total| &total.sums) { br; (money(*currency, *minor)) }
+                @for (currency, minor) in stage.total.iter().flat_map(|total| &total.sums) { br; (money(desk, *currency, *minor)) }
             }
             ul { @for record in &page.rows { (card(desk, field, record, may)) } }
             @if page.next.is_some() { p { a href={ "/c/" (DEALS) "?" (list) } { (desk.say("web-all")) } } }
@@ -82,9 +81,9 @@ fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Ma
 }
 
 // Thousands apart, for a sum is read at a glance.
-fn money(currency: Currency, minor: i64) -> String {
+fn money(desk: &Desk, currency: Currency, minor: i64) -> String {
     let text = Money { minor, currency }.amount_text();
-    grouped(&format!("{text} {}", currency.code()))
+    desk.formats.figure(&format!("{text} {}", currency.code()))
 }
 
 fn card(desk: &Desk, field: &Field, record: &Record, may: bool) -> Markup {

@@ -1,6 +1,6 @@
 //! `/calendar`: activities by day, week and month, and a private feed of them for other programs.
 //!
-//! Days are those of UTC, as in reports; the script writes each time in the reader's own zone.
+//! Days are those of the person's time zone; a feed tells moments in UTC.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,7 +18,7 @@ use maud::{Markup, html};
 use super::desk::{Desk, Reply, Visitor};
 use super::feeds::Feeds;
 use super::form;
-use super::record::{moment, titled};
+use super::record::titled;
 use crate::server::Node;
 
 const WORK: &str = "activity";
@@ -98,7 +98,7 @@ pub(super) async fn page(
     visitor
         .read(node, move |desk| {
             let text = |name: &str| form::text(&asked, name);
-            let today = desk.principal.environment().now().day();
+            let today = desk.today();
             let on = Day::parse(text("on")).unwrap_or(today);
             show(desk, Span::parse(text("view")), on, today, text("who") == "all", None)
         })
@@ -107,17 +107,22 @@ pub(super) async fn page(
 
 fn show(desk: &Desk, span: Span, on: Day, today: Day, all: bool, feed: Option<&str>) -> Result<Reply> {
     let (first, count) = span.days(on);
-    let entries = within(&desk.principal, first.start(), Day(first.0 + count).start(), (!all).then_some(&desk.me.id))?;
+    let entries = within(
+        &desk.principal,
+        desk.formats.start(first),
+        desk.formats.start(Day(first.0 + count)),
+        (!all).then_some(&desk.me.id),
+    )?;
     let mut days: BTreeMap<Day, Vec<(Millis, Record)>> = BTreeMap::new();
     for (at, record) in entries {
-        days.entry(at.day()).or_default().push((at, record));
+        days.entry(desk.formats.day_of(at)).or_default().push((at, record));
     }
     let who = if all { "all" } else { "me" };
     let place = |span: Span, on: Day, who: &str| format!("/calendar?view={}&on={}&who={who}", span.name(), on.iso());
     let title = desk.say("web-calendar");
     let shown = match span {
-        Span::Day => on.iso(),
-        Span::Week => format!("{} – {}", first.iso(), Day(first.0 + count - 1).iso()),
+        Span::Day => desk.formats.day(on),
+        Span::Week => format!("{} – {}", desk.formats.day(first), desk.formats.day(Day(first.0 + count - 1))),
         Span::Month => on.iso().get(..7).unwrap_or_default().to_owned(),
     };
     let body = html! {
@@ -178,7 +183,7 @@ fn list(desk: &Desk, entries: Option<&Vec<(Millis, Record)>>) -> Result<Markup> 
         @match entries {
             None => { p.empty { (desk.say("web-nothing-planned")) } }
             Some(entries) => { ul.work { @for (at, record) in entries {
-                li { (moment(*at)) span.badge { (shown(record, "kind")) }
+                li { (desk.moment(*at)) span.badge { (shown(record, "kind")) }
                     a href={ "/c/" (WORK) "/" (record.id) } { (titled(desk, work, &record.id)) }
                     span.quiet { (shown(record, "account")) " " (shown(record, "owner")) } }
             } } }
@@ -208,10 +213,10 @@ fn grid(
                     @let day = Day(first.0 + week * DAYS_OF_WEEK + at);
                     @let entries = days.get(&day).map(Vec::as_slice).unwrap_or_default();
                     td.today[day == today].other[span == Span::Month && month(day) != month(on)] {
-                        a href=(day_place(day)) aria-label={ (number(day)) " · " (day.iso()) } { (number(day)) }
+                        a href=(day_place(day)) aria-label={ (number(day)) " · " (desk.formats.day(day)) } { (number(day)) }
                         ul { @for (at, record) in entries.iter().take(limit) {
                             li.done[*record.value("done_at") != Value::Null] {
-                                time.hour datetime=(at.rfc3339()) { (at.rfc3339().get(11..16).unwrap_or_default()) } " "
+                                time.hour datetime=(at.rfc3339()) { (desk.formats.hour(*at)) } " "
                                 a href={ "/c/" (WORK) "/" (record.id) } { (titled(desk, work, &record.id)) }
                             }
                         } }
@@ -260,7 +265,7 @@ pub(super) async fn feed(
             }
             let token = feeds.make(desk.principal.environment(), &desk.me.id)?;
             let (base, _) = desk.principal.public_address()?.ok_or_else(|| Error::usage("no-public-address"))?;
-            let today = desk.principal.environment().now().day();
+            let today = desk.today();
             let address = format!("{}/feed/{token}.ics", base.trim_end_matches('/'));
             show(desk, Span::Month, today, today, false, Some(&address))
         })

@@ -8,19 +8,20 @@ use axum::response::{IntoResponse, Redirect, Response};
 use branchline_core::access::{Act, Action, Grants, Place, Role, Scope, may};
 use branchline_core::id::RecordId;
 use branchline_core::message::{Language, Message};
-use branchline_core::replica::{Person, Principal, Record, Replica};
+use branchline_core::replica::{Person, Preferences, Principal, Record, Replica};
 use branchline_core::schema::{Collection, Field, FieldType, Schema, SetOf, Value, format_value};
+use branchline_core::time::{Day, Millis};
 use branchline_core::{Error, Result};
-use maud::Markup;
+use maud::{Markup, html};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::formats::Formats;
 use super::sessions::{Origin, Session, Sessions, mark_of};
 use super::{assets, frame, sign_in};
-use crate::output::grouped;
 use crate::server::accept::Peer;
 use crate::server::{Node, language_of, transfer};
 
@@ -28,6 +29,8 @@ use crate::server::{Node, language_of, transfer};
 pub(super) const SESSION_COOKIE: &str = "branchline_session";
 /// The cookie of a chosen language.
 pub(super) const LANGUAGE_COOKIE: &str = "branchline_language";
+/// The cookie of the browser's time zone, which the script sets: it counts for who has chosen none.
+const ZONE_COOKIE: &str = "branchline_zone";
 
 /// Longest name of a browser that is kept, in characters.
 const BROWSER_CHARS_MAX: usize = 200;
@@ -37,6 +40,7 @@ const BROWSER_CHARS_MAX: usize = 200;
 pub(super) struct Visitor {
     pub(super) session: Option<String>,
     pub(super) language: Language,
+    zone: String,
     /// The program and address that it comes from.
     pub(super) from: Origin,
     pub(super) address: Option<IpAddr>,
@@ -62,6 +66,7 @@ impl FromRequestParts<Node> for Visitor {
         Ok(Self {
             session: cookie(headers, SESSION_COOKIE),
             language: chosen.unwrap_or_else(|| language_of(headers)),
+            zone: cookie(headers, ZONE_COOKIE).unwrap_or_default().replace("%2F", "/"),
             from,
             address,
             is_open: node.is_open,
@@ -97,6 +102,9 @@ pub(super) struct Desk {
     pub(super) me: Person,
     grants: Grants,
     pub(super) language: Language,
+    /// What the person has chosen for reading and being told things.
+    pub(super) chosen: Preferences,
+    pub(super) formats: Formats,
     pub(super) schema: Arc<Schema>,
     pub(super) workspace: String,
     /// Where the request goes.
@@ -151,9 +159,27 @@ impl Desk {
     fn open(principal: Principal, session: Session, visitor: &Visitor) -> Result<Self> {
         let (me, grants) = (principal.me()?, principal.grants()?);
         let (schema, workspace) = (principal.replica().schema(), principal.replica().settings()?.name);
-        let Visitor { language, from, is_open, target, .. } = visitor.clone();
+        let Visitor { language, zone, from, is_open, target, .. } = visitor.clone();
+        let chosen = principal.preferences()?;
+        let branch = me.home_branch.filter(|_| zone.is_empty()).and_then(|id| principal.record("branch", &id).ok());
+        let usual = branch.as_ref().map(|branch| branch.text("time_zone")).unwrap_or_default();
+        let formats = Formats::of(language, &chosen, [zone.as_str(), usual]);
         let labels = RefCell::default();
-        Ok(Self { principal, me, grants, language, schema, workspace, target, session, from, is_open, labels })
+        Ok(Self {
+            principal,
+            me,
+            grants,
+            language,
+            chosen,
+            formats,
+            schema,
+            workspace,
+            target,
+            session,
+            from,
+            is_open,
+            labels,
+        })
     }
 
     /// A text of the catalogue.
@@ -192,6 +218,21 @@ impl Desk {
         id.and_then(|id| self.label("user", id)).unwrap_or_default()
     }
 
+    /// The person's day.
+    pub(super) fn today(&self) -> Day {
+        self.formats.day_of(self.principal.environment().now())
+    }
+
+    /// A count in the person's format.
+    pub(super) fn count(&self, count: impl ToString) -> String {
+        self.formats.figure(&count.to_string())
+    }
+
+    /// A moment by the person's clock.
+    pub(super) fn moment(&self, at: Millis) -> Markup {
+        html! { time datetime=(at.rfc3339()) { (self.formats.moment(at)) } }
+    }
+
     /// A value as people read it: choices by their labels, digits in groups.
     pub(super) fn text(&self, field: &Field, value: &Value) -> String {
         let label = |item: &str| {
@@ -203,7 +244,9 @@ impl Desk {
             (Value::Set(items), FieldType::Set(SetOf::Choice(_))) => {
                 items.iter().map(|item| label(item)).collect::<Vec<_>>().join(", ")
             }
-            (Value::Money(_) | Value::Decimal(_), _) => grouped(&self.written(field, value)),
+            (Value::Money(_) | Value::Decimal(_), _) => self.formats.figure(&self.written(field, value)),
+            (Value::Date(day), _) => self.formats.day(*day),
+            (Value::Instant(at), _) => self.formats.moment(*at),
             (Value::Boolean(flag), _) => self.say(if *flag { "web-yes" } else { "web-no" }),
             _ => self.written(field, value),
         }

@@ -17,7 +17,7 @@ use maud::{Markup, html};
 use super::desk::{Desk, Reply, Visitor};
 use super::form;
 use super::form::Typed;
-use super::record::{moment, titled};
+use super::record::titled;
 use crate::server::Node;
 
 /// Collections in which people look for duplicates.
@@ -156,7 +156,7 @@ fn side_by_side(desk: &Desk, collection: &Collection, a: &Record, b: &Record) ->
             th scope="col" {
                 label { input type="radio" name="keep" value=(side) checked[chosen]; " " (desk.say("web-merge-keep")) }
                 br; a href={ "/c/" (collection.name) "/" (record.id) } { (titled(desk, collection, &record.id)) }
-                br; span.quiet { (moment(record.updated.at)) " " (desk.person(record.updated.by.as_ref())) }
+                br; span.quiet { (desk.moment(record.updated.at)) " " (desk.person(record.updated.by.as_ref())) }
             }
         }
     };

@@ -21,8 +21,6 @@ const CHOSEN_FROM_MAX: usize = 60;
 const SMALL: [&str; 5] = ["user", "branch", "team", "pipeline", "price_list"];
 /// Records looked at for one of this title.
 const TITLES_MAX: usize = 50;
-/// Characters of a moment without its seconds, as browsers send it.
-const MINUTE_CHARS: usize = 16;
 
 /// What a form sent: `f.FIELD` what stands in the input now, `was.FIELD` what it showed.
 pub(super) type Typed = HashMap<String, String>;
@@ -105,8 +103,8 @@ pub(super) fn bare(desk: &Desk, field: &Field) -> Markup {
 
 fn hint(desk: &Desk, field: &Field) -> Option<String> {
     match &field.ty {
-        FieldType::Money => Some("1054.00 USD".to_owned()),
-        FieldType::Instant => Some("UTC".to_owned()),
+        FieldType::Money => Some(desk.formats.figure("1054.50 USD")),
+        FieldType::Instant => Some(desk.formats.zone.name().to_owned()),
         FieldType::Set(_) => Some(desk.say("web-set-hint")),
         FieldType::Location => Some("50.45, 30.52".to_owned()),
         _ => None,
@@ -119,11 +117,15 @@ fn input(desk: &Desk, field: &Field, id: &str, now: &str) -> Result<Markup> {
 
 fn input_named(desk: &Desk, field: &Field, id: &str, name: &str, now: &str) -> Result<Markup> {
     let plain = |kind: &str| html! { input type=(kind) id=(id) name=(name) value=(now) required[field.required]; };
+    let when = |picker: &'static str| {
+        let (kind, example) = desk.formats.picker(picker);
+        html! { input type=(kind) id=(id) name=(name) value=(now) placeholder=[example] required[field.required]; }
+    };
     Ok(match &field.ty {
         FieldType::LongText => html! { textarea id=(id) name=(name) rows="4" { (now) } },
-        FieldType::Date => plain("date"),
-        FieldType::Instant => plain("datetime-local"),
-        FieldType::Integer => html! { input type="number" step="1" id=(id) name=(name) value=(now); },
+        FieldType::Date => when("date"),
+        FieldType::Instant => when("datetime-local"),
+        FieldType::Integer => html! { input inputmode="numeric" id=(id) name=(name) value=(now); },
         FieldType::Decimal => html! { input inputmode="decimal" id=(id) name=(name) value=(now); },
         FieldType::Boolean => {
             let options = [("yes", desk.say("web-yes")), ("no", desk.say("web-no"))];
@@ -177,7 +179,9 @@ pub(super) fn shown(desk: &Desk, field: &Field, value: &Value) -> String {
         (_, Value::Null) => String::new(),
         (FieldType::Boolean, Value::Boolean(true)) => "yes".to_owned(),
         (FieldType::Boolean, Value::Boolean(false)) => "no".to_owned(),
-        (FieldType::Instant, Value::Instant(at)) => at.rfc3339().chars().take(MINUTE_CHARS).collect(),
+        (FieldType::Instant, Value::Instant(at)) => desk.formats.moment_input(*at),
+        (FieldType::Date, Value::Date(day)) => desk.formats.day_input(*day),
+        (FieldType::Money | FieldType::Decimal, _) => desk.formats.input(&desk.written(field, value)),
         (FieldType::Reference(target), Value::Reference(id)) if SMALL.contains(&&**target) => id.to_string(),
         _ => desk.written(field, value),
     }
@@ -223,8 +227,7 @@ pub(super) fn edits(desk: &Desk, collection: &Collection, typed: &Typed) -> Resu
 pub(super) fn parse(desk: &Desk, field: &Field, text: &str) -> Result<Value> {
     let mut resolve = |collection: &str, text: &str| referred(desk, collection, text);
     let currency = desk.principal.replica().settings()?.currency;
-    let moment = field.ty == FieldType::Instant && text.len() == MINUTE_CHARS && !text.ends_with('Z');
-    let text = if moment { format!("{text}:00Z") } else { text.to_owned() };
+    let text = desk.formats.plain(desk.language, field, text)?;
     parse_value(field, &text, &mut ParseContext { currency, resolve: &mut resolve })
 }
 

@@ -28,10 +28,11 @@ pub(super) async fn page(
     Shared(node): Shared<Node>,
     visitor: Visitor,
     Path(name): Path<String>,
-    Asked(asked): Asked<HashMap<String, String>>,
+    Asked(mut asked): Asked<HashMap<String, String>>,
 ) -> Response {
     visitor
         .read(node, move |desk| {
+            built(desk, &name, &mut asked)?;
             let view = View::of(&asked);
             match name.rsplit_once('.') {
                 Some((name, shape)) => taken(desk, name, shape, &view),
@@ -39,6 +40,15 @@ pub(super) async fn page(
             }
         })
         .await
+}
+
+// What was typed into the filter builder as filters have it: they are shared and so in nobody's own format.
+fn built(desk: &Desk, name: &str, asked: &mut HashMap<String, String>) -> Result<()> {
+    let field = desk.schema.collection(name).and_then(|collection| collection.field(form::text(asked, "add.field")));
+    if let (Some(field), Some(value)) = (field, asked.get_mut("add.value")) {
+        *value = desk.formats.plain(desk.language, field, value)?;
+    }
+    Ok(())
 }
 
 // An operator as people read it; signs are the same in every language.

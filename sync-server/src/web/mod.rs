@@ -12,12 +12,14 @@ mod admin;
 mod assets;
 mod board;
 mod calendar;
+mod choices;
 mod conflicts;
 mod desk;
 mod duplicates;
 mod feeds;
 mod files;
 mod form;
+mod formats;
 mod frame;
 mod guard;
 mod help;
@@ -149,6 +151,7 @@ fn keeping() -> Router<Node> {
         .route("/admin/backup", get(admin::backup::page).post(admin::backup::make))
         .route("/admin/backup/{name}", get(admin::backup::fetch))
         .route("/account", get(account::page))
+        .route("/account/formats", get(account::home).post(choices::set_formats))
         .route("/account/password", get(account::home).post(account::change))
         .route("/account/second", get(account::enrolment).post(account::begin))
         .route("/account/second/off", get(account::home).post(account::end))

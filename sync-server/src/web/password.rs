@@ -67,7 +67,7 @@ pub(super) fn hashed(env: &dyn Environment, password: &str) -> Result<String> {
 /// # Errors
 /// As [`check_new`]; `credential_elsewhere`; those of the store.
 pub fn set_password(principal: &Principal, password: &str) -> Result<()> {
-    principal.keeps_credential()?;
+    principal.keeps_sealed()?;
     let replica = principal.replica();
     let (person, env) = (principal.me()?.id, replica.environment());
     check_new(password, password, replica.record("user", &person)?.text("email"))?;

@@ -8,7 +8,6 @@ use branchline_core::access::Action;
 use branchline_core::id::RecordId;
 use branchline_core::replica::{Conflict, Record};
 use branchline_core::schema::{Collection, Field, FieldType, Value};
-use branchline_core::time::Millis;
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
@@ -132,8 +131,8 @@ fn facts(desk: &Desk, collection: &Collection, record: &Record, home: &str, edit
                 dt { (field.labels.text(desk.language)) }
                 dd { (shown) @if may && form::is_typed(field) && !is_edited(field) { (pencil(desk, home, field, "✎")) } }
             }
-            dt { (desk.say("label-created")) } dd { (moment(record.created.at)) " " (desk.person(record.created.by.as_ref())) }
-            dt { (desk.say("label-updated")) } dd { (moment(record.updated.at)) " " (desk.person(record.updated.by.as_ref())) }
+            dt { (desk.say("label-created")) } dd { (desk.moment(record.created.at)) " " (desk.person(record.created.by.as_ref())) }
+            dt { (desk.say("label-updated")) } dd { (desk.moment(record.updated.at)) " " (desk.person(record.updated.by.as_ref())) }
         }
         @if may && fields().any(|field| empty(&field)) {
             details.quiet { summary { (desk.say("web-empty-fields")) }
@@ -159,15 +158,10 @@ pub(super) fn fact(desk: &Desk, field: &Field, value: &Value, of: Option<(&Colle
             Some(label) => html! { a href={ "/c/" (target) "/" (id) } { (label) } },
             None => html! { span.quiet { (desk.say("web-not-here")) } },
         },
-        (Value::Instant(at), _) => moment(*at),
+        (Value::Instant(at), _) => desk.moment(*at),
         (Value::Text(text), FieldType::LongText) => html! { div.prose { (text) } },
         _ => html! { (desk.text(field, value)) },
     }
-}
-
-/// A moment that the script turns into the reader's own time; without it UTC stays.
-pub(super) fn moment(at: Millis) -> Markup {
-    html! { time datetime=(at.rfc3339()) { (at.rfc3339()) } }
 }
 
 /// The values of a conflict side by side, each with a button that keeps it; the others can go to the notes, or another
@@ -195,7 +189,7 @@ pub(super) fn settling(desk: &Desk, collection: &Collection, home: &str, conflic
                     @let written = desk.written(typed, &value.value);
                     div.rival {
                         p { strong { @if text.is_empty() { "–" } @else { (text) } } @if value.shown { " " span.badge { (desk.say("web-shown-now")) } } }
-                        p.quiet { (desk.person(value.user.as_ref())) " · " (value.device) " · " (moment(value.at)) }
+                        p.quiet { (desk.person(value.user.as_ref())) " · " (value.device) " · " (desk.moment(value.at)) }
                         button name="keep" value=(written) { (desk.say("web-keep")) }
                         @if conflict.cell.is_none() && has_notes(collection, conflict) {
                             " " button.plain name="noted" value=(written) { (desk.say("web-keep-noting")) }

@@ -5,18 +5,16 @@ use std::collections::HashMap;
 
 use axum::extract::{Path, Query as Asked, State as Shared};
 use axum::response::Response;
-use branchline_core::Result;
 use branchline_core::crm::report::{Cell, Drill, Kind, Report};
 use branchline_core::message::Message;
 use branchline_core::schema::FieldType;
 use branchline_core::time::Day;
+use branchline_core::{Error, Result};
 use maud::{Markup, PreEscaped, html};
 
 use super::desk::{Desk, Reply, Visitor};
-use super::record::moment;
 use super::{form, frame};
 use crate::commands::report;
-use crate::output::grouped;
 use crate::server::Node;
 
 /// Rows of a table; the file has all of them.
@@ -62,7 +60,17 @@ pub(super) async fn page(
 }
 
 fn made(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Result<Report> {
-    report::made(desk.principal.replica(), kind, ["by", "from", "to"].map(|name| form::text(asked, name)))
+    // Days as the person writes them.
+    let day = |name: &str| match form::text(asked, name) {
+        "" => Ok(String::new()),
+        text => {
+            let wrong = || Error::invalid("report-day").with("day", text);
+            let day = desk.formats.parse_day(text).or_else(|| Day::parse_relative(text, desk.today()));
+            day.map(Day::iso).ok_or_else(wrong)
+        }
+    };
+    let (from, to) = (day("from")?, day("to")?);
+    report::made(desk.principal.replica(), kind, [form::text(asked, "by"), &from, &to])
 }
 
 fn show(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Result<Reply> {
@@ -125,7 +133,8 @@ fn asking(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Markup {
     let day = |name: &'static str, label: &'static str| {
         html! {
             label { (desk.say(label)) " "
-                input type="date" name=(name) value=(as_day(desk, form::text(asked, name)));
+                @let (kind, example) = desk.formats.picker("date");
+                input type=(kind) name=(name) placeholder=[example] value=(as_day(desk, form::text(asked, name)));
             }
         }
     };
@@ -147,8 +156,7 @@ fn asking(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Markup {
 
 // Relative days as browsers write days; what is none stays for its error.
 fn as_day(desk: &Desk, text: &str) -> String {
-    let today = desk.principal.replica().environment().now().day();
-    Day::parse_relative(text, today).map_or_else(|| text.to_owned(), Day::iso)
+    Day::parse_relative(text, desk.today()).map_or_else(|| text.to_owned(), |day| desk.formats.day_input(day))
 }
 
 fn shown(desk: &Desk, figures: &Report) -> Result<Markup> {
@@ -176,7 +184,7 @@ fn shown(desk: &Desk, figures: &Report) -> Result<Markup> {
 fn cell(desk: &Desk, at: usize, text: &str, numeric: bool, drill: Option<&Drill>) -> Markup {
     let text = match (text, numeric) {
         ("", _) if at == 0 => "–".to_owned(),
-        (text, true) => grouped(text),
+        (text, true) => desk.formats.figure(text),
         (text, false) => text.to_owned(),
     };
     match drill {
@@ -206,7 +214,7 @@ fn completeness(desk: &Desk, figures: &Report) -> Markup {
             @if figures.complete_through.is_empty() { p.quiet { (desk.say("web-complete-here")) } }
             ul { @for (branch, at) in &figures.complete_through {
                 li { strong { (branch) } " " @match at {
-                    Some(at) => { (moment(*at)) }
+                    Some(at) => { (desk.moment(*at)) }
                     None => { span.notice { (desk.say("web-never-heard")) } }
                 } }
             } }

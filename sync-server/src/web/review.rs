@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::desk::{Desk, Reply, Visitor};
 use super::frame;
-use super::record::{moment, titled};
+use super::record::titled;
 use crate::commands::shape::collection_label;
 use crate::server::Node;
 
@@ -103,7 +103,7 @@ fn described(desk: &Desk, entry: &RefusedEntry) -> Markup {
             }
             " " span.badge { (collection_label(&desk.schema, &entry.collection, desk.language)) }
         }
-        p.quiet { (desk.person(entry.user.as_ref())) " · " (entry.device) " · " (moment(entry.written_at.unwrap_or(entry.refused_at))) }
+        p.quiet { (desk.person(entry.user.as_ref())) " · " (entry.device) " · " (desk.moment(entry.written_at.unwrap_or(entry.refused_at))) }
         ul.changes { @for change in &entry.fields {
             @let (from, to) = (text(change, &change.from), text(change, &change.to));
             li { (label(change)) ": " @if !from.is_empty() { del { (from) } " → " } ins { @if to.is_empty() { "–" } @else { (to) } } }

@@ -21,10 +21,9 @@ use serde::Deserialize;
 
 use super::account::picture;
 use super::desk::{Desk, Reply, Visitor, signed_in};
-use super::record::moment;
 use super::{frame, sign_in};
 use crate::commands::shape::{collection_label, scope_text};
-use crate::output::{bytes, grouped, stamp};
+use crate::output::{bytes, stamp};
 use crate::server::{Node, Traffic, transfer};
 use crate::state::State;
 
@@ -110,7 +109,7 @@ fn told(desk: &Desk, done: &Done) -> Markup {
             section.panel role="status" {
                 h2 { (Message::new("web-invited").with("name", name).render(desk.language)) }
                 (picture(code, &desk.say("web-invited-picture")))
-                p { (desk.say("web-invited-how")) " " (moment(*expires)) }
+                p { (desk.say("web-invited-how")) " " (desk.moment(*expires)) }
                 pre { code { "branchline --data FOLDER join " (code) } }
             }
         },
@@ -120,7 +119,7 @@ fn told(desk: &Desk, done: &Done) -> Markup {
 fn tiles(desk: &Desk, state: &State) -> Markup {
     let status = &state.status;
     let tile = |label: &'static str, count: u64, asks: bool, to: Option<&'static str>| {
-        let body = html! { span.figure { (grouped(&count.to_string())) } span.quiet { (desk.say(label)) } };
+        let body = html! { span.figure { (desk.count(count)) } span.quiet { (desk.say(label)) } };
         html! { li.tile.asks[asks && count > 0] { @match to { Some(to) => { a href=(to) { (body) } } None => { (body) } } } }
     };
     html! {
@@ -152,13 +151,13 @@ fn own_line(desk: &Desk, node: &Node, state: &State) -> Result<Markup> {
             h2 { (desk.say("web-own-line")) " " span.badge.good[state.online && !paused].bad[!state.online || paused] { (desk.say(stands)) } }
             dl.facts {
                 dt { (desk.say("status-upstream")) } dd { (state.upstream.as_deref().unwrap_or("–")) }
-                dt { (desk.say("status-last-sync")) } dd { @match state.last_sync { Some(at) => { (moment(at)) } None => { "–" } } }
-                dt { (desk.say("status-outbox")) } dd { (grouped(&state.status.outbox.to_string())) }
-                dt { (desk.say("web-changes-arrived")) } dd { (grouped(&moved.pulled.to_string())) }
-                dt { (desk.say("web-delivered")) } dd { (grouped(&moved.pushed.to_string())) }
+                dt { (desk.say("status-last-sync")) } dd { @match state.last_sync { Some(at) => { (desk.moment(at)) } None => { "–" } } }
+                dt { (desk.say("status-outbox")) } dd { (desk.count(state.status.outbox)) }
+                dt { (desk.say("web-changes-arrived")) } dd { (desk.count(moved.pulled)) }
+                dt { (desk.say("web-delivered")) } dd { (desk.count(moved.pushed)) }
                 dt { (desk.say("page-bytes")) } dd { "↑ " (bytes(moved.bytes_up)) " ↓ " (bytes(moved.bytes_down)) }
                 @if let Some((at, error)) = &failed {
-                    dt { (desk.say("web-last-error")) } dd { (error.what(desk.language)) " " span.quiet { (moment(*at)) } }
+                    dt { (desk.say("web-last-error")) } dd { (error.what(desk.language)) " " span.quiet { (desk.moment(*at)) } }
                 }
             }
             div.row {
@@ -209,7 +208,7 @@ fn card(desk: &Desk, node: &Node, device: &DownstreamInfo, manages: bool) -> Mar
     let now = desk.principal.replica().environment().now();
     let Traffic { received, sent } = node.links.today(now, &device.device);
     let failed = node.links.failed(&device.device).filter(|_| !online);
-    let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), |count| grouped(&count.to_string()));
+    let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), |count| desk.count(count));
     html! {
         article.replica.up[online] {
             h3 {
@@ -218,7 +217,7 @@ fn card(desk: &Desk, node: &Node, device: &DownstreamInfo, manages: bool) -> Mar
             }
             p.quiet { (desk.person(Some(&device.person))) " · " (scopes(desk, device)) @if !device.direct { " · " (desk.say("web-not-direct")) } }
             dl {
-                div { dt { (desk.say("col-last-seen")) } dd { @match device.last_seen { Some(at) => { (moment(at)) } None => { "–" } } } }
+                div { dt { (desk.say("col-last-seen")) } dd { @match device.last_seen { Some(at) => { (desk.moment(at)) } None => { "–" } } } }
                 @if device.direct {
                     div { dt { (desk.say("web-waits-down")) } dd { (count(device.lag)) } }
                     div { dt { (desk.say("web-waits-up")) } dd { (count(device.outbox)) } }
@@ -226,7 +225,7 @@ fn card(desk: &Desk, node: &Node, device: &DownstreamInfo, manages: bool) -> Mar
                 }
                 @if let Some(version) = &device.version { div { dt { (desk.say("col-version")) } dd { (version) } } }
             }
-            @if let Some((at, error)) = &failed { p.notice { (error.what(desk.language)) " " span.quiet { (moment(*at)) } } }
+            @if let Some((at, error)) = &failed { p.notice { (error.what(desk.language)) " " span.quiet { (desk.moment(*at)) } } }
             @if manages {
                 details { summary { (desk.say("web-actions")) }
                     form.asking method="post" action="/sync/message" {
@@ -300,7 +299,7 @@ fn records(desk: &Desk, state: &State) -> Markup {
             @for (name, count) in state.status.records.iter().filter(|(_, count)| *count > 0) {
                 tr {
                     th scope="row" { a href={ "/c/" (name) } { (collection_label(&desk.schema, name, desk.language)) } }
-                    td.number { (grouped(&count.to_string())) }
+                    td.number { (desk.count(count)) }
                     td.bar { meter min="0" max=(most) value=(count) {} }
                 }
             }

@@ -13,7 +13,7 @@ use branchline_core::{Error, Result};
 use maud::{Markup, html};
 
 use super::desk::Desk;
-use super::record::{moment, titled};
+use super::record::titled;
 use super::related::{fields_to, referring};
 
 /// Entries of a page of a timeline.
@@ -145,7 +145,7 @@ fn activity(desk: &Desk, activities: &Collection, at: Millis, row: &Record) -> M
     html! {
         li.work-entry.comment-entry[is_comment] {
             p.quiet {
-                (moment(at)) " · " (desk.person(row.reference("owner").or(row.created.by).as_ref())) " · "
+                (desk.moment(at)) " · " (desk.person(row.reference("owner").or(row.created.by).as_ref())) " · "
                 @if is_comment { (desk.say("web-commented")) } @else { (kind) }
             }
             @if is_comment { div.prose { (row.text("notes")) } } @else {
@@ -167,9 +167,9 @@ fn change(
     html! {
         li {
             p.quiet {
-                (moment(first.at)) " · " (desk.person(first.user.as_ref())) " · " (first.device)
+                (desk.moment(first.at)) " · " (desk.person(first.user.as_ref())) " · " (first.device)
                 @if let Some(at) = arrivals.get(&first.change).filter(|at| at.0 - first.at.0 > LATE_MS) {
-                    " · " (desk.say("web-arrived")) " " (moment(*at))
+                    " · " (desk.say("web-arrived")) " " (desk.moment(*at))
                 }
                 @if first.batch.is_some() { " · " (desk.say("web-import")) }
             }

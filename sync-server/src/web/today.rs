@@ -5,12 +5,12 @@ use axum::response::Response;
 use branchline_core::Result;
 use branchline_core::replica::{Direction, Query, Record};
 use branchline_core::schema::{Collection, Filter, Literal, Op, Value};
-use branchline_core::time::{DAY_MS, Millis};
+use branchline_core::time::{DAY_MS, Day, Millis};
 use maud::{Markup, html};
 
 use super::acts;
 use super::desk::{Desk, Reply, Visitor};
-use super::record::{moment, titled};
+use super::record::titled;
 use crate::server::Node;
 
 const WORK: &str = "activity";
@@ -38,7 +38,7 @@ fn show(desk: &Desk) -> Result<Reply> {
     ]);
     let query = Query::of(WORK).filtered(open).sorted("due_at", Direction::Ascending).limited(ENTRIES_MAX);
     let due = desk.principal.list(&query)?.rows;
-    let tomorrow = Millis((now.0.div_euclid(DAY_MS) + 1) * DAY_MS);
+    let tomorrow = desk.formats.start(Day(desk.today().0 + 1));
     let at = |record: &Record| match record.value("due_at") {
         Value::Instant(at) => *at,
         _ => Millis(i64::MAX),
@@ -72,7 +72,7 @@ fn work(desk: &Desk, collection: &Collection, heading: &'static str, entries: &[
                 ul.work { @for record in entries {
                     @let place = format!("/c/{WORK}/{}", record.id);
                     li {
-                        @if let Value::Instant(at) = record.value("due_at") { (moment(*at)) }
+                        @if let Value::Instant(at) = record.value("due_at") { (desk.moment(*at)) }
                         span.badge { (shown(record, "kind")) }
                         a href=(place) { (titled(desk, collection, &record.id)) }
                         span.quiet { (shown(record, "account")) }
@@ -98,7 +98,7 @@ fn mentions(desk: &Desk, collection: &Collection, now: Millis) -> Result<Markup>
             section {
                 h2 { (desk.say("web-mentioned")) }
                 ul.work { @for record in &rows {
-                    li { (moment(record.created.at)) a href={ "/c/" (WORK) "/" (record.id) } { (titled(desk, collection, &record.id)) }
+                    li { (desk.moment(record.created.at)) a href={ "/c/" (WORK) "/" (record.id) } { (titled(desk, collection, &record.id)) }
                         span.quiet { (desk.person(record.created.by.as_ref())) } }
                 } }
             }

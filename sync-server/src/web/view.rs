@@ -128,8 +128,7 @@ impl View {
         query.archived = !self.archived.is_empty();
         let mut parts: Vec<Filter> = Vec::new();
         if !self.filter.is_empty() {
-            let today = desk.principal.environment().now().day();
-            parts.push(parse_filter(&self.filter, collection, today)?);
+            parts.push(parse_filter(&self.filter, collection, desk.today())?);
         }
         for field in chosen_fields(collection).filter(|field| !self.choice(field).is_empty()) {
             let value = Literal::Text(self.choice(field).to_owned());

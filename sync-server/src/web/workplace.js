@@ -1,25 +1,6 @@
-// What the workplace adds in a browser: own time zone, live pages, cards that are dragged, suggestions while one types.
+// What the workplace adds in a browser: live pages, cards that are dragged, suggestions while one types.
 // Every page works without it.
-const local = (root) => {
-  const { lang } = document.documentElement;
-  for (const time of root.querySelectorAll("time")) {
-    const style = time.matches(".hour") ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
-    time.textContent = new Date(time.dateTime).toLocaleString(lang, style);
-  }
-  // Forms speak UTC; whoever types has the own clock.
-  for (const input of root.querySelectorAll("input[type=datetime-local]")) {
-    const moved = (text, minutes) => new Date(Date.parse(`${text}:00Z`) + minutes * 60000).toISOString().slice(0, 16);
-    const offset = (text, zone) => new Date(text + zone).getTimezoneOffset();
-    if (input.value) input.value = input.defaultValue = moved(input.value, -offset(`${input.value}:00`, "Z"));
-    for (const small of input.labels?.[0]?.querySelectorAll("small") ?? []) small.textContent = "";
-    input.form.addEventListener("formdata", (event) => {
-      if (input.value && input.name) event.formData.set(input.name, moved(input.value, offset(`${input.value}:00`, "")));
-    });
-  }
-};
-
 const wire = (root) => {
-  local(root);
   // A choice that is made is sent; the button is for those who have no script.
   for (const select of root.querySelectorAll("select[data-submits]")) {
     select.form.classList.add("scripted");
@@ -99,6 +80,8 @@ const again = async () => {
   main.replaceWith(fresh);
 };
 
+// The server writes times in this zone for people who have chosen none.
+document.cookie = `branchline_zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
 wire(document);
 if (document.querySelector("nav")) {
   const feed = new EventSource("/live");

@@ -29,4 +29,5 @@ mod web_figures;
 mod web_import;
 mod web_lists;
 mod web_pairs;
+mod web_person;
 mod workplace;

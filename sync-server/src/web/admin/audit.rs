@@ -12,7 +12,7 @@ use super::require;
 use crate::commands::shape::collection_label;
 use crate::server::Node;
 use crate::web::desk::{Desk, Reply, Visitor};
-use crate::web::record::{moment, titled};
+use crate::web::record::titled;
 use crate::web::timeline::changed;
 
 /// Changes of a page.
@@ -56,7 +56,7 @@ fn entry(desk: &Desk, change: &LoggedChange, history: &[HistoryEntry]) -> Markup
     html! {
         li {
             @if let Some(first) = entries.first() {
-                p.quiet { (moment(first.at)) " · " (desk.person(first.user.as_ref())) " · " (first.device) @if first.batch.is_some() { " · " (desk.say("web-import")) } }
+                p.quiet { (desk.moment(first.at)) " · " (desk.person(first.user.as_ref())) " · " (first.device) @if first.batch.is_some() { " · " (desk.say("web-import")) } }
             }
             p {
                 a href={ "/c/" (change.collection) "/" (change.record) } { (titled(desk, collection, &change.record)) }

@@ -16,7 +16,6 @@ use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
 use crate::commands::shape::collection_label;
-use crate::output::grouped;
 use crate::server::Node;
 
 /// Whether the person has something to do here at all.
@@ -52,7 +51,7 @@ fn shown(desk: &Desk) -> Result<Reply> {
     let label = |name: &str| collection_label(&desk.schema, name, desk.language);
     let count = |name: &str| -> Result<String> {
         let count = desk.principal.count(&Query::of(name))?;
-        Ok(format!("{} · {}", label(name), grouped(&count.to_string())))
+        Ok(format!("{} · {}", label(name), desk.count(count)))
     };
     let title = desk.say("web-admin");
     let body = html! {
@@ -90,8 +89,8 @@ fn about(desk: &Desk) -> Result<Markup> {
                 dt { (desk.say("status-replica")) } dd { code { (status.replica) } }
                 @if let Some(address) = &address { dt { (desk.say("web-address")) } dd { (address) } }
                 dt { (desk.say("web-health")) } dd { a href="/health" { "/health" } }
-                dt { (desk.say("web-log-end")) } dd { (grouped(&status.log_end.to_string())) }
-                dt { (desk.say("status-records")) } dd { (grouped(&status.records.iter().map(|(_, n)| n).sum::<u64>().to_string())) }
+                dt { (desk.say("web-log-end")) } dd { (desk.count(status.log_end)) }
+                dt { (desk.say("status-records")) } dd { (desk.count(status.records.iter().map(|(_, n)| n).sum::<u64>())) }
             }
             @if desk.is_owner() {
                 form.row method="post" action="/admin/verify" { button { (desk.say("web-verify")) } }

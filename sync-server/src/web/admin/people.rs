@@ -189,7 +189,7 @@ pub(in crate::web) async fn link(Shared(node): Shared<Node>, visitor: Visitor, F
             desk.principal.may_stand_in_for(&id)?;
         }
         let replica = desk.principal.replica();
-        replica.principal(&id)?.keeps_credential()?;
+        replica.principal(&id)?.keeps_sealed()?;
         let (address, _) = replica.public_address()?.ok_or_else(|| Error::usage("no-public-address"))?;
         let token = Sessions::of(replica.dir()).reset(replica.environment(), &id)?;
         let link = format!("{}/sign-in?link={token}", address.trim_end_matches('/'));
