@@ -73,6 +73,23 @@ impl Replica {
         let timeline = self.timeline()?;
         Ok(Cursor { timeline, seq: self.read(changed_rows::end)? })
     }
+
+    /// The place in the log at a moment of the past, but at most `most` changes before its end.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn cursor_at(&self, at: Millis, most: u64) -> Result<Cursor> {
+        let timeline = self.timeline()?;
+        Ok(Cursor { timeline, seq: self.read(|conn| changed_rows::end_at(conn, at, most))? })
+    }
+
+    /// Whether a cursor is of the history that this replica now has.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub fn knows(&self, cursor: Cursor) -> Result<bool> {
+        Ok(self.timeline()? == cursor.timeline)
+    }
 }
 
 impl Principal {

@@ -1,6 +1,6 @@
 //! What changed here, in the order in which it became durable.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::flag;
 use crate::error::Result;
@@ -36,6 +36,16 @@ pub(crate) fn after(conn: &Connection, seq: u64, limit: usize) -> Result<Vec<Cha
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![seq.cast_signed(), limit], row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Where the log ended at a moment, at most `most` changes before its end.
+pub(crate) fn end_at(conn: &Connection, at: Millis, most: u64) -> Result<u64> {
+    let mut last = conn.prepare_cached(
+        "SELECT last_seq FROM log_commit WHERE at <= ?1 OR last_seq <= ?2 ORDER BY last_seq DESC LIMIT 1",
+    )?;
+    let least = end(conn)?.saturating_sub(most);
+    let found = last.query_row(params![at.0, least.cast_signed()], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(found.map_or(0, i64::unsigned_abs))
 }
 
 /// Where the log ends.

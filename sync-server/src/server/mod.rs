@@ -42,6 +42,8 @@ pub struct Node {
     pub(crate) imports: web::Imports,
     /// The duplicates found last.
     pub(crate) pairs: web::Pairs,
+    /// What people are told of, as far as it has been worked out.
+    pub(crate) notices: Arc<web::Notices>,
     /// Says whenever the store has something new.
     local: Arc<broadcast::Receiver<u64>>,
     /// What became of the own line upwards.
@@ -62,6 +64,7 @@ impl Node {
             links: Links::default(),
             imports: web::Imports::default(),
             pairs: web::Pairs::default(),
+            notices: Arc::default(),
             local,
             upward: Upward::default(),
             guard: Arc::default(),

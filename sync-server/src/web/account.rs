@@ -74,6 +74,7 @@ pub(super) fn shown(desk: &Desk, error: Option<&Error>) -> Result<Markup> {
                 }
             }
             (choices::formats(desk))
+            (choices::notices(desk))
         }
         section {
             h2 { (desk.say("web-sessions")) " " span.quiet { (sessions.len()) } }

@@ -1,4 +1,4 @@
-//! What a person chooses on `/account` for reading: the time zone, how numbers and days are written.
+//! What a person chooses on `/account`: the time zone, how numbers and days are written, of what notices tell.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,13 @@ use super::account;
 use super::desk::{Desk, Reply, Visitor};
 use super::form;
 use super::formats::{Days, Formats, Numbers};
+use super::notices::Kind;
 use crate::server::Node;
 
 /// A number that shows a format.
 const NUMBER: &str = "1234567.50";
+/// What is kept where somebody wants no notices: nothing at all is no choice.
+const NOTHING: &str = "none";
 
 /// The form of the formats.
 pub(super) fn formats(desk: &Desk) -> Markup {
@@ -66,6 +69,38 @@ pub(super) async fn set_formats(
                 ..desk.chosen.clone()
             };
             kept(desk, &chosen)
+        })
+        .await
+}
+
+/// The form of the notices.
+pub(super) fn notices(desk: &Desk) -> Markup {
+    html! {
+        section.panel {
+            h2 { (desk.say("web-notices")) }
+            p.quiet { (desk.say("web-notices-what")) }
+            form.door method="post" action="/account/notices" {
+                @for (name, kind, label) in Kind::ALL {
+                    label.check { input type="checkbox" name=(name) value="yes" checked[kind.is_wanted(&desk.chosen)]; " " (desk.say(label)) }
+                }
+                button { (desk.say("web-save")) }
+            }
+        }
+    }
+}
+
+/// `POST /account/notices`.
+pub(super) async fn set_notices(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Form(typed): Form<HashMap<String, String>>,
+) -> Response {
+    visitor
+        .write(node, move |desk| {
+            let wanted: Vec<&str> =
+                Kind::ALL.map(|(name, ..)| name).into_iter().filter(|name| typed.contains_key(*name)).collect();
+            let notices = if wanted.is_empty() { NOTHING.to_owned() } else { wanted.join(",") };
+            kept(desk, &Preferences { notices, ..desk.chosen.clone() })
         })
         .await
 }

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::formats::Formats;
+use super::notices::Notices;
 use super::sessions::{Origin, Session, Sessions, mark_of};
 use super::{assets, frame, sign_in};
 use crate::server::accept::Peer;
@@ -113,6 +114,7 @@ pub(super) struct Desk {
     pub(super) session: Session,
     pub(super) from: Origin,
     pub(super) is_open: bool,
+    pub(super) notices: Arc<Notices>,
     labels: RefCell<HashMap<RecordId, Option<String>>>,
 }
 
@@ -120,10 +122,11 @@ impl Visitor {
     /// Runs a page that only reads.
     pub(super) async fn read(self, node: Node, page: impl FnOnce(&Desk) -> Result<Reply> + Send + 'static) -> Response {
         let visitor = self.clone();
+        let notices = node.notices.clone();
         let done = node
             .blocking(move |replica| {
                 let Some((session, principal)) = signed_in(replica, self.session.as_deref())? else { return Ok(None) };
-                let desk = Desk::open(principal, session, &self)?;
+                let desk = Desk::open(principal, session, &self, notices)?;
                 let reply = page(&desk).unwrap_or_else(|error| desk.failure(&error));
                 Ok(Some(desk.finish(reply)))
             })
@@ -156,7 +159,7 @@ impl Visitor {
 }
 
 impl Desk {
-    fn open(principal: Principal, session: Session, visitor: &Visitor) -> Result<Self> {
+    fn open(principal: Principal, session: Session, visitor: &Visitor, notices: Arc<Notices>) -> Result<Self> {
         let (me, grants) = (principal.me()?, principal.grants()?);
         let (schema, workspace) = (principal.replica().schema(), principal.replica().settings()?.name);
         let Visitor { language, zone, from, is_open, target, .. } = visitor.clone();
@@ -178,6 +181,7 @@ impl Desk {
             session,
             from,
             is_open,
+            notices,
             labels,
         })
     }

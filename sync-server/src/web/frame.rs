@@ -6,7 +6,7 @@ use branchline_core::schema::Kind;
 use maud::{DOCTYPE, Markup, html};
 
 use super::desk::Desk;
-use super::{admin, assets, help};
+use super::{admin, assets, help, notices, reminders};
 use crate::commands::shape::collection_label;
 
 /// Collections that the navigation shows first; a workspace's own ones and the others are below.
@@ -24,6 +24,9 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 
 /// A whole page for somebody who signed in.
 pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
+    // What cannot be told must not take the page with it.
+    let told = notices::count(desk).unwrap_or_default();
+    let reminders = reminders::shown(desk).unwrap_or_default();
     let inner = html! {
         a.skip href="#main" { (desk.say("web-skip")) }
         header.top {
@@ -33,9 +36,11 @@ pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
                     accesskey="k" autocomplete="off";
             }
             a.plain href={ "/help#" (help::section(&desk.target)) } accesskey="?" { (desk.say("web-help")) }
+            @if told > 0 { a.told href="/today#told" title=(desk.say("web-told")) aria-label={ (desk.say("web-told")) ": " (told) } { "● " (told) } }
             a.who href="/account" title=(desk.say("web-account")) { (desk.me.name) }
             form method="post" action="/sign-out" { button.plain { (desk.say("web-sign-out")) } }
         }
+        (reminders)
         div.sides {
             (navigation(desk))
             main #main tabindex="-1" { (body) }

@@ -28,9 +28,11 @@ mod lines;
 mod list;
 mod live;
 mod many;
+mod notices;
 mod password;
 mod record;
 mod related;
+mod reminders;
 mod reports;
 mod review;
 mod search;
@@ -47,6 +49,7 @@ mod write;
 pub(crate) use duplicates::Pairs;
 pub use guard::Guard;
 pub(crate) use import::Imports;
+pub(crate) use notices::Notices;
 pub use password::set_password;
 pub use sessions::{LINK_MS, Sessions, Token};
 
@@ -92,6 +95,7 @@ pub fn router() -> Router<Node> {
         .route("/c/{collection}/{id}/end", get(above).post(acts::end))
         .route("/c/{collection}/{id}/plan", get(above).post(acts::plan))
         .route("/c/{collection}/{id}/comment", get(above).post(acts::comment))
+        .route("/c/{collection}/{id}/remind", get(above).post(reminders::answer))
         .route("/c/{collection}/{id}/lines", get(above).post(lines::edit))
         .route("/c/{collection}/{id}/file/{field}", get(files::down))
         .route(
@@ -152,6 +156,8 @@ fn keeping() -> Router<Node> {
         .route("/admin/backup/{name}", get(admin::backup::fetch))
         .route("/account", get(account::page))
         .route("/account/formats", get(account::home).post(choices::set_formats))
+        .route("/account/notices", get(account::home).post(choices::set_notices))
+        .route("/account/seen", get(desk::front).post(notices::seen))
         .route("/account/password", get(account::home).post(account::change))
         .route("/account/second", get(account::enrolment).post(account::begin))
         .route("/account/second/off", get(account::home).post(account::end))

@@ -2,7 +2,7 @@
 //! of an administrator; signing out, and the choice of a language.
 
 use axum::extract::{Form, Query, State as Shared};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use branchline_core::id::RecordId;
 use branchline_core::message::{Language, Message};
@@ -326,6 +326,13 @@ pub(super) async fn leave(Shared(node): Shared<Node>, visitor: Visitor) -> Respo
     with_cookie(Redirect::to("/sign-in").into_response(), &cookie)
 }
 
+/// The page that a form was sent from.
+pub(super) fn came_from(headers: &HeaderMap) -> String {
+    let from = headers.get(header::REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let path = from.splitn(4, '/').nth(3).map_or_else(|| "/today".to_owned(), |path| format!("/{path}"));
+    next_of(&BASE64URL_NOPAD.encode(path.as_bytes()))
+}
+
 /// A choice of language.
 #[derive(Debug, Deserialize)]
 pub(super) struct Spoken {
@@ -333,10 +340,8 @@ pub(super) struct Spoken {
 }
 
 /// `POST /language`: keeps the choice and goes back.
-pub(super) async fn speak(headers: axum::http::HeaderMap, Form(spoken): Form<Spoken>) -> Response {
-    let from = headers.get(header::REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let path = from.splitn(4, '/').nth(3).map_or_else(|| "/today".to_owned(), |path| format!("/{path}"));
-    let back = next_of(&BASE64URL_NOPAD.encode(path.as_bytes()));
+pub(super) async fn speak(headers: HeaderMap, Form(spoken): Form<Spoken>) -> Response {
+    let back = came_from(&headers);
     match Language::parse(&spoken.language) {
         None => Redirect::to(&back).into_response(),
         Some(language) => {

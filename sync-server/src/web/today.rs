@@ -5,20 +5,17 @@ use axum::response::Response;
 use branchline_core::Result;
 use branchline_core::replica::{Direction, Query, Record};
 use branchline_core::schema::{Collection, Filter, Literal, Op, Value};
-use branchline_core::time::{DAY_MS, Day, Millis};
+use branchline_core::time::{Day, Millis};
 use maud::{Markup, html};
 
-use super::acts;
 use super::desk::{Desk, Reply, Visitor};
 use super::record::titled;
+use super::{acts, notices};
 use crate::server::Node;
 
 const WORK: &str = "activity";
 /// Entries of one list.
 const ENTRIES_MAX: usize = 100;
-/// Comments shown beside them, and for how many days.
-const MENTIONS_MAX: usize = 10;
-const MENTIONED_DAYS: i64 = 14;
 /// Deals shown beside them.
 const DEALS_MAX: usize = 10;
 
@@ -54,7 +51,7 @@ fn show(desk: &Desk) -> Result<Reply> {
         (work(desk, &collection, "web-due-today", &today))
         (work(desk, &collection, "web-later", &later))
         @if overdue.is_empty() && today.is_empty() && later.is_empty() { p.empty { (desk.say("web-free")) } }
-        (mentions(desk, &collection, now)?)
+        (notices::shown(desk)?)
         (deals(desk, mine)?)
     };
     Ok(Reply::Page(title, body))
@@ -81,29 +78,6 @@ fn work(desk: &Desk, collection: &Collection, heading: &'static str, entries: &[
             }
         }
     }
-}
-
-// Comments of the last days that include the reader.
-fn mentions(desk: &Desk, collection: &Collection, now: Millis) -> Result<Markup> {
-    let compare = |field: &str, op: Op, value: Literal| Filter::Compare { field: field.into(), op, value };
-    let fresh = Filter::And(vec![
-        compare("kind", Op::Eq, Literal::Text("note".into())),
-        compare("participants", Op::Eq, Literal::Key { collection: "user".into(), text: desk.me.id.to_string() }),
-        compare("created_at", Op::Ge, Literal::Instant(now.plus(-MENTIONED_DAYS * DAY_MS))),
-    ]);
-    let query = Query::of(WORK).filtered(fresh).sorted("created_at", Direction::Descending).limited(MENTIONS_MAX);
-    let rows = desk.principal.list(&query)?.rows;
-    Ok(html! {
-        @if !rows.is_empty() {
-            section {
-                h2 { (desk.say("web-mentioned")) }
-                ul.work { @for record in &rows {
-                    li { (desk.moment(record.created.at)) a href={ "/c/" (WORK) "/" (record.id) } { (titled(desk, collection, &record.id)) }
-                        span.quiet { (desk.person(record.created.by.as_ref())) } }
-                } }
-            }
-        }
-    })
 }
 
 fn deals(desk: &Desk, mine: Filter) -> Result<Markup> {

@@ -73,11 +73,39 @@ const again = async () => {
   const main = document.querySelector("main");
   const begun = (input) => input.value !== input.defaultValue || input.checked !== input.defaultChecked;
   const busy = main.querySelector("form.record, details[open]") || [...main.querySelectorAll("input, textarea")].some(begun) || main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
-  if (busy || document.hidden) return;
-  const fresh = (await fetched(location.href))?.querySelector("main");
+  if (document.hidden) return;
+  if (busy) return ask();
+  const page = await fetched(location.href);
+  const fresh = page?.querySelector("main");
   if (!fresh || !document.querySelector("main")) return;
   wire(fresh);
   main.replaceWith(fresh);
+  tell(page);
+};
+
+// What the person is told of stands above the page and comes without it, also while somebody types.
+const tell = (page) => {
+  const told = page.querySelector("header .told");
+  const known = document.querySelector("header .told");
+  if (told) known ? known.replaceWith(told) : document.querySelector("header .who").before(told);
+  else known?.remove();
+  const [due, shown] = [page, document].map((root) => root.querySelector(".reminders"));
+  if (due && shown && due.textContent !== shown.textContent && !shown.contains(document.activeElement))
+    shown.replaceChildren(...due.childNodes);
+  if (due && shown) shown.dataset.in = due.dataset.in ?? "";
+  remind();
+};
+
+// The next reminder comes when its time does.
+let alarm;
+const remind = () => {
+  clearTimeout(alarm);
+  const wait = Number(document.querySelector(".reminders")?.dataset.in);
+  if (wait) alarm = setTimeout(ask, wait + 300);
+};
+const ask = async () => {
+  const page = await fetched(location.pathname === "/today" ? "/today" : "/help");
+  if (page) tell(page);
 };
 
 // The server writes times in this zone for people who have chosen none.
@@ -89,6 +117,7 @@ if (document.querySelector("nav")) {
   feed.onerror = () => document.body.classList.add("cut");
   feed.onopen = () => document.body.classList.remove("cut");
   addEventListener("pagehide", () => feed.close());
+  remind();
 }
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "k") {

@@ -1,6 +1,7 @@
 //! What people do all day, with the hands: records, the board, a conflict between two branches' browsers, and what must
 //! not work.
 
+use branchline_core::replica::{Environment as _, SystemEnvironment};
 use branchline_tests::process::Node;
 use fantoccini::Locator;
 use fantoccini::actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
@@ -8,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 
 use crate::company::{Company, company};
-use crate::driver::{Browser, Driver};
+use crate::driver::{Browser, Driver, axe};
 
 fn id(node: &Node, collection: &str, name: &str) -> String {
     let found = node.json(["list", collection, "--where", &format!("name = \"{name}\"")]);
@@ -136,4 +137,40 @@ async fn a_foreign_session_and_a_form_of_another_site_do_nothing() {
     assert!(!stranger.text().await.contains("Янтар§"));
     browser.close().await;
     stranger.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_reminder_pops_up_on_an_open_page_and_news_are_looked_at() {
+    let (Company { home: _home, hub }, driver, axe) = (company(), Driver::start(), axe());
+    let mut browser = driver.browser().await;
+    browser.sign_in(&hub, "anna@acme.example").await;
+    browser.open("/c/account").await;
+    browser.run("window.stayed = true; document.querySelector('[name=q]').focus()", Vec::new()).await;
+    // The page hears of the activity when it is written, and of its reminder by the clock alone.
+    let soon = SystemEnvironment.now().plus(4_000).rfc3339();
+    let values = ["kind=call", "owner=anna@acme.example", "subject=Подзвонити§"].map(str::to_owned);
+    hub.json(["create", "activity"].into_iter().map(str::to_owned).chain(values).chain([format!("remind_at={soon}")]));
+    browser.see(".reminders[data-in]:not([data-in=''])").await;
+    assert!(!browser.text().await.contains("Подзвонити§"));
+    let due = browser.see(".reminders .reminder").await;
+    assert!(due.contains("Reminder") && due.contains("Подзвонити§"), "{due}");
+    assert_eq!(browser.run("return window.stayed", Vec::new()).await, json!(true), "without a new page");
+    assert_eq!(browser.barriers(&axe).await, Vec::<String>::new());
+    for (dark, phone) in [(false, false), (true, true)] {
+        browser.look(dark, phone).await;
+        browser.open("/today").await;
+        browser.see("#told").await;
+        assert_eq!(browser.barriers(&axe).await, Vec::<String>::new());
+        browser.picture(&format!("told-{}", if phone { "phone-dark" } else { "desk" })).await;
+    }
+    browser.open("/c/account").await;
+    browser.send(".reminder button[value=later]").await;
+    assert_eq!(browser.at().await, "/c/account", "one goes on where one was");
+    assert!(!browser.text().await.contains("Подзвонити§"));
+    browser.press("header .told").await;
+    browser.press("#told button").await;
+    browser.see("body:not(:has(#told)) main h1").await;
+    browser.see("body:not(:has(header .told)) main h1").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.close().await;
 }

@@ -28,6 +28,7 @@ mod tls;
 mod web_figures;
 mod web_import;
 mod web_lists;
+mod web_notices;
 mod web_pairs;
 mod web_person;
 mod workplace;
