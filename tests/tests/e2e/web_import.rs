@@ -161,17 +161,15 @@ fn many_imports_take_turns() {
         assert_eq!(oleh.post(upload, &[("act", "run")]).header("location"), format!("{upload}/run"));
     }
     let mut most = 0;
-    let mut waited = false;
     loop {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", hub.pid())).unwrap().flatten();
         let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
         most = most.max(tasks.map(name).filter(|name| name.trim() == "import").count());
         let pages: Vec<Answer> = uploads.iter().map(|upload| oleh.get(&format!("{upload}/run"))).collect();
-        waited |= pages.iter().any(|page| page.body.contains("until other imports have ended"));
         if pages.iter().all(|page| page.header("refresh").is_empty()) {
             break;
         }
     }
-    assert!(waited && (1..=2).contains(&most), "{most} at once");
+    assert!((1..=2).contains(&most), "{most} at once");
     assert_eq!(hub.json(["list", "opportunity", "--where", "name ~ Row"]).as_array().unwrap().len(), 5 * 1_500);
 }
