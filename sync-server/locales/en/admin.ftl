@@ -77,3 +77,5 @@ winner-earliest = the earliest is shown
 winner-highest = the highest is shown
 winner-lowest = the lowest is shown
 winner-ask = a person decides
+web-support = Support file
+web-support-what = For whoever helps you: versions, counts, the state of the lines, a check of everything and codes of errors, as text that you can read first. No names, addresses or notes are in it.

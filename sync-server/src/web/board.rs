@@ -1,55 +1,97 @@
-//! `/board/opportunity`: deals by stage, with the sum of each stage by currency.
+//! `/board/opportunity`: deals by stage, with the sum of each stage by currency; narrowed like a list, in the address.
 
-use axum::extract::State as Shared;
+use std::collections::HashMap;
+
+use axum::extract::{Query as Asked, State as Shared};
 use axum::response::Response;
 use branchline_core::Result;
 use branchline_core::access::Action;
-use branchline_core::replica::{Direction, Query, Record, Tally};
-use branchline_core::schema::{Choice, Currency, Field, Filter, Literal, Money, Op};
+use branchline_core::replica::{Query, Record, Tally};
+use branchline_core::schema::{Choice, Collection, Currency, Field, Filter, Literal, Money, Op};
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
-use super::frame;
 use super::record::titled;
+use super::view::{View, whose};
+use super::{frame, list};
 use crate::server::Node;
 
 const DEALS: &str = "opportunity";
+const PLACE: &str = "/board/opportunity";
 /// Cards of a column; the list of its stage has the others.
 const CARDS_MAX: usize = 25;
 /// What a card says of its deal, beside the title.
 const SHOWN: [&str; 4] = ["stage", "account", "amount", "expected_on"];
 
-pub(super) async fn page(Shared(node): Shared<Node>, visitor: Visitor) -> Response {
-    visitor.read(node, show).await
+/// `GET /board/opportunity`, with what an address of a list says.
+pub(super) async fn page(
+    Shared(node): Shared<Node>,
+    visitor: Visitor,
+    Asked(mut asked): Asked<HashMap<String, String>>,
+) -> Response {
+    visitor
+        .read(node, move |desk| {
+            list::built(desk, DEALS, &mut asked)?;
+            show(desk, &View::of(&asked))
+        })
+        .await
 }
 
-fn show(desk: &Desk) -> Result<Reply> {
+/// The address of the board under a view.
+pub(super) fn address(view: &View) -> String {
+    match view.query_text() {
+        query if query.is_empty() => PLACE.to_owned(),
+        query => format!("{PLACE}?{query}"),
+    }
+}
+
+fn show(desk: &Desk, view: &View) -> Result<Reply> {
     let collection = desk.schema.require(DEALS)?.clone();
-    let field = collection.require_field("stage")?;
-    let may = desk.may(Action::Edit, &collection);
-    let tallies = desk.principal.tally(&Query::of(DEALS), "stage", "amount")?;
-    let of_stage = |value: &str| tallies.iter().find(|tally| tally.value == value);
-    let mut columns = Vec::new();
-    if let total @ Some(_) = of_stage("") {
-        let of = Filter::Empty { field: field.name.clone(), negated: false };
-        let stage = Stage { value: "", label: &desk.say("web-no-stage"), of, total };
-        columns.push(column(desk, field, &stage, may)?);
-    }
-    for Choice { value, labels } in field.ty.choices() {
-        let is_it = Literal::Text(value.clone());
-        let of = Filter::Compare { field: field.name.clone(), op: Op::Eq, value: is_it };
-        let stage = Stage { value, label: labels.text(desk.language), of, total: of_stage(value) };
-        columns.push(column(desk, field, &stage, may)?);
-    }
     let title = desk.say("web-board");
+    let whose: Vec<&Field> = whose(&collection).map(|(field, _)| field).collect();
+    let asking = list::narrowing(desk, &collection, view, PLACE, &whose, &html! {})?;
+    let columns = columns(desk, &collection, view);
     let body = html! {
         div.head {
             h1 { (title) }
             @if desk.may(Action::Create, &collection) { a.button href={ "/c/" (DEALS) "/new" } { (desk.say("web-new")) } }
         }
-        div.board { @for column in columns { (column) } }
+        (asking)
+        @match &columns {
+            Err(error) => { (frame::problem(desk.language, error)) }
+            Ok(columns) => { div.board { @for column in columns { (column) } } }
+        }
     };
-    Ok(Reply::Page(title, body))
+    Ok(if columns.is_ok() { Reply::Page(title, body) } else { Reply::Again(title, body) })
+}
+
+fn columns(desk: &Desk, collection: &Collection, view: &View) -> Result<Vec<Markup>> {
+    let field = collection.require_field("stage")?;
+    let may = desk.may(Action::Edit, collection);
+    let wanted = view.query(desk, collection)?;
+    let tallies = desk.principal.tally(&wanted, "stage", "amount")?;
+    let asked = Shown { view, wanted: &wanted, may };
+    let of_stage = |value: &str| tallies.iter().find(|tally| tally.value == value);
+    let mut columns = Vec::new();
+    if let total @ Some(_) = of_stage("") {
+        let of = Filter::Empty { field: field.name.clone(), negated: false };
+        let stage = Stage { value: "", label: &desk.say("web-no-stage"), of, total };
+        columns.push(column(desk, field, &stage, &asked)?);
+    }
+    for Choice { value, labels } in field.ty.choices() {
+        let is_it = Literal::Text(value.clone());
+        let of = Filter::Compare { field: field.name.clone(), op: Op::Eq, value: is_it };
+        let stage = Stage { value, label: labels.text(desk.language), of, total: of_stage(value) };
+        columns.push(column(desk, field, &stage, &asked)?);
+    }
+    Ok(columns)
+}
+
+// How the whole board is looked at.
+struct Shown<'a> {
+    view: &'a View,
+    wanted: &'a Query,
+    may: bool,
 }
 
 struct Stage<'a> {
@@ -61,21 +103,25 @@ struct Stage<'a> {
     total: Option<&'a Tally>,
 }
 
-fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, may: bool) -> Result<Markup> {
-    let query = Query::of(DEALS).filtered(stage.of.clone()).sorted("updated_at", Direction::Descending);
+fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, asked: &Shown<'_>) -> Result<Markup> {
+    let mut parts: Vec<Filter> = asked.wanted.filter.iter().cloned().collect();
+    parts.push(stage.of.clone());
+    let query = Query { filter: Some(Filter::And(parts)), ..asked.wanted.clone() };
     let page = desk.principal.list(&query.fields(SHOWN).limited(CARDS_MAX))?;
     desk.meet(&page.rows)?;
-    let (name, asked) = if stage.value.is_empty() { ("where", "stage is empty") } else { ("is.stage", stage.value) };
-    let list = form_urlencoded::Serializer::new(String::new()).append_pair(name, asked).finish();
+    let list = match stage.value {
+        "" => asked.view.and("stage is empty").with(DEALS, "is.stage", ""),
+        value => asked.view.with(DEALS, "is.stage", value),
+    };
     Ok(html! {
         section.stage data-stage=(stage.value) aria-label=(stage.label) {
-            h2 { a href={ "/c/" (DEALS) "?" (list) } { (stage.label) } }
+            h2 { a href=(list) { (stage.label) } }
             p.quiet {
                 (frame::count(desk, stage.total.map_or(0, |total| total.records)))
                 @for (currency, minor) in stage.total.iter().flat_map(|total| &total.sums) { br; (money(desk, *currency, *minor)) }
             }
-            ul { @for record in &page.rows { (card(desk, field, record, may)) } }
-            @if page.next.is_some() { p { a href={ "/c/" (DEALS) "?" (list) } { (desk.say("web-all")) } } }
+            ul { @for record in &page.rows { (card(desk, field, record, asked)) } }
+            @if page.next.is_some() { p { a href=(list) { (desk.say("web-all")) } } }
         }
     })
 }
@@ -86,7 +132,8 @@ fn money(desk: &Desk, currency: Currency, minor: i64) -> String {
     desk.formats.figure(&format!("{text} {}", currency.code()))
 }
 
-fn card(desk: &Desk, field: &Field, record: &Record, may: bool) -> Markup {
+fn card(desk: &Desk, field: &Field, record: &Record, asked: &Shown<'_>) -> Markup {
+    let may = asked.may;
     let place = format!("/c/{DEALS}/{}", record.id);
     let stage = record.text("stage").to_owned();
     let collection = desk.schema.collection(DEALS);
@@ -103,6 +150,7 @@ fn card(desk: &Desk, field: &Field, record: &Record, may: bool) -> Markup {
             @if may {
                 form.move method="post" action=(place) {
                     input type="hidden" name="back" value="board";
+                    input type="hidden" name="view" value=(asked.view.query_text());
                     input type="hidden" name="was.stage" value=(stage);
                     select name="f.stage" aria-label=(field.labels.text(desk.language)) data-submits="" {
                         @if stage.is_empty() { option value="" selected { "–" } }

@@ -9,13 +9,14 @@ use branchline_core::access::Action;
 use branchline_core::crm::export::{Format, export};
 use branchline_core::replica::{Direction, Query, Record};
 use branchline_core::schema::{Collection, Field, Filter, Literal, Op};
+use branchline_core::time::Day;
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
 
 use super::desk::{Desk, Reply, Visitor};
 use super::form;
 use super::frame;
-use super::view::{OPERATORS, View, chosen_fields};
+use super::view::{OPERATORS, View, chosen_fields, period, whose};
 use crate::commands::shape::{is_number, telling_fields};
 use crate::server::{Node, transfer};
 
@@ -42,11 +43,18 @@ pub(super) async fn page(
         .await
 }
 
-// What was typed into the filter builder as filters have it: they are shared and so in nobody's own format.
-fn built(desk: &Desk, name: &str, asked: &mut HashMap<String, String>) -> Result<()> {
-    let field = desk.schema.collection(name).and_then(|collection| collection.field(form::text(asked, "add.field")));
+/// What was typed into the filter builder as filters have it: they are shared and so in nobody's own format.
+pub(super) fn built(desk: &Desk, collection: &str, asked: &mut HashMap<String, String>) -> Result<()> {
+    let field =
+        desk.schema.collection(collection).and_then(|collection| collection.field(form::text(asked, "add.field")));
     if let (Some(field), Some(value)) = (field, asked.get_mut("add.value")) {
         *value = desk.formats.plain(desk.language, field, value)?;
+    }
+    for name in ["from", "to"] {
+        let field = desk.schema.collection(collection).and_then(|collection| period(collection));
+        if let (Some(field), Some(value)) = (field, asked.get_mut(name)) {
+            *value = desk.formats.plain(desk.language, field, value)?;
+        }
     }
     Ok(())
 }
@@ -95,7 +103,7 @@ fn show(desk: &Desk, name: &str, view: &View, changed: Option<&str>) -> Result<R
             }
         }
         (views(desk, &collection, view)?)
-        (asking(desk, &collection, view))
+        (asking(desk, &collection, view)?)
         @if let Some(count) = changed.and_then(|count| count.parse::<u64>().ok()) {
             p.notice role="status" { (desk.say("web-bulk-done")) " " (frame::count(desk, count)) }
         }
@@ -166,15 +174,61 @@ fn views(desk: &Desk, collection: &Collection, now: &View) -> Result<Markup> {
     })
 }
 
-fn asking(desk: &Desk, collection: &Collection, view: &View) -> Markup {
-    let kept = |but: &[&str]| {
-        let pairs: Vec<_> = view.pairs().into_iter().filter(|(key, _)| !but.contains(key)).collect();
-        html! { @for (key, value) in pairs { input type="hidden" name=(key) value=(value); } }
-    };
+// The parts of a view in a form that changes one of them.
+fn kept(view: &View, but: &[&str]) -> Markup {
+    let pairs: Vec<_> = view.pairs().into_iter().filter(|(key, _)| !but.contains(key)).collect();
+    html! { @for (key, value) in pairs { input type="hidden" name=(key) value=(value); } }
+}
+
+fn asking(desk: &Desk, collection: &Collection, view: &View) -> Result<Markup> {
     let place = format!("/c/{}", collection.name);
     let shown = if view.columns.is_empty() { telling_fields(collection).join(",") } else { view.columns.clone() };
     let order: Vec<&str> = shown.split(',').chain(collection.fields.iter().map(|field| &*field.name)).collect();
-    html! {
+    let columns = html! {
+        details { summary { (desk.say("web-columns")) }
+            form method="get" action=(place) {
+                (kept(view, &["columns"]))
+                input type="hidden" name="pick" value="1";
+                input type="hidden" name="order" value=(order.join(","));
+                div.boxes { @for field in collection.fields.iter().filter(|field| !matches!(field.ty, branchline_core::schema::FieldType::Lines(_))) {
+                    label.check { input type="checkbox" name={ "column." (field.name) } checked[shown.split(',').any(|name| *name == *field.name)]; " " (field.labels.text(desk.language)) }
+                } }
+                button { (desk.say("web-show")) }
+            }
+        }
+        @if desk.may(Action::Export, collection) {
+            span.quiet { (desk.say("web-export")) ": "
+                @for shape in ["csv", "xlsx", "json"] { a href={ (place) "." (shape) "?" (view.query_text()) } download="" { (shape.to_uppercase()) } " " }
+            }
+        }
+    };
+    // Whose the records are is asked where it narrows already; elsewhere conditions say it.
+    let whose: Vec<&Field> =
+        whose(collection).map(|(field, _)| field).filter(|field| !view.choice(&field.name).is_empty()).collect();
+    narrowing(desk, collection, view, &place, &whose, &columns)
+}
+
+/// What narrows a list or a board: words, choices, whose, a period, a filter with its builder; `more` stands beside that.
+///
+/// # Errors
+/// Those of the store, for lists to choose from.
+pub(super) fn narrowing(
+    desk: &Desk,
+    collection: &Collection,
+    view: &View,
+    place: &str,
+    whose: &[&Field],
+    more: &Markup,
+) -> Result<Markup> {
+    let mut people = Vec::new();
+    for field in whose {
+        people.push(form::named(desk, field, &format!("is.{}", field.name), view.choice(&field.name))?);
+    }
+    let (kind, example_day) = desk.formats.picker("date");
+    let shown_day = |text: &str| {
+        Day::parse_relative(text, desk.today()).map_or_else(|| text.to_owned(), |day| desk.formats.day_input(day))
+    };
+    Ok(html! {
         form.asking method="get" action=(place) role="search" {
             input type="search" name="q" value=(view.q) placeholder=(desk.say("web-words")) aria-label=(desk.say("web-words"));
             @for name in chosen_fields(collection) { @if let Some(field) = collection.field(name) {
@@ -185,6 +239,10 @@ fn asking(desk: &Desk, collection: &Collection, view: &View) -> Markup {
                     }
                 }
             } }
+            @for field in people { (field) }
+            @if let Some(field) = period(collection) { @for (name, label, text) in [("from", "web-from", &view.from), ("to", "web-to", &view.to)] {
+                label { (field.labels.text(desk.language)) ", " (desk.say(label)) " " input type=(kind) name=(name) value=(shown_day(text)) placeholder=[&example_day]; }
+            } }
             input.filter type="text" name="where" value=(view.filter) placeholder={ (desk.say("web-filter")) ": " (example(collection)) }
                 aria-label=(desk.say("web-filter")) spellcheck="false";
             @for (key, value) in [("sort", &view.sort), ("columns", &view.columns)] { @if !value.is_empty() { input type="hidden" name=(key) value=(value); } }
@@ -194,7 +252,7 @@ fn asking(desk: &Desk, collection: &Collection, view: &View) -> Markup {
         div.tools {
             details { summary { (desk.say("web-add-condition")) }
                 form.row method="get" action=(place) {
-                    (kept(&[]))
+                    (kept(view, &[]))
                     select name="add.field" aria-label=(desk.say("web-import-field")) {
                         @for field in collection.fields.iter().filter(|field| form::is_typed(field)) { option value=(field.name) { (field.labels.text(desk.language)) } }
                     }
@@ -203,24 +261,9 @@ fn asking(desk: &Desk, collection: &Collection, view: &View) -> Markup {
                     button { (desk.say("web-add")) }
                 }
             }
-            details { summary { (desk.say("web-columns")) }
-                form method="get" action=(place) {
-                    (kept(&["columns"]))
-                    input type="hidden" name="pick" value="1";
-                    input type="hidden" name="order" value=(order.join(","));
-                    div.boxes { @for field in collection.fields.iter().filter(|field| !matches!(field.ty, branchline_core::schema::FieldType::Lines(_))) {
-                        label.check { input type="checkbox" name={ "column." (field.name) } checked[shown.split(',').any(|name| *name == *field.name)]; " " (field.labels.text(desk.language)) }
-                    } }
-                    button { (desk.say("web-show")) }
-                }
-            }
-            @if desk.may(Action::Export, collection) {
-                span.quiet { (desk.say("web-export")) ": "
-                    @for shape in ["csv", "xlsx", "json"] { a href={ (place) "." (shape) "?" (view.query_text()) } download="" { (shape.to_uppercase()) } " " }
-                }
-            }
+            (more)
         }
-    }
+    })
 }
 
 // A filter that fits the collection, to begin from.

@@ -144,6 +144,7 @@ fn keeping() -> Router<Node> {
         )
         .route("/admin", get(admin::page))
         .route("/admin/verify", get(admin::home).post(admin::verify))
+        .route("/admin/support", get(admin::home).post(admin::support::make))
         .route("/admin/people", get(admin::people::page).post(admin::people::add))
         .route("/admin/people/active", get(admin::people::home).post(admin::people::active))
         .route("/admin/people/link", get(admin::people::home).post(admin::people::link))

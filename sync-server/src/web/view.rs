@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use branchline_core::Result;
 use branchline_core::replica::{Direction, Query, Record};
-use branchline_core::schema::{Collection, Filter, Literal, Name, Op, Value, parse_filter};
+use branchline_core::schema::{Collection, Field, FieldType, Filter, Literal, Name, Op, Value, parse_filter};
+use branchline_core::time::Day;
+use branchline_core::{Error, Result};
 
 use super::desk::Desk;
 use crate::commands::query::known_field;
@@ -12,6 +13,8 @@ use crate::commands::shape::telling_fields;
 
 /// Lists of choices above a table.
 const CHOICES_MAX: usize = 3;
+/// Who has a record, from the nearest to the furthest.
+const WHOSE: [&str; 3] = ["owner", "team", "branch"];
 /// What the filter builder offers.
 pub(super) const OPERATORS: [&str; 9] = ["=", "!=", "~", "<", "<=", ">", ">=", "is empty", "is not empty"];
 
@@ -25,6 +28,9 @@ pub(super) struct View {
     pub(super) archived: String,
     /// Columns by name, commas between; empty for the telling ones.
     pub(super) columns: String,
+    /// The first and the last day of a period, each of which may be open.
+    pub(super) from: String,
+    pub(super) to: String,
     choices: Vec<(String, String)>,
 }
 
@@ -44,6 +50,8 @@ impl View {
             after: take("after"),
             archived: take("archived"),
             columns: take("columns"),
+            from: take("from"),
+            to: take("to"),
             choices,
         };
         view.pick(asked);
@@ -76,11 +84,22 @@ impl View {
             true => format!("{field} {op}"),
             false => format!("{field} {op} \"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")),
         };
+        self.join(&more);
+    }
+
+    fn join(&mut self, more: &str) {
         self.filter = match self.filter.is_empty() {
-            true => more,
+            true => more.to_owned(),
             false if self.filter.contains(" or ") => format!("({}) and {more}", self.filter),
             false => format!("{} and {more}", self.filter),
         };
+    }
+
+    /// The same with one more condition.
+    pub(super) fn and(&self, condition: &str) -> Self {
+        let mut view = self.clone();
+        view.join(condition);
+        view
     }
 
     /// The choice that is asked of a field.
@@ -97,6 +116,8 @@ impl View {
             ("sort", &self.sort),
             ("archived", &self.archived),
             ("columns", &self.columns),
+            ("from", &self.from),
+            ("to", &self.to),
         ];
         let own = own.iter().map(|(key, value)| (*key, value.as_str()));
         let chosen = self.choices.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -134,6 +155,17 @@ impl View {
             let value = Literal::Text(self.choice(field).to_owned());
             parts.push(Filter::Compare { field: field.clone(), op: Op::Eq, value });
         }
+        for (field, target) in whose(collection).filter(|(field, _)| !self.choice(&field.name).is_empty()) {
+            let text = self.choice(&field.name).to_owned();
+            let value = Literal::Key { collection: target.clone(), text };
+            parts.push(Filter::Compare { field: field.name.clone(), op: Op::Eq, value });
+        }
+        for (text, op) in [(&self.from, Op::Ge), (&self.to, Op::Le)] {
+            let Some(field) = period(collection).filter(|_| !text.is_empty()) else { continue };
+            let day = Day::parse_relative(text, desk.today());
+            let day = day.ok_or_else(|| Error::invalid("report-day").with("day", text))?;
+            parts.push(Filter::Compare { field: field.name.clone(), op, value: Literal::Date(day) });
+        }
         if !self.q.is_empty() {
             parts.push(Filter::Words(self.q.clone()));
         }
@@ -166,6 +198,17 @@ impl View {
 pub(super) fn chosen_fields(collection: &Collection) -> impl Iterator<Item = &Name> {
     let choices = collection.fields.iter().filter(|field| !field.ty.choices().is_empty());
     choices.map(|field| &field.name).take(CHOICES_MAX)
+}
+
+/// The fields that say whose a record is, with what they refer to.
+pub(super) fn whose(collection: &Collection) -> impl Iterator<Item = (&Field, &Name)> {
+    let fields = WHOSE.iter().filter_map(|name| collection.field(name));
+    fields.filter_map(|field| Some((field, field.ty.target()?)))
+}
+
+/// The field by which a period counts.
+pub(super) fn period(collection: &Collection) -> Option<&Field> {
+    collection.field("expected_on").filter(|field| field.ty == FieldType::Date)
 }
 
 // Without a wish, the newest first.

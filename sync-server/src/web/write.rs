@@ -11,10 +11,11 @@ use branchline_core::{Error, Result};
 use maud::html;
 use serde::Deserialize;
 
-use super::acts;
 use super::desk::{Desk, Reply, Visitor};
 use super::form::{self, Typed};
 use super::record::{has_notes, new_title, titled};
+use super::view::View;
+use super::{acts, board};
 use crate::server::Node;
 
 /// `POST /c/{collection}`: a new record.
@@ -77,7 +78,7 @@ fn edited(desk: &Desk, name: &str, id: &str, typed: &Typed) -> Result<Reply> {
 // The board sends its cards here too, and wants to be shown again.
 fn back(typed: &Typed, name: &str, id: &str) -> String {
     match typed.get("back").map(String::as_str) {
-        Some("board") => "/board/opportunity".to_owned(),
+        Some("board") => board::address(&View::parse(form::text(typed, "view"))),
         Some("today") => "/today".to_owned(),
         _ => format!("/c/{name}/{id}"),
     }

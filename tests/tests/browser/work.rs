@@ -50,11 +50,20 @@ async fn a_card_is_dragged_to_another_stage() {
     let (Company { home: _home, hub }, driver) = (company(), Driver::start());
     let mut browser = driver.browser().await;
     browser.sign_in(&hub, "anna@acme.example").await;
-    browser.open("/board/opportunity").await;
+    let anna = hub.json(["show", "user", "anna@acme.example"])["id"].as_str().unwrap().to_owned();
+    browser.open(&format!("/board/opportunity?is.owner={anna}&to=2026-12-31")).await;
     let deal = id(&hub, "opportunity", "Зимове замовлення§");
     drag(&browser, &format!("[data-card$='{deal}']"), "[data-stage='qualified']").await;
     browser.see(&format!("[data-stage='qualified'] [data-card$='{deal}']")).await;
     assert_eq!(hub.json(["show", "opportunity", &deal])["fields"]["stage"], json!("qualified"));
+    // The board is still narrowed then, also to what comes in by itself.
+    assert!(browser.at().await.contains(&format!("is.owner={anna}")), "{}", browser.at().await);
+    for (name, day) in [("Пізня§", "2027-05-01"), ("Рання§", "2026-12-01")] {
+        let values = [format!("name={name}"), format!("expected_on={day}"), "owner=anna@acme.example".to_owned()];
+        hub.json(["create", "opportunity", "stage=new"].into_iter().map(str::to_owned).chain(values));
+    }
+    browser.read("Рання§").await;
+    assert!(!browser.text().await.contains("Пізня§"));
     browser.close().await;
 }
 

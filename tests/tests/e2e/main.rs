@@ -31,4 +31,5 @@ mod web_lists;
 mod web_notices;
 mod web_pairs;
 mod web_person;
+mod web_support;
 mod workplace;

@@ -322,3 +322,53 @@ fn a_long_timeline_comes_page_by_page() {
     assert!(oldest.contains("Step 5.") && !oldest.contains("Step 20."), "{oldest}");
     assert!(!oldest.contains("rel=\"next\""), "{oldest}");
 }
+
+#[test]
+fn a_board_is_narrowed_like_a_list_and_stays_so_while_cards_move() {
+    let company = company();
+    let hub = &company.hub;
+    hub.json(["users", "add", "Ira", "--email", "ira@acme.example", "--role", "seller", "--branch", "kyiv"]);
+    let (soon, late) = ("expected_on=2027-01-10", "expected_on=2027-06-10");
+    for (name, owner, day, amount) in [
+        ("Near", "anna@acme.example", soon, "100 USD"),
+        ("Far", "anna@acme.example", late, "20 USD"),
+        ("Hers", "ira@acme.example", soon, "3 USD"),
+    ] {
+        let values = [format!("name={name}"), format!("owner={owner}"), format!("amount={amount}"), day.to_owned()];
+        hub.json(["create", "opportunity", "stage=new"].into_iter().map(str::to_owned).chain(values));
+    }
+    let mut owner = signed_in(hub, "owner@acme.example");
+    let on = |visitor: &mut Visitor, query: &str| {
+        let body = visitor.get(&format!("/board/opportunity?{query}")).body;
+        ["Near", "Far", "Hers", "Lviv deal"].map(|name| body.contains(&format!(">{name}</a>")))
+    };
+    assert_eq!(on(&mut owner, ""), [true, true, true, true]);
+    let (anna, kyiv) = (id(hub, "user", "Anna"), id(hub, "branch", "Kyiv"));
+    assert_eq!(on(&mut owner, &format!("is.owner={anna}")), [true, true, false, false]);
+    assert_eq!(on(&mut owner, &format!("is.branch={kyiv}")), [true, true, true, false]);
+    assert_eq!(on(&mut owner, "from=2027-01-01&to=2027-01-31"), [true, false, true, false]);
+    assert_eq!(on(&mut owner, "add.field=amount&add.op=%3E&add.value=50"), [true, false, false, false]);
+    let both = format!("is.owner={anna}&to=2027-01-31");
+    assert_eq!(on(&mut owner, &both), [true, false, false, false]);
+    // The sums are of what is shown, and the list of a column is narrowed in the same way.
+    let board = owner.get(&format!("/board/opportunity?{both}"));
+    assert!(board.body.contains("100.00 USD") && !board.body.contains("123.00 USD"), "{}", board.body);
+    let list = board.between("data-stage=\"new\"", "</a>");
+    let list = list.split_once("href=\"").unwrap().1.split_once('"').unwrap().0.replace("&amp;", "&");
+    let listed = owner.get(&list).body;
+    assert!(listed.contains(">Near</a>") && !listed.contains(">Far</a>") && !listed.contains(">Hers</a>"), "{listed}");
+    // A card that was moved leads back to the same board.
+    let view = board.between("name=\"view\" value=\"", "\"").replace("&amp;", "&");
+    let near = id(hub, "opportunity", "Near");
+    let moved = [("back", "board"), ("view", view.as_str()), ("was.stage", "new"), ("f.stage", "proposal")];
+    let moved = owner.post(&format!("/c/opportunity/{near}"), &moved);
+    let back = moved.header("location").to_owned();
+    assert!(back.starts_with("/board/opportunity?") && back.contains(&anna), "{back}");
+    assert!(owner.get(&back).body.contains(">Near</a>"));
+    // What cannot be read is told where it stands.
+    for bad in ["where=amount+%3E", "from=32.13.2026", "where=nothing+%3D+1"] {
+        let told = owner.get(&format!("/board/opportunity?{bad}"));
+        assert_eq!(told.status, 422, "{bad}");
+        assert!(told.body.contains("role=\"alert\""), "{bad}");
+    }
+}

@@ -5,6 +5,7 @@ pub(super) mod backup;
 pub(super) mod people;
 pub(super) mod pipelines;
 pub(super) mod schema;
+pub(super) mod support;
 
 use axum::extract::State as Shared;
 use axum::response::{Redirect, Response};
@@ -94,6 +95,8 @@ fn about(desk: &Desk) -> Result<Markup> {
             }
             @if desk.is_owner() {
                 form.row method="post" action="/admin/verify" { button { (desk.say("web-verify")) } }
+                form.row method="post" action="/admin/support" { button { (desk.say("web-support")) } }
+                p.quiet { (desk.say("web-support-what")) }
             }
         }
     })
