@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A browser without pictures and scripts.
 #[derive(Debug, Clone)]
@@ -44,6 +45,17 @@ impl Answer {
         let found = self.body.split_once(before).and_then(|(_, rest)| rest.split_once(after));
         found.map(|(text, _)| text.to_owned()).unwrap_or_else(|| panic!("no {before}…{after} in {}", self.body))
     }
+}
+
+/// The code that an app with this secret, in base 32, shows `steps` of 30 seconds from now.
+///
+/// # Panics
+/// Where the secret is none.
+pub fn code(secret: &str, steps: u64) -> String {
+    let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+    let totp: totp_rs::Totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    totp.generate(now + 30 * steps).to_string()
 }
 
 impl Visitor {

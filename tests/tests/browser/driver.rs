@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 /// How long something may take to appear.
 const WAIT: Duration = Duration::from_secs(20);
 
+/// How long a server may work on something large.
+const WORK: Duration = Duration::from_secs(180);
+
 /// How often that is asked.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -112,6 +115,15 @@ impl Browser {
         }
     }
 
+    /// As [`Browser::read`], for what takes the server a while.
+    pub(crate) async fn patiently(&self, text: &str) {
+        let until = Instant::now() + WORK;
+        while !self.text().await.contains(text) {
+            assert!(Instant::now() < until, "“{text}” does not appear at {}:\n{}", self.at().await, self.text().await);
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
     pub(crate) async fn press(&self, css: &str) {
         let until = Instant::now() + WAIT;
         loop {
@@ -137,6 +149,22 @@ impl Browser {
         let field = field.unwrap_or_else(|e| panic!("{css} does not appear: {e}"));
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses an entry of a list by its value.
+    pub(crate) async fn choose(&self, css: &str, value: &str) {
+        let list = self.client.wait().at_most(WAIT).for_element(Locator::Css(css)).await;
+        let list = list.unwrap_or_else(|e| panic!("{css} does not appear: {e}"));
+        list.select_by_value(value).await.unwrap_or_else(|e| panic!("{css} has no {value}: {e}"));
+    }
+
+    /// Chooses the list beside a text of a file, and its entry.
+    pub(crate) async fn choose_beside(&self, text: &str, value: &str) {
+        let script =
+            "return document.querySelector(`input[type=hidden][name^='t.'][value='${arguments[0]}']`)?.name ?? ''";
+        let name = self.run(script, vec![json!(text)]).await.as_str().unwrap_or_default().replacen('t', "v", 1);
+        assert!(!name.is_empty(), "{text} is not offered");
+        self.choose(&format!("[name='{name}']"), value).await;
     }
 
     /// What a person reads on the page.
@@ -169,11 +197,20 @@ impl Browser {
 
     /// Writes a picture of the whole page to `target/screenshots/web`.
     pub(crate) async fn picture(&self, name: &str) {
-        let shot = self.command("Page.captureScreenshot", json!({"captureBeyondViewport": true})).await;
-        let bytes = data_encoding::BASE64.decode(shot["data"].as_str().unwrap().as_bytes()).unwrap();
+        let bytes = self.shot(json!({"captureBeyondViewport": true})).await;
         let folder = checkout().join("target/screenshots/web");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    /// A picture of what one sees of the page.
+    pub(crate) async fn view(&self) -> Vec<u8> {
+        self.shot(json!({})).await
+    }
+
+    async fn shot(&self, how: Value) -> Vec<u8> {
+        let shot = self.command("Page.captureScreenshot", how).await;
+        data_encoding::BASE64.decode(shot["data"].as_str().unwrap().as_bytes()).unwrap()
     }
 
     /// What axe-core finds serious or critical on the page, one line each.

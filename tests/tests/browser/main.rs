@@ -5,4 +5,6 @@
 mod company;
 mod driver;
 mod every_page;
+mod figures;
+mod pictures;
 mod work;

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use branchline_tests::binary;
 use branchline_tests::process::{Node, Server};
-use branchline_tests::visitor::{Answer, Visitor};
+use branchline_tests::visitor::{Answer, Visitor, code};
 use serde_json::json;
 
 use crate::workplace::{Company, express, signed_in};
@@ -190,14 +189,6 @@ fn who_guesses_waits_and_others_do_not() {
     assert_eq!(enter(&mut Visitor::new(hub.url()), "oleh@acme.example", GOOD).status, 303);
     // A link of the server's keeper still lets in.
     assert!(is_in(&mut signed_in(&hub, ANNA)));
-}
-
-// The code that an app shows `steps` of 30 seconds from now.
-fn code(secret: &str, steps: u64) -> String {
-    let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
-    let totp: totp_rs::Totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    totp.generate(now + 30 * steps).to_string()
 }
 
 #[test]
