@@ -104,26 +104,37 @@ impl Notices {
             Some(known) if desk.principal.knows(known.cursor)? => known,
             _ => Known { cursor: desk.principal.cursor_at(now.plus(-DAYS * DAY_MS), CHANGES_MAX)?, of: HashMap::new() },
         };
+        let mut concerned: HashMap<RecordId, (Millis, Record)> = HashMap::new();
         loop {
             let page = desk.principal.changed(Some(known.cursor), PAGE_CHANGES)?;
             for (collection, rows) in by_collection(&page.rows) {
-                let found = concerning(&desk.principal, desk.schema.require(&collection)?, &desk.me.id, &rows)?;
                 for row in &rows {
                     known.of.remove(&row.id);
                 }
-                known.of.extend(found);
+                let records = concerning(&desk.principal, desk.schema.require(&collection)?, &desk.me.id, &rows)?;
+                let at: HashMap<RecordId, Millis> = rows.iter().map(|row| (row.id, row.at)).collect();
+                let at = |record: &Record| at.get(&record.id).copied().unwrap_or_default();
+                concerned.extend(records.into_iter().map(|record| (record.id, (at(&record), record))));
             }
             known.cursor = page.next;
             if page.all {
                 break;
             }
         }
+        // An import may have changed thousands: the history of the newest alone is read.
+        let mut concerned: Vec<(Millis, Record)> = concerned.into_values().collect();
+        concerned.sort_by_key(|(at, record)| std::cmp::Reverse((*at, record.id)));
+        for (_, record) in concerned.iter().take(RECORDS_MAX) {
+            let collection = desk.schema.require(&record.collection)?;
+            known.of.insert(record.id, of_record(&desk.principal, collection, &desk.me.id, record)?);
+        }
         if known.of.len() > RECORDS_MAX {
-            let newest = |notices: &Vec<Notice>| notices.iter().map(|notice| notice.at).max().unwrap_or_default();
-            let mut ages: Vec<Millis> = known.of.values().map(newest).collect();
-            ages.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
-            let oldest = ages.get(RECORDS_MAX).copied().unwrap_or_default();
-            known.of.retain(|_, notices| newest(notices) > oldest);
+            let newest = |notices: &[Notice]| notices.iter().map(|notice| notice.at).max().unwrap_or_default();
+            let mut ages: Vec<(Millis, RecordId)> = known.of.iter().map(|(id, told)| (newest(told), *id)).collect();
+            ages.sort_unstable_by_key(|age| std::cmp::Reverse(*age));
+            for (_, id) in ages.get(RECORDS_MAX..).unwrap_or_default() {
+                known.of.remove(id);
+            }
         }
         let told = |notice: &&Notice| notice.at > since && notice.kind.is_wanted(&desk.chosen);
         let mut fresh: Vec<Notice> = known.of.values().flatten().filter(told).cloned().collect();
@@ -145,17 +156,12 @@ fn by_collection(rows: &[Changed]) -> HashMap<Name, Vec<&Changed>> {
     sorted
 }
 
-// Of the changed records of a collection those that are the person's, or name the person, with what is new in each.
-fn concerning(
-    principal: &Principal,
-    collection: &Collection,
-    me: &RecordId,
-    rows: &[&Changed],
-) -> Result<HashMap<RecordId, Vec<Notice>>> {
-    let mut found = HashMap::new();
+// Of the changed records of a collection those that are the person's, or name the person.
+fn concerning(principal: &Principal, collection: &Collection, me: &RecordId, rows: &[&Changed]) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
     let is_work = &*collection.name == WORK;
     if collection.kind != Held::Branch || collection.field("owner").is_none() {
-        return Ok(found);
+        return Ok(records);
     }
     let mine = |field: &str| Filter::Compare {
         field: field.into(),
@@ -166,18 +172,11 @@ fn concerning(
     let these = rows.iter().map(|row| Literal::Text(row.id.to_string())).collect();
     let these = Filter::In { field: "id".into(), values: these };
     let query = Query::of(&collection.name).filtered(Filter::And(vec![these, whose]));
-    let mut records = Vec::new();
     principal.each(&query, &mut |record| {
         records.push(record);
         Ok(())
     })?;
-    for record in records {
-        let notices = of_record(principal, collection, me, &record)?;
-        if !notices.is_empty() {
-            found.insert(record.id, notices);
-        }
-    }
-    Ok(found)
+    Ok(records)
 }
 
 fn of_record(principal: &Principal, collection: &Collection, me: &RecordId, record: &Record) -> Result<Vec<Notice>> {

@@ -151,3 +151,22 @@ fn a_reminder_stands_on_every_page_until_it_is_answered() {
     assert!(!shown(&mut anna, "/today").unwrap().contains("Ring Orbit"));
     assert!(hub.json(["show", "activity", &call])["fields"].get("remind_at").is_none_or(serde_json::Value::is_null));
 }
+
+#[test]
+fn an_import_of_many_records_is_told_with_the_newest_alone() {
+    let Company { home, mut hub } = company();
+    let mut file = "name,owner\n".to_owned();
+    for n in 0..700 {
+        file.push_str(&format!("Many {n},{ANNA}\n"));
+    }
+    std::fs::write(home.path().join("many.csv"), file).unwrap();
+    let map = "collection = \"opportunity\"\n[columns.name]\nfield = \"name\"\n[columns.owner]\nfield = \"owner\"\nlookup = { collection = \"user\", by = \"email\", missing = \"refuse\" }\n";
+    std::fs::write(home.path().join("many.toml"), map).unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    hub.json(["import", &path("many.csv"), "--map", &path("many.toml")]);
+    let mut anna = signed_in(&hub, ANNA);
+    assert_eq!(told(&mut anna), 500);
+    look(&mut anna);
+    assert_eq!(told(&mut anna), 0);
+    hub.kill();
+}
