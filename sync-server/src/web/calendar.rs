@@ -21,7 +21,8 @@ use super::form;
 use super::record::titled;
 use crate::server::Node;
 
-const WORK: &str = "activity";
+/// The collection of what people do and plan.
+pub(super) const WORK: &str = "activity";
 /// Activities of one page.
 const ENTRIES_MAX: usize = 1_000;
 /// Activities of a day of the month that are shown; the day has all.

@@ -1,7 +1,5 @@
 //! What a person chooses on `/account`: the time zone, how numbers and days are written, of what notices tell.
 
-use std::collections::HashMap;
-
 use axum::extract::{Form, State as Shared};
 use axum::response::Response;
 use branchline_core::replica::Preferences;
@@ -10,7 +8,7 @@ use maud::{Markup, html};
 
 use super::account;
 use super::desk::{Desk, Reply, Visitor};
-use super::form;
+use super::form::{self, Typed};
 use super::formats::{Days, Formats, Numbers};
 use super::notices::Kind;
 use crate::server::Node;
@@ -54,11 +52,7 @@ fn choice(desk: &Desk, name: &str, label: &'static str, chosen: &str, options: &
 }
 
 /// `POST /account/formats`.
-pub(super) async fn set_formats(
-    Shared(node): Shared<Node>,
-    visitor: Visitor,
-    Form(typed): Form<HashMap<String, String>>,
-) -> Response {
+pub(super) async fn set_formats(Shared(node): Shared<Node>, visitor: Visitor, Form(typed): Form<Typed>) -> Response {
     visitor
         .write(node, move |desk| {
             let text = |name: &str| form::text(&typed, name).to_owned();
@@ -90,11 +84,7 @@ pub(super) fn notices(desk: &Desk) -> Markup {
 }
 
 /// `POST /account/notices`.
-pub(super) async fn set_notices(
-    Shared(node): Shared<Node>,
-    visitor: Visitor,
-    Form(typed): Form<HashMap<String, String>>,
-) -> Response {
+pub(super) async fn set_notices(Shared(node): Shared<Node>, visitor: Visitor, Form(typed): Form<Typed>) -> Response {
     visitor
         .write(node, move |desk| {
             let wanted: Vec<&str> =

@@ -19,12 +19,12 @@ use branchline_core::time::{DAY_MS, Millis};
 use lru::LruCache;
 use maud::{Markup, html};
 
+use super::calendar::WORK;
 use super::desk::{Desk, Reply, Visitor};
 use super::form::{self, Typed};
 use super::record::titled;
 use crate::server::Node;
 
-const WORK: &str = "activity";
 /// How far back one is told who has not looked for longer, in days.
 const DAYS: i64 = 14;
 /// Changes that are looked at, at most: what came before them is old.

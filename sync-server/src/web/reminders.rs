@@ -12,6 +12,7 @@ use branchline_core::schema::{Filter, Literal, Op, Value};
 use branchline_core::time::{DAY_MS, Millis};
 use maud::{Markup, html};
 
+use super::calendar::WORK;
 use super::desk::{Desk, Reply, Visitor};
 use super::form::{self, Typed};
 use super::notices::Kind;
@@ -19,7 +20,6 @@ use super::record::titled;
 use super::sign_in::came_from;
 use crate::server::Node;
 
-const WORK: &str = "activity";
 /// Reminders that are shown at a time.
 const SHOWN_MAX: usize = 5;
 /// Reminders that are looked at: those that are due in a day or were lately.

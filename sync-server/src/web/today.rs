@@ -8,12 +8,12 @@ use branchline_core::schema::{Collection, Filter, Literal, Op, Value};
 use branchline_core::time::{Day, Millis};
 use maud::{Markup, html};
 
+use super::calendar::WORK;
 use super::desk::{Desk, Reply, Visitor};
 use super::record::titled;
 use super::{acts, notices};
 use crate::server::Node;
 
-const WORK: &str = "activity";
 /// Entries of one list.
 const ENTRIES_MAX: usize = 100;
 /// Deals shown beside them.

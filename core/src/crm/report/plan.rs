@@ -11,11 +11,11 @@
 //!   clients by who made them), else that of its branch; with a product only deals of it.
 //! * **share**: reached of planned; empty where nothing was planned.
 
+use std::collections::HashMap;
+
 use super::chart::{Chart, Series};
 use super::groups::{GroupBy, choice_cell, names};
 use super::{Cell, Drill, Report, Request, Rows, column, drill};
-use std::collections::HashMap;
-
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::message::{Language, Message};
