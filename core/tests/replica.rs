@@ -9,7 +9,7 @@ use branchline_core::crm;
 use branchline_core::document::Edit;
 use branchline_core::id::{BatchId, RecordId};
 use branchline_core::replica::{Direction, Init, Query, Replica, SystemEnvironment};
-use branchline_core::schema::{Currency, Money, Name, Value, parse_filter};
+use branchline_core::schema::{Currency, Filter, Literal, Money, Name, Value, parse_filter};
 use branchline_core::time::Day;
 
 fn hub(dir: &Path) -> Replica {
@@ -204,6 +204,22 @@ fn filters_mean_what_they_say() {
     check("account = Acme and name ~ AR", &["large"]);
     check("account != Acme", &["empty"]);
     check("amount is empty or name = yen", &["empty", "yen"]);
+}
+
+#[test]
+fn records_are_asked_for_by_however_many_ids() {
+    let home = tempfile::tempdir().unwrap();
+    let replica = hub(home.path());
+    let ids: Vec<RecordId> = (0..3).map(|n| account(&replica, &format!("Client {n}"))).collect();
+    let unknown = (0..2_000).map(|n| format!("00000000-0000-7000-8000-{n:012}"));
+    let asked = |texts: Vec<String>| {
+        let values = texts.into_iter().map(Literal::Text).collect();
+        names(&replica, &Query::of("account").filtered(Filter::In { field: "id".into(), values }))
+    };
+    assert_eq!(asked(unknown.chain([ids[2].to_string(), ids[0].to_string()]).collect()), ["Client 0", "Client 2"]);
+    // The beginning of an id is enough.
+    let short = ids[1].to_string()[..35].to_owned();
+    assert_eq!(asked(vec![short, ids[0].to_string()]), ["Client 0", "Client 1"]);
 }
 
 #[test]

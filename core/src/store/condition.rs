@@ -123,8 +123,11 @@ impl<'a> Conditions<'a> {
             }
             Filter::Compare { field, op, value } => self.compare(field, *op, value, sql),
             Filter::In { field, values } => {
-                if let Source::Plain(column) = self.source(field)? {
-                    return self.listed(field, &column, values, sql);
+                match self.source(field)? {
+                    Source::Plain(column) => return self.listed(field, &column, values, sql),
+                    // However many: a chain of OR may only be so deep.
+                    Source::Id if values.iter().all(is_whole_id) => return self.listed(field, "t.id", values, sql),
+                    _ => {}
                 }
                 sql.push("(0");
                 for value in values {
@@ -394,6 +397,10 @@ impl<'a> Conditions<'a> {
     fn wrong(&self, field: &str) -> Error {
         Error::invalid("filter-does-not-fit").with("field", field).with("collection", &*self.table.collection.name)
     }
+}
+
+fn is_whole_id(value: &Literal) -> bool {
+    matches!(value, Literal::Text(text) if RecordId::parse(text).is_some_and(|id| id.to_string() == *text))
 }
 
 fn symbol(op: Op) -> &'static str {
