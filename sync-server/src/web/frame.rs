@@ -24,9 +24,10 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 
 /// A whole page for somebody who signed in.
 pub(super) fn whole(desk: &Desk, title: &str, body: &Markup) -> Markup {
-    // What cannot be told must not take the page with it.
-    let told = notices::count(desk).unwrap_or_default();
-    let reminders = reminders::shown(desk).unwrap_or_default();
+    // What cannot be told must not take the page with it, and must not go unseen.
+    let told = notices::count(desk).inspect_err(|error| tracing::warn!(%error, "notices cannot be told"));
+    let reminders = reminders::shown(desk).inspect_err(|error| tracing::warn!(%error, "reminders cannot be shown"));
+    let (told, reminders) = (told.unwrap_or_default(), reminders.unwrap_or_default());
     let inner = html! {
         a.skip href="#main" { (desk.say("web-skip")) }
         header.top {

@@ -156,7 +156,7 @@ fn a_reminder_stands_on_every_page_until_it_is_answered() {
 fn an_import_of_many_records_is_told_with_the_newest_alone() {
     let Company { home, mut hub } = company();
     let mut file = "name,owner\n".to_owned();
-    for n in 0..700 {
+    for n in 0..1_500 {
         file.push_str(&format!("Many {n},{ANNA}\n"));
     }
     std::fs::write(home.path().join("many.csv"), file).unwrap();
