@@ -54,7 +54,9 @@ pub struct Writer<'s> {
     pub(super) collections: BTreeSet<Name>,
     changes: usize,
     bytes: usize,
-    last_row_ends_tx: bool,
+    // The last change, where its transaction goes on, and changes that turned out to be the last of theirs.
+    open: Option<u64>,
+    last_of_tx: Vec<u64>,
     // Records of which rows went: what was read of them before must not be remembered.
     forgotten: HashSet<RecordId>,
     pub(super) dirty: bool,
@@ -127,7 +129,8 @@ impl<'s> Writer<'s> {
             collections: BTreeSet::new(),
             changes: 0,
             bytes: 0,
-            last_row_ends_tx: true,
+            open: None,
+            last_of_tx: Vec::new(),
             forgotten: HashSet::new(),
             dirty: false,
             ended: false,
@@ -210,8 +213,8 @@ impl<'s> Writer<'s> {
         records.unwrap_or_default().iter().try_for_each(|id| self.show_anew(id))
     }
 
-    /// Puts a change at the end of the log. `tx_end` says that it is the last of its transaction; the last change
-    /// before [`Writer::finish`] always is.
+    /// Puts a change at the end of the log. `tx_end` says that it is the last of its transaction, also where it is known
+    /// already; the last change before [`Writer::finish`] always is.
     ///
     /// # Errors
     /// `record_other_collection` where the record is held in another collection; `transaction_too_large` for local
@@ -248,6 +251,9 @@ impl<'s> Writer<'s> {
                         .query_row(params![touched.row.n, actor, change.seq() as i64], |row| row.get(0))?;
                     let known = hash == change.hash().as_bytes();
                     mark!("known_change");
+                    if tx_end {
+                        self.last_of_tx.extend(self.open.take());
+                    }
                     return Ok(if known { Appended::Known } else { Appended::Fork });
                 }
                 Err(failure) => return Err(failure.into()),
@@ -265,10 +271,10 @@ impl<'s> Writer<'s> {
     /// Whatever SQLite says; nothing of the transaction stays then.
     pub fn finish(mut self) -> Result<Committed> {
         self.project()?;
-        if self.changes > 0 && !self.last_row_ends_tx {
-            self.connection()
-                .prepare_cached("UPDATE log SET flags = flags | 1 WHERE seq = ?")?
-                .execute([self.tail.seq as i64])?;
+        self.end_transaction();
+        for seq in &self.last_of_tx {
+            let mut end = self.connection().prepare_cached("UPDATE log SET flags = flags | 1 WHERE seq = ?")?;
+            end.execute([*seq as i64])?;
         }
         if self.tail.seq > self.begun_at.seq {
             let origin = match &self.origin {
@@ -296,6 +302,11 @@ impl<'s> Writer<'s> {
             rolling: self.tail.rolling,
             collections: std::mem::take(&mut self.collections),
         })
+    }
+
+    /// What comes next belongs to another transaction, although no change said so: the one that would have was not taken.
+    pub(crate) fn end_transaction(&mut self) {
+        self.last_of_tx.extend(self.open.take());
     }
 
     /// Nothing that this transaction remembers of a record holds any longer. What it had appended must stand in the
@@ -329,7 +340,7 @@ impl<'s> Writer<'s> {
         if !canary!("forget_rolling_hash") {
             self.tail.rolling = roll(self.tail.rolling, &change.hash());
         }
-        self.last_row_ends_tx = tx_end;
+        self.open = (!tx_end).then_some(seq);
         self.dirty = true;
         if self.store.duties.has_upstream
             && self.origin != Origin::Upstream
@@ -516,14 +527,12 @@ pub(super) fn roll(rolling: [u8; 8], hash: &ChangeHash) -> [u8; 8] {
 mod tests {
     use super::*;
     use crate::document::{Author, create};
-    use crate::id::ActorId;
+    use crate::id::{ActorId, DeviceId};
     use crate::schema::{Field, FieldType, Labels, Value, Winner};
     use crate::store::{Duties, Home, create as create_database};
 
-    #[test]
-    fn a_creation_that_comes_twice_in_one_transaction_is_logged_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::plain(dir.path());
+    fn store(dir: &std::path::Path) -> Store {
+        let home = Home::plain(dir);
         let conn = create_database(&home, |_| Ok(())).unwrap();
         let duties = Duties { serves: true, has_upstream: false };
         let name = Field {
@@ -537,16 +546,57 @@ mod tests {
         };
         let accounts = Collection { fields: vec![name].into(), ..Collection::unknown("account".into()) };
         let schema = Arc::new(Schema::new([accounts]));
-        let mut store = Store::start(conn, &home, schema, duties, Millis(0)).unwrap();
+        Store::start(conn, &home, schema, duties, Millis(0)).unwrap()
+    }
+
+    fn named(writer: &Writer<'_>, id: RecordId, seed: u8) -> Vetted {
+        let author = Author { actor: ActorId([seed; 8]), now: Millis(1) };
+        let values = [("name".into(), Value::Text("Acme".into()))];
+        create(id, &writer.collection("account"), &values, None, &author).unwrap()
+    }
+
+    #[test]
+    fn a_creation_that_comes_twice_in_one_transaction_is_logged_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = store(dir.path());
         let mut writer = store.begin(Origin::Upstream, Millis(1)).unwrap();
         let (collection, id) = (writer.collection("account"), RecordId([7; 16]));
-        let author = Author { actor: ActorId([1; 8]), now: Millis(1) };
-        let values = [("name".into(), Value::Text("Acme".into()))];
-        let change = create(id, &collection, &values, None, &author).unwrap();
+        let change = named(&writer, id, 1);
         let offered = [(); 2].map(|()| writer.append(id, &collection, &change, true).unwrap());
         assert_eq!(offered, [Appended::Logged(1), Appended::Known]);
         assert_eq!(writer.finish().unwrap().last_seq, 1);
         let logged: i64 = store.conn.query_row("SELECT count(*) FROM log", [], |row| row.get(0)).unwrap();
         assert_eq!(logged, 1);
+    }
+
+    #[test]
+    fn a_transaction_ends_with_its_last_change_that_was_not_held_and_with_its_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = store(dir.path());
+        let below = Origin::Downstream(DeviceId([5; 8]));
+        let ids = [1, 2, 3, 4].map(|n| RecordId([n; 16]));
+        let mut writer = store.begin(below, Millis(1)).unwrap();
+        let collection = writer.collection("account");
+        let changes = ids.map(|id| named(&writer, id, id.0[0]));
+        writer.append(ids[1], &collection, &changes[1], true).unwrap();
+        writer.finish().unwrap();
+        // The second of a pair is held already, and of the last pair only the first comes at all.
+        let mut writer = store.begin(below, Millis(1)).unwrap();
+        writer.append(ids[0], &collection, &changes[0], false).unwrap();
+        assert_eq!(writer.append(ids[1], &collection, &changes[1], true).unwrap(), Appended::Known);
+        writer.append(ids[2], &collection, &changes[2], false).unwrap();
+        writer.advance();
+        writer.finish().unwrap();
+        let mut writer = store.begin(below, Millis(1)).unwrap();
+        writer.append(ids[3], &collection, &changes[3], true).unwrap();
+        writer.finish().unwrap();
+        let gone: Vec<Vec<RecordId>> = [0, 2, 3]
+            .map(|n| {
+                let mut writer = store.begin(Origin::Local, Millis(2)).unwrap();
+                let removed = writer.retract(&[(ids[n], changes[n].hash())]).unwrap();
+                removed.iter().map(|one| one.record).collect()
+            })
+            .into();
+        assert_eq!(gone, [vec![ids[0]], vec![ids[2]], vec![ids[3]]]);
     }
 }
