@@ -42,7 +42,7 @@ pub(super) fn offered(desk: &Desk, collection: &Collection, record: &Record) -> 
                     }
                 }
             }
-            @if let Some(activities) = planned { @if let Some(kind) = activities.field("kind") {
+            @if let Some((kind, due)) = planned.and_then(|planned| planned.field("kind").zip(planned.field("due_at"))) {
                 details { summary { (desk.say("web-plan-next")) }
                     form.row method="post" action={ (home) "/plan" } {
                         select name="kind" aria-label=(kind.labels.text(desk.language)) {
@@ -52,11 +52,12 @@ pub(super) fn offered(desk: &Desk, collection: &Collection, record: &Record) -> 
                         }
                         input name="subject" required aria-label=(desk.say("web-subject")) placeholder=(desk.say("web-subject"));
                         @let (kind, example) = desk.formats.picker("datetime-local");
-                        label { small { (desk.formats.zone.name()) " " } input type=(kind) name="due_at" placeholder=[example] required; }
+                        label { (due.labels.text(desk.language)) " " small { (desk.formats.zone.name()) } " "
+                            input type=(kind) name="due_at" placeholder=[example] required; }
                         button { (desk.say("web-plan")) }
                     }
                 }
-            } }
+            }
         }
     }
 }
