@@ -323,6 +323,22 @@ impl Node {
     }
 }
 
+/// A script as a page of the book has it, to be run in a folder by somebody who has the binary on the path, and what is in
+/// the folder's `bin`.
+///
+/// # Panics
+/// Where the path cannot be written.
+pub fn shell(folder: &Path, script: &str) -> Command {
+    let binary = crate::binary();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let first = binary.parent().map(Path::to_owned).into_iter().chain([folder.join("bin")]);
+    let path = std::env::join_paths(first.chain(std::env::split_paths(&path))).expect("a path");
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).stdin(Stdio::null());
+    command.env("PATH", path).env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8");
+    command
+}
+
 /// An empty folder that goes away with the value.
 ///
 /// # Panics

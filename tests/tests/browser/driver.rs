@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 
 use branchline_tests::checkout;
 use branchline_tests::process::Node;
+use fantoccini::actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 /// How long something may take to appear.
-const WAIT: Duration = Duration::from_secs(20);
+pub(crate) const WAIT: Duration = Duration::from_secs(20);
 
 /// How long a server may work on something large.
 const WORK: Duration = Duration::from_secs(180);
 
 /// How often that is asked.
-const STEP: Duration = Duration::from_millis(50);
+pub(crate) const STEP: Duration = Duration::from_millis(50);
 
 /// A `chromedriver` that ends with the value.
 pub(crate) struct Driver {
@@ -138,9 +139,19 @@ impl Browser {
 
     /// Presses what sends a form, and waits for the page that answers.
     pub(crate) async fn send(&self, css: &str) {
-        self.run("document.documentElement.dataset.sent = ''", Vec::new()).await;
+        self.leave().await;
         self.press(css).await;
-        self.see("html:not([data-sent]) h1").await;
+        self.arrive().await;
+    }
+
+    /// Marks the page that something is about to lead away from.
+    pub(crate) async fn leave(&self) {
+        self.run("document.documentElement.dataset.left = ''", Vec::new()).await;
+    }
+
+    /// Waits until the marked page has given way to another.
+    pub(crate) async fn arrive(&self) {
+        self.see("html:not([data-left]) h1").await;
     }
 
     /// Types into a field that is empty, or that is emptied first.
@@ -165,6 +176,25 @@ impl Browser {
         let name = self.run(script, vec![json!(text)]).await.as_str().unwrap_or_default().replacen('t', "v", 1);
         assert!(!name.is_empty(), "{text} is not offered");
         self.choose(&format!("[name='{name}']"), value).await;
+    }
+
+    /// Takes something with the mouse and lets it fall on something else.
+    pub(crate) async fn drag(&self, from: &str, to: &str) {
+        let middle = async |css: &str| {
+            let found = self.client.wait().at_most(WAIT).for_element(Locator::Css(css)).await.unwrap();
+            let (x, y, width, height) = found.rectangle().await.unwrap();
+            (x + width / 2.0, y + height.min(200.0) / 2.0)
+        };
+        let ((x, y), (to_x, to_y)) = (middle(from).await, middle(to).await);
+        let moved = |x: f64, y: f64| PointerAction::MoveTo { duration: Some(Duration::from_millis(200)), x, y };
+        let hand = MouseActions::new("hand".to_owned())
+            .then(moved(x, y))
+            .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+            .then(moved(x + 12.0, y + 12.0))
+            .then(moved(to_x, to_y))
+            .then(moved(to_x + 2.0, to_y + 2.0))
+            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+        self.client.perform_actions(hand).await.unwrap();
     }
 
     /// What a person reads on the page.

@@ -7,4 +7,5 @@ mod driver;
 mod every_page;
 mod figures;
 mod pictures;
+mod tutorial;
 mod work;

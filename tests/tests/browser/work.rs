@@ -3,13 +3,10 @@
 
 use branchline_core::replica::{Environment as _, SystemEnvironment};
 use branchline_tests::process::Node;
-use fantoccini::Locator;
-use fantoccini::actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use serde_json::json;
-use std::time::Duration;
 
 use crate::company::{Company, company};
-use crate::driver::{Browser, Driver, axe};
+use crate::driver::{Driver, axe};
 
 fn id(node: &Node, collection: &str, name: &str) -> String {
     let found = node.json(["list", collection, "--where", &format!("name = \"{name}\"")]);
@@ -53,7 +50,7 @@ async fn a_card_is_dragged_to_another_stage() {
     let anna = hub.json(["show", "user", "anna@acme.example"])["id"].as_str().unwrap().to_owned();
     browser.open(&format!("/board/opportunity?is.owner={anna}&to=2026-12-31")).await;
     let deal = id(&hub, "opportunity", "Зимове замовлення§");
-    drag(&browser, &format!("[data-card$='{deal}']"), "[data-stage='qualified']").await;
+    browser.drag(&format!("[data-card$='{deal}']"), "[data-stage='qualified']").await;
     browser.see(&format!("[data-stage='qualified'] [data-card$='{deal}']")).await;
     assert_eq!(hub.json(["show", "opportunity", &deal])["fields"]["stage"], json!("qualified"));
     // The board is still narrowed then, also to what comes in by itself.
@@ -65,24 +62,6 @@ async fn a_card_is_dragged_to_another_stage() {
     browser.read("Рання§").await;
     assert!(!browser.text().await.contains("Пізня§"));
     browser.close().await;
-}
-
-async fn drag(browser: &Browser, from: &str, to: &str) {
-    let middle = async |css: &str| {
-        let found = browser.client.wait().for_element(Locator::Css(css)).await.unwrap();
-        let (x, y, width, height) = found.rectangle().await.unwrap();
-        (x + width / 2.0, y + height.min(200.0) / 2.0)
-    };
-    let ((x, y), (to_x, to_y)) = (middle(from).await, middle(to).await);
-    let moved = |x: f64, y: f64| PointerAction::MoveTo { duration: Some(Duration::from_millis(200)), x, y };
-    let hand = MouseActions::new("hand".to_owned())
-        .then(moved(x, y))
-        .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
-        .then(moved(x + 12.0, y + 12.0))
-        .then(moved(to_x, to_y))
-        .then(moved(to_x + 2.0, to_y + 2.0))
-        .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
-    browser.client.perform_actions(hand).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

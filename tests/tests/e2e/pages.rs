@@ -3,10 +3,10 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use branchline_tests::process::{Server, home};
-use branchline_tests::{binary, checkout};
+use branchline_tests::checkout;
+use branchline_tests::process::{Server, home, shell};
 
 enum Step {
     Run(String),
@@ -34,16 +34,6 @@ fn steps(page: &str) -> Vec<Step> {
         }
     }
     steps
-}
-
-fn shell(folder: &Path, script: &str) -> Command {
-    let folder_of_binary = binary().parent().map(Path::to_owned).unwrap();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let paths = [folder_of_binary, folder.join("bin")].into_iter().chain(std::env::split_paths(&path));
-    let mut command = Command::new("bash");
-    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).stdin(Stdio::null());
-    command.env("PATH", std::env::join_paths(paths).unwrap()).env_remove("BRANCHLINE_DATA").env("LANG", "C.UTF-8");
-    command
 }
 
 /// The clock of a machine, off by so many seconds.
