@@ -21,7 +21,7 @@ use crate::sync::downstream::{Reply, Request};
 use crate::sync::pace::Budget;
 use crate::time::Millis;
 use crate::wire::codec;
-use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, ReturnedChange, Welcome};
+use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, Reset, ReturnedChange, Welcome};
 
 /// Answers a downstream session's requests for one connection.
 pub struct Downstream {
@@ -40,6 +40,8 @@ pub struct Downstream {
     // Records whose past did not come, and the position that waits for them: a cut line brings all of it once more.
     lacking: BTreeSet<RecordId>,
     held_back: Vec<u8>,
+    /// Retractions of records that are lacking: carried out when these have come whole.
+    put_off: Vec<Reset>,
 }
 
 impl Downstream {
@@ -59,6 +61,7 @@ impl Downstream {
             offered_hidden: BTreeSet::new(),
             lacking: BTreeSet::new(),
             held_back: Vec::new(),
+            put_off: Vec::new(),
         })
     }
 
@@ -128,16 +131,21 @@ impl Downstream {
         self.offered_hidden.retain(|id| !batch.purge.contains(id));
         // A position ends the comparison.
         let back = if batch.position.is_empty() { BTreeSet::new() } else { std::mem::take(&mut self.offered_hidden) };
+        let (left, mut resets): (Vec<Reset>, Vec<Reset>) =
+            std::mem::take(&mut self.put_off).into_iter().partition(|reset| batch.purge.contains(&reset.record));
+        resets.extend(batch.resets.iter().cloned());
         let ((mut want, changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
             let taken = take_in(writer, batch)?;
-            let replaying = gone::reset(writer, &batch.resets, now)?;
+            // What was asked for comes whole and by itself; what has left need not come.
+            lacking.retain(|id| !(batch.purge.contains(id) || whole && taken.records.contains(id)));
+            lacking.extend(&taken.missing);
+            let mut replaying = gone::reset(writer, &resets, &lacking, now)?;
+            // What leaves before it has come whole leaves what was refused of it in quarantine.
+            replaying |= gone::refuse(writer, &gone::named(&left), now)?;
             for record in &batch.purge {
                 writer.leave(record)?;
             }
             back.iter().try_for_each(|record| writer.come_back(record))?;
-            // What was asked for comes whole and by itself; what has left need not come.
-            lacking.retain(|id| !(batch.purge.contains(id) || whole && taken.records.contains(id)));
-            lacking.extend(&taken.missing);
             for verdict in &batch.verdicts {
                 gone::hear(writer, verdict)?;
             }
@@ -148,6 +156,7 @@ impl Downstream {
             Ok(([taken.broken, taken.missing].concat(), taken.new, replaying))
         })?;
         self.held_back = if lacking.is_empty() { Vec::new() } else { position.clone() };
+        self.put_off = resets.into_iter().filter(|reset| lacking.contains(&reset.record)).collect();
         self.lacking = lacking;
         want.sort_unstable();
         want.dedup();
@@ -158,6 +167,7 @@ impl Downstream {
     /// Both ends hold the same: what was lacking is here.
     pub(super) fn lacks_nothing(&mut self) -> Result<()> {
         self.lacking.clear();
+        self.put_off.clear();
         let position = std::mem::take(&mut self.held_back);
         self.replica.write(Origin::Upstream, |writer| stand_at(writer, &position)).map(|_| ())
     }

@@ -3,7 +3,7 @@
 //! What a person here had typed on top of it is marked to be written again; at a branch, what came from below is left to
 //! the device that it came from. That one may hold the record no more, so it gets its changes back with their bytes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::ingest::{BROUGHT_ALREADY, FOLLOWS_REFUSED, Refused, actor_of};
 use crate::error::Result;
@@ -23,22 +23,31 @@ pub(super) fn refuse(writer: &mut Writer<'_>, reasons: &Reasons, now: Millis) ->
     quarantine(writer, removed, reasons, now)
 }
 
-/// Carries out the retractions of a batch. Whether something is to be written again.
-pub(super) fn reset(writer: &mut Writer<'_>, resets: &[Reset], now: Millis) -> Result<bool> {
+/// Carries out retractions, but for those of records that have not come whole yet. Whether something is to be written again.
+pub(super) fn reset(
+    writer: &mut Writer<'_>,
+    resets: &[Reset],
+    lacking: &BTreeSet<RecordId>,
+    now: Millis,
+) -> Result<bool> {
     if canary!("ignore_a_retraction") {
         return Ok(false);
     }
     // A transaction goes with the first of its records: by then the reasons of all of them must be known.
-    let named = resets.iter().flat_map(|reset| reset.refused.iter().map(move |one| (reset.record, one)));
-    let reasons: Reasons =
-        named.map(|(record, one)| ((record, one.hash), Refused::new(&one.code, one.detail.clone()))).collect();
+    let reasons = named(resets);
     let mut replaying = false;
-    for reset in resets {
+    for reset in resets.iter().filter(|reset| !lacking.contains(&reset.record)) {
         mark!("retracted_from_above");
         let removed = writer.reset(&reset.record, &reset.heads)?;
         replaying |= quarantine(writer, removed, &reasons, now)?;
     }
     Ok(replaying)
+}
+
+/// The reasons that retractions name.
+pub(super) fn named(resets: &[Reset]) -> Reasons {
+    let named = resets.iter().flat_map(|reset| reset.refused.iter().map(move |one| (reset.record, one)));
+    named.map(|(record, one)| ((record, one.hash), Refused::new(&one.code, one.detail.clone()))).collect()
 }
 
 /// Keeps changes of one transaction that went up from here and were refused further up. Those that stand here are taken

@@ -78,8 +78,14 @@ fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
             batch.purge.extend(purge);
         }
         let applied = down.execute(downstream::Request::Apply(batch));
-        assert!(matches!(applied, downstream::Reply::Applied { .. }), "{applied:?}");
         up.execute(upstream::Request::Confirmed);
+        let downstream::Reply::Applied { want, .. } = applied else { panic!("{applied:?}") };
+        if !want.is_empty() {
+            let whole = up.execute(upstream::Request::Whole(want));
+            let upstream::Reply::Batch(Some(whole)) = whole else { panic!("{whole:?}") };
+            let applied = down.execute(downstream::Request::Apply(whole));
+            assert!(matches!(applied, downstream::Reply::Applied { .. }), "{applied:?}");
+        }
     }
 }
 
@@ -347,6 +353,41 @@ fn a_position_waits_for_what_a_change_follows() {
     line.0.execute(downstream::Request::Apply(whole));
     assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
     assert_eq!(fed(&mut connect(&phone, &hub)), None, "it stands where the hub does");
+}
+
+/// One block of a batch holds an edit of a record that the phone has lost and what a retraction leaves of another one:
+/// neither can be read before the first has come whole.
+#[test]
+fn a_retraction_waits_for_what_came_beside_a_lost_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = join(&hub, dir.path(), Invitation { name: "phone".into(), ..Invitation::default() });
+    let (role, scopes) = (Some("owner".to_owned()), vec!["workspace".to_owned()]);
+    let other = join(&hub, dir.path(), Invitation { name: "other".into(), role, scopes, ..Invitation::default() });
+    exchange(&phone, &hub);
+    let (lost, held) = (lead(&phone, "lost"), lead(&phone, "held"));
+    let set = |replica: &Replica, id: &RecordId, field: &str, value: &str| {
+        let edits = vec![Edit::Set(field.into(), Value::Text(value.into()))];
+        replica.transact(|tx| tx.edit("lead", id, edits)).unwrap();
+        replica.inner.read(|view| Ok(view.standing(id)?.heads()[0])).unwrap()
+    };
+    for lower in [&phone, &other] {
+        exchange(lower, &hub);
+    }
+    let refused = set(&other, &held, "company", "Orbit");
+    for lower in [&other, &phone] {
+        exchange(lower, &hub);
+    }
+    assert_eq!(phone.record("lead", &held).unwrap().text("company"), "Orbit");
+    phone.write(Origin::Upstream, |writer| writer.purge(&lost)).unwrap();
+    hub.write(Origin::Local, |writer| writer.retract(&[(held, refused)]).map(|_| ())).unwrap();
+    set(&hub, &lost, "company", "Amber");
+    set(&hub, &held, "name", "held on");
+    exchange(&phone, &hub);
+    for id in [lost, held] {
+        assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
+    }
+    assert_eq!(phone.record("lead", &held).unwrap().text("company"), "");
 }
 
 /// What a scope log says of a record that is gone would be told of another one, to somebody who may not hold that.
