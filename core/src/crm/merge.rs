@@ -89,3 +89,35 @@ fn stands_behind(tx: &mut Tx<'_>, collection: &str, record: &RecordId, other: &R
     }
     Ok(false)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::crm;
+    use crate::replica::{Direction, Init, Query, SystemEnvironment};
+
+    #[test]
+    fn what_is_merged_is_called_as_what_stands_for_it_however_many_are_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let replica = crm::init(dir.path(), &Init::named("Acme"), Arc::new(SystemEnvironment)).unwrap();
+        let names: Vec<String> = (0..200).map(|n| format!("Company {n:03}")).collect();
+        let made = replica.transact(|tx| {
+            let create = |name: &String| vec![("name".into(), Value::Text(name.clone()))];
+            names.iter().map(|name| tx.create("account", create(name))).collect::<Result<Vec<_>>>()
+        });
+        let ids = made.unwrap();
+        merge(&replica, "account", &ids[0], &ids[150]).unwrap();
+        let unknown = RecordId([9; 16]);
+        let labels = replica.labels(ids.iter().chain([&unknown])).unwrap();
+        assert_eq!((labels.len(), labels.get(&unknown)), (200, None));
+        let called = |at: usize| if at == 150 { &names[0] } else { &names[at] };
+        assert!(ids.iter().enumerate().all(|(at, id)| labels[id] == *called(at)));
+        let list = Query::of("account").with_archived().fields([]).titled().sorted("name", Direction::Ascending);
+        let rows = replica.list(&list.limited(200)).unwrap().rows;
+        let titles: Vec<Option<&str>> = rows.iter().map(|row| row.title.as_deref()).collect();
+        assert_eq!((titles[7], titles[150]), (Some("Company 007"), None));
+    }
+}

@@ -4,6 +4,7 @@
 //! question on. Nobody sees or writes more through a replica than the replica itself was granted. What is outside is
 //! answered as if it were not there.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 
 use super::tx::By;
@@ -125,15 +126,23 @@ impl Sight {
         Err(Error::not_found("record-not-found").with("collection", collection).with("record", id.to_string()))
     }
 
-    /// The title of a record, if it is seen.
-    pub(super) fn label(&self, view: &View<'_>, id: &RecordId) -> Result<Option<String>> {
-        if !self.is_whole() {
-            let Some(collection) = view.collection_of(id)? else { return Ok(None) };
-            if !self.sees(view, &collection, id)? {
-                return Ok(None);
+    /// The titles of records that are seen.
+    pub(super) fn labels<'i>(
+        &self,
+        view: &View<'_>,
+        ids: impl IntoIterator<Item = &'i RecordId>,
+    ) -> Result<HashMap<RecordId, String>> {
+        let mut seen = Vec::new();
+        for id in ids {
+            let sees = match self.is_whole() {
+                true => true,
+                false => view.collection_of(id)?.map_or(Ok(false), |held| self.sees(view, &held, id))?,
+            };
+            if sees {
+                seen.push(*id);
             }
         }
-        view.label(id)
+        view.labels(&seen)
     }
 
     /// The query for what is seen of the records that it asks for.

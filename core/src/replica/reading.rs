@@ -82,6 +82,17 @@ impl Replica {
         self.inner.read(|view| page_of(view, &self.sight(view)?.narrowed(view, query)?))
     }
 
+    /// The records that several queries ask for, as they stand at one moment.
+    ///
+    /// # Errors
+    /// As [`Replica::list`].
+    pub fn lists(&self, queries: &[Query]) -> Result<Vec<Page>> {
+        self.inner.read(|view| {
+            let sight = self.sight(view)?;
+            queries.iter().map(|query| page_of(view, &sight.narrowed(view, query)?)).collect()
+        })
+    }
+
     /// Visits the records that a query asks for without holding them all.
     ///
     /// # Errors
@@ -128,7 +139,7 @@ impl Replica {
 
     /// The title of a record, of the one that it was merged into if it was; none where it is not held.
     pub fn label(&self, id: &RecordId) -> Option<String> {
-        self.inner.read(|view| self.sight(view)?.label(view, id)).ok().flatten()
+        self.labels([id]).ok()?.remove(id)
     }
 
     /// The titles of records, as [`Replica::label`] gives them; those that are not held are left out.
@@ -136,17 +147,7 @@ impl Replica {
     /// # Errors
     /// Whatever SQLite says.
     pub fn labels<'i>(&self, ids: impl IntoIterator<Item = &'i RecordId>) -> Result<HashMap<RecordId, String>> {
-        self.inner.read(|view| {
-            let (sight, mut labels) = (self.sight(view)?, HashMap::new());
-            for id in ids {
-                if !labels.contains_key(id)
-                    && let Some(label) = sight.label(view, id)?
-                {
-                    labels.insert(*id, label);
-                }
-            }
-            Ok(labels)
-        })
+        self.inner.read(|view| self.sight(view)?.labels(view, ids))
     }
 
     /// The record that stands for this one: the end of its merges, or itself.
@@ -263,6 +264,7 @@ fn listed(query: &Query, row: Row) -> Record {
         created: stamp(row.created),
         updated: stamp(row.updated),
         conflicts: Vec::new(),
+        title: row.title,
         delivery: None,
     }
 }
@@ -285,6 +287,7 @@ pub(super) fn record_of(view: &View<'_>, collection: &Collection, state: &State)
         created: stamp(state.created())?,
         updated: stamp(state.updated())?,
         conflicts,
+        title: None,
         delivery: None,
     })
 }

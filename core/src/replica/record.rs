@@ -39,6 +39,8 @@ pub struct Record {
     pub updated: Stamp,
     /// Its open conflicts; filled where one record was read, empty in lists.
     pub conflicts: Vec<Conflict>,
+    /// What it is called; known in lists that ask for it, but not of what is merged into another record.
+    pub title: Option<String>,
     /// Whether it has arrived above; known in lists that ask for it.
     pub delivery: Option<Delivery>,
 }

@@ -1,7 +1,8 @@
 //! Finding a record by what people call it: id, part of an id, natural key; and following merges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::fold::fold;
@@ -16,6 +17,8 @@ use crate::schema::{Name, Schema, Value, format_value};
 const CANDIDATES_MAX: usize = 8;
 /// Longest chain of merges that is followed.
 const MERGES_MAX: usize = 1_000;
+/// Records of which the titles are read in one statement.
+const LABELS_AT_ONCE: usize = 64;
 /// Fewest characters of an id that are taken for its prefix.
 const PREFIX_CHARS_MIN: usize = 4;
 
@@ -106,13 +109,67 @@ pub(crate) fn root(conn: &Connection, table: &Table, id: RecordId) -> Result<Rec
     Ok(at)
 }
 
+/// The titles of records, followed through merges; those that are not held are left out.
+pub(crate) fn labels(conn: &Connection, model: &Model, ids: &[RecordId]) -> Result<HashMap<RecordId, String>> {
+    let mut labels = HashMap::with_capacity(ids.len());
+    for some in ids.chunks(LABELS_AT_ONCE) {
+        for (collection, ids) in by_collection(conn, some)? {
+            let Some(table) = model.layout.table(&collection) else { continue };
+            let fields = title_fields(&model.schema, table)?;
+            let (list, marks) = (row::select_list(table, &fields), marks(ids.len()));
+            let sql = format!("SELECT {list} FROM {} t WHERE t.id IN ({marks})", quoted(&table.name));
+            let mut statement = conn.prepare_cached(&sql)?;
+            let texts: Vec<String> = ids.iter().map(RecordId::to_string).collect();
+            let mut rows = statement.query(params_from_iter(filled(&texts)))?;
+            while let Some(found) = rows.next()? {
+                let id = found.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+                let id = RecordId::parse(id).ok_or_else(|| damaged("a projected id"))?;
+                let label = match found.get_ref(3)? {
+                    ValueRef::Null => Some(title_of(table, &row::read_values(found, &fields)?, &id)),
+                    _ => title(conn, &model.schema, table, &root(conn, table, id)?)?,
+                };
+                labels.extend(label.map(|label| (id, label)));
+            }
+        }
+    }
+    Ok(labels)
+}
+
 /// The title of a record, followed through merges; none where it is not held.
 pub(crate) fn label(conn: &Connection, model: &Model, id: &RecordId) -> Result<Option<String>> {
-    let Some(held) = record::read_row(conn, id)? else { return Ok(None) };
-    let collection = record::collection_name(conn, held.collection)?;
-    let Some(table) = model.layout.table(&collection) else { return Ok(None) };
-    let root = root(conn, table, *id)?;
-    title(conn, &model.schema, table, &root)
+    Ok(labels(conn, model, &[*id])?.remove(id))
+}
+
+// Held records by their collections.
+fn by_collection(conn: &Connection, ids: &[RecordId]) -> Result<BTreeMap<Name, Vec<RecordId>>> {
+    let sql = format!(
+        "SELECT r.id, p.name FROM record r JOIN projection p ON p.n = r.collection WHERE r.id IN ({})",
+        marks(ids.len())
+    );
+    let bytes: Vec<&[u8]> = ids.iter().map(|id| &id.0[..]).collect();
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(filled(&bytes)))?;
+    let mut found: BTreeMap<Name, Vec<RecordId>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        let id = RecordId(row.get(0)?);
+        match found.get_mut(name) {
+            Some(ids) => ids.push(id),
+            None => drop(found.insert(name.into(), vec![id])),
+        }
+    }
+    Ok(found)
+}
+
+// Places for so many parameters, and some more: of few statements each is used often.
+fn marks(count: usize) -> String {
+    vec!["?"; count.next_power_of_two()].join(", ")
+}
+
+// The last one once more for every place that is left.
+fn filled<T>(values: &[T]) -> impl Iterator<Item = &T> {
+    let left = values.len().next_power_of_two() - values.len();
+    values.iter().chain(values.last().into_iter().cycle().take(left))
 }
 
 /// The collection of a record; none where it is not held.
@@ -122,14 +179,19 @@ pub(crate) fn collection_of(conn: &Connection, id: &RecordId) -> Result<Option<N
 }
 
 fn title(conn: &Connection, schema: &Schema, table: &Table, id: &RecordId) -> Result<Option<String>> {
-    let collection = schema.require(&table.collection.name)?;
-    let keys = collection.title.iter().chain(&collection.natural_keys);
-    let fields: Vec<&Placed> = keys.filter_map(|name| table.placed(name)).collect();
+    let fields = title_fields(schema, table)?;
     let sql = format!("SELECT {} FROM {} t WHERE t.id = ?", row::select_list(table, &fields), quoted(&table.name));
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query([id.to_string()])?;
     let Some(found) = rows.next()? else { return Ok(None) };
     Ok(Some(title_of(table, &row::read_values(found, &fields)?, id)))
+}
+
+/// The fields of which a title is made.
+pub(super) fn title_fields<'t>(schema: &Schema, table: &'t Table) -> Result<Vec<&'t Placed>> {
+    let collection = schema.require(&table.collection.name)?;
+    let keys = collection.title.iter().chain(&collection.natural_keys);
+    Ok(keys.filter_map(|name| table.placed(name)).collect())
 }
 
 /// The title that these values make: the title's fields, else the first natural key that is not empty, else the

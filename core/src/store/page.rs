@@ -40,26 +40,17 @@ pub(super) fn numbers(
     let conditions = Conditions::new(conn, model, table);
     let page = Page { conn, conditions, table, query, order: Order::of(table, query)?, limit };
     let candidates = page.candidates()?;
-    let along = |condition: &Indexable| Path::Along(Some(condition.column));
     let walk = page.walk(&candidates);
-    let few = page.fewest(&candidates, FEW)?.map(along);
-    if let (None, Some(walk)) = (few, walk) {
-        let is_only_way = !page.has_words() && candidates.iter().all(|condition| along(condition) == walk);
-        let bound = (!is_only_way).then_some(WALK_THOUSAND_STEPS_MAX);
-        if let Some(found) = page.along(walk, bound)? {
-            return Ok(Arc::new(found));
-        }
+    let along = |condition: &Indexable| Path::Along(Some(condition.column));
+    let is_only_way = !page.has_words() && candidates.iter().all(|condition| Some(along(condition)) == walk);
+    if let Some(walk) = walk.filter(|_| is_only_way)
+        && let Some(found) = page.along(walk, None)?
+    {
+        return Ok(Arc::new(found));
     }
-    // The index of words gives the rows themselves, one by one.
-    let other = if page.has_words() { Some(Path::Along(None)) } else { walk };
-    let path = match few {
-        Some(few) => few,
-        None => page.fewest(&candidates, MANY)?.map(along).or(other).unwrap_or(Path::Free),
-    };
-    // This looks at all that fits.
-    let statements = page.statements(path)?;
+    let statements = page.statements(Path::Free)?;
     let question = || format!("{limit} of {statements:?}");
-    Memo::ask(memo, conn, &query.collection, question, || Ok(page.found(&statements, None)?.unwrap_or_default()))
+    Memo::ask(memo, conn, &query.collection, question, || page.chosen(&candidates, walk))
 }
 
 /// Writes what a query asks for into a WHERE.
@@ -151,6 +142,24 @@ impl Page<'_> {
             statements.iter().try_for_each(|sql| self.collect(sql, &mut found))?;
             Ok(found)
         })
+    }
+
+    /// The page, along the way that seems shortest.
+    fn chosen(&self, candidates: &[Indexable], walk: Option<Path>) -> Result<Vec<i64>> {
+        let along = |condition: &Indexable| Path::Along(Some(condition.column));
+        let few = self.fewest(candidates, FEW)?.map(along);
+        if let (None, Some(walk)) = (few, walk)
+            && let Some(found) = self.along(walk, Some(WALK_THOUSAND_STEPS_MAX))?
+        {
+            return Ok(found);
+        }
+        // The index of words gives the rows themselves, one by one.
+        let other = if self.has_words() { Some(Path::Along(None)) } else { walk };
+        let path = match few {
+            Some(few) => few,
+            None => self.fewest(candidates, MANY)?.map(along).or(other).unwrap_or(Path::Free),
+        };
+        Ok(self.along(path, None)?.unwrap_or_default())
     }
 
     /// The statements that give the page one after another.

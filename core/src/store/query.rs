@@ -37,6 +37,8 @@ pub struct Query {
     pub after: Option<RecordId>,
     /// Also archived records, and those merged into others. A filter that names `archived` implies it.
     pub archived: bool,
+    /// Also says what each record is called.
+    pub titled: bool,
     /// Also says of each record whether it has arrived above; two look-ups for each.
     pub delivery: bool,
 }
@@ -52,6 +54,7 @@ impl Query {
             limit: None,
             after: None,
             archived: false,
+            titled: false,
             delivery: false,
         }
     }
@@ -88,6 +91,25 @@ impl Query {
     #[must_use]
     pub fn fields<'a>(mut self, fields: impl IntoIterator<Item = &'a str>) -> Self {
         self.fields = Some(fields.into_iter().map(Name::from).collect());
+        self
+    }
+
+    /// With what each record is called, whatever fields are asked for.
+    ///
+    /// ```
+    /// # use branchline_core::{crm, replica::{Init, SystemEnvironment}, schema::Value};
+    /// use branchline_core::replica::Query;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let replica = crm::init(dir.path(), &Init::named("Acme"), std::sync::Arc::new(SystemEnvironment))?;
+    /// # replica.transact(|tx| tx.create("account", vec![("name".into(), Value::Text("Orbit".into()))]))?;
+    /// let page = replica.list(&Query::of("account").fields(["city"]).titled().limited(10))?;
+    /// assert_eq!(page.rows[0].title.as_deref(), Some("Orbit"));
+    /// assert_eq!(page.rows[0].text("name"), "");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn titled(mut self) -> Self {
+        self.titled = true;
         self
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) n: i64,
     pub(crate) id: RecordId,
     pub(crate) values: Vec<(Name, Value)>,
+    /// What it is called, where the query asked for that and it is not merged into another one.
+    pub(crate) title: Option<String>,
     pub(crate) archived: bool,
     pub(crate) merged_into: Option<RecordId>,
     pub(crate) created: (Millis, Option<RecordId>),
@@ -38,8 +40,9 @@ pub(crate) fn each(
     visit: &mut dyn FnMut(Row) -> Result<bool>,
 ) -> Result<()> {
     let table = lookup::table(model, &query.collection)?;
-    let fields = selected(table, query)?;
+    let fields = selected(model, table, query)?;
     let list = row_list(table, &fields);
+    let read = |found: &SqlRow<'_>| read_row(conn, table, &fields, found).map(|row| finished(table, query, row));
     if let Some(limit) = query.limit {
         // The page is chosen by row numbers alone: a sort then carries no wide rows.
         let numbers = page::numbers(conn, model, table, memo, query, limit)?;
@@ -47,7 +50,7 @@ pub(crate) fn each(
         for n in numbers.iter() {
             let mut rows = statement.query([n])?;
             if let Some(found) = rows.next()?
-                && !visit(read_row(conn, table, &fields, found)?)?
+                && !visit(read(found)?)?
             {
                 break;
             }
@@ -66,7 +69,7 @@ pub(crate) fn each(
     let mut statement = conn.prepare_cached(&sql.text)?;
     let mut rows = statement.query(params_from_iter(&sql.params))?;
     while let Some(found) = rows.next()? {
-        if !visit(read_row(conn, table, &fields, found)?)? {
+        if !visit(read(found)?)? {
             break;
         }
     }
@@ -94,14 +97,30 @@ fn row_list(table: &Table, fields: &[&Placed]) -> String {
     )
 }
 
-fn selected<'t>(table: &'t Table, query: &Query) -> Result<Vec<&'t Placed>> {
+fn selected<'t>(model: &Model, table: &'t Table, query: &Query) -> Result<Vec<&'t Placed>> {
     let Some(names) = &query.fields else { return Ok(table.fields.iter().collect()) };
     for name in names {
         if system_field(name).is_none() {
             table.collection.require_field(name)?;
         }
     }
-    Ok(table.fields.iter().filter(|placed| names.contains(&placed.field.name)).collect())
+    let of_title = if query.titled { lookup::title_fields(&model.schema, table)? } else { Vec::new() };
+    let named = |placed: &Placed| {
+        let name = &placed.field.name;
+        names.contains(name) || of_title.iter().any(|placed| placed.field.name == *name)
+    };
+    Ok(table.fields.iter().filter(|placed| named(placed)).collect())
+}
+
+// The row as it was asked for, with its title.
+fn finished(table: &Table, query: &Query, mut row: Row) -> Row {
+    if query.titled && row.merged_into.is_none() {
+        row.title = Some(lookup::title_of(table, &row.values, &row.id));
+    }
+    if let Some(names) = query.fields.as_ref().filter(|_| query.titled) {
+        row.values.retain(|(name, _)| names.contains(name));
+    }
+    row
 }
 
 /// The table of a lines field.
@@ -135,6 +154,7 @@ fn read_row(conn: &Connection, table: &Table, fields: &[&Placed], found: &SqlRow
         n,
         id: id(1)?.ok_or_else(|| damaged("a projected id"))?,
         values,
+        title: None,
         archived: found.get(2)?,
         merged_into: id(3)?,
         created: (at(4)?, id(5)?),

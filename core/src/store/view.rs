@@ -78,6 +78,11 @@ impl View<'_> {
         lookup::label(self.conn, self.model, id)
     }
 
+    /// The titles of records, followed through merges; those that are not held are left out.
+    pub(crate) fn labels(&self, ids: &[RecordId]) -> Result<HashMap<RecordId, String>> {
+        lookup::labels(self.conn, self.model, ids)
+    }
+
     /// The record that stands for this one after merges.
     pub(crate) fn root(&self, collection: &str, id: RecordId) -> Result<RecordId> {
         lookup::root(self.conn, lookup::table(self.model, collection)?, id)

@@ -208,6 +208,7 @@ mod tests {
             created: stamp,
             updated: stamp,
             conflicts: Vec::new(),
+            title: None,
             delivery: None,
         };
         super::step(history, &record, &BATCH)
