@@ -6,7 +6,7 @@ use axum::extract::{Query as Asked, State as Shared};
 use axum::response::Response;
 use branchline_core::Result;
 use branchline_core::access::Action;
-use branchline_core::replica::{Query, Record, Tally};
+use branchline_core::replica::{Page, Query, Record, Tally};
 use branchline_core::schema::{Choice, Collection, Currency, Field, Filter, Literal, Money, Op};
 use maud::{Markup, html};
 
@@ -70,27 +70,34 @@ fn columns(desk: &Desk, collection: &Collection, view: &View) -> Result<Vec<Mark
     let may = desk.may(Action::Edit, collection);
     let wanted = view.query(desk, collection)?;
     let tallies = desk.principal.tally(&wanted, "stage", "amount")?;
-    let asked = Shown { view, wanted: &wanted, may };
     let of_stage = |value: &str| tallies.iter().find(|tally| tally.value == value);
-    let mut columns = Vec::new();
+    let no_stage = desk.say("web-no-stage");
+    let mut stages = Vec::new();
     if let total @ Some(_) = of_stage("") {
         let of = Filter::Empty { field: field.name.clone(), negated: false };
-        let stage = Stage { value: "", label: &desk.say("web-no-stage"), of, total };
-        columns.push(column(desk, field, &stage, &asked)?);
+        stages.push((of, Stage { value: "", label: &no_stage, total }));
     }
     for Choice { value, labels } in field.ty.choices() {
         let is_it = Literal::Text(value.clone());
         let of = Filter::Compare { field: field.name.clone(), op: Op::Eq, value: is_it };
-        let stage = Stage { value, label: labels.text(desk.language), of, total: of_stage(value) };
-        columns.push(column(desk, field, &stage, &asked)?);
+        stages.push((of, Stage { value, label: labels.text(desk.language), total: of_stage(value) }));
     }
-    Ok(columns)
+    let of_stages: Vec<Query> = stages.iter().map(|(of, _)| narrowed(&wanted, of)).collect();
+    let pages = desk.principal.lists(&of_stages)?;
+    desk.meet(pages.iter().flat_map(|page| &page.rows))?;
+    let asked = Shown { view, may };
+    Ok(stages.iter().zip(&pages).map(|((_, stage), page)| column(desk, field, stage, page, &asked)).collect())
+}
+
+fn narrowed(wanted: &Query, of: &Filter) -> Query {
+    let parts: Vec<Filter> = wanted.filter.iter().chain([of]).cloned().collect();
+    let query = Query { filter: Some(Filter::And(parts)), ..wanted.clone() };
+    query.fields(SHOWN).titled().limited(CARDS_MAX)
 }
 
 // How the whole board is looked at.
 struct Shown<'a> {
     view: &'a View,
-    wanted: &'a Query,
     may: bool,
 }
 
@@ -98,22 +105,16 @@ struct Stage<'a> {
     /// Empty for deals that stand in none.
     value: &'a str,
     label: &'a str,
-    of: Filter,
     /// None where no deal stands in it.
     total: Option<&'a Tally>,
 }
 
-fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, asked: &Shown<'_>) -> Result<Markup> {
-    let mut parts: Vec<Filter> = asked.wanted.filter.iter().cloned().collect();
-    parts.push(stage.of.clone());
-    let query = Query { filter: Some(Filter::And(parts)), ..asked.wanted.clone() };
-    let page = desk.principal.list(&query.fields(SHOWN).limited(CARDS_MAX))?;
-    desk.meet(&page.rows)?;
+fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, page: &Page, asked: &Shown<'_>) -> Markup {
     let list = match stage.value {
         "" => asked.view.and("stage is empty").with(DEALS, "is.stage", ""),
         value => asked.view.with(DEALS, "is.stage", value),
     };
-    Ok(html! {
+    html! {
         section.stage data-stage=(stage.value) aria-label=(stage.label) {
             h2 { a href=(list) { (stage.label) } }
             p.quiet {
@@ -123,7 +124,7 @@ fn column(desk: &Desk, field: &Field, stage: &Stage<'_>, asked: &Shown<'_>) -> R
             ul { @for record in &page.rows { (card(desk, field, record, asked)) } }
             @if page.next.is_some() { p { a href=(list) { (desk.say("web-all")) } } }
         }
-    })
+    }
 }
 
 // Thousands apart, for a sum is read at a glance.

@@ -201,19 +201,23 @@ impl Desk {
         label
     }
 
-    /// Looks up at once what these records are called, and what they refer to.
-    pub(super) fn meet(&self, records: &[Record]) -> Result<()> {
-        let referred = |record: &Record| -> Vec<RecordId> {
-            let values = record.fields.iter().filter_map(|(_, value)| match value {
+    /// Looks up at once what these records refer to, and what they are called where their list did not say.
+    pub(super) fn meet<'r>(&self, records: impl IntoIterator<Item = &'r Record>) -> Result<()> {
+        let mut labels = self.labels.borrow_mut();
+        let mut unknown = BTreeSet::new();
+        for record in records {
+            match &record.title {
+                Some(title) => drop(labels.insert(record.id, Some(title.clone()))),
+                None => drop(unknown.insert(record.id)),
+            }
+            unknown.extend(record.fields.iter().filter_map(|(_, value)| match value {
                 Value::Reference(id) => Some(*id),
                 _ => None,
-            });
-            values.chain([record.id]).collect()
-        };
-        let mut labels = self.labels.borrow_mut();
-        let new: BTreeSet<RecordId> = records.iter().flat_map(referred).filter(|id| !labels.contains_key(id)).collect();
-        let mut found = self.principal.labels(&new)?;
-        labels.extend(new.into_iter().map(|id| (id, found.remove(&id))));
+            }));
+        }
+        unknown.retain(|id| !labels.contains_key(id));
+        let mut found = self.principal.labels(&unknown)?;
+        labels.extend(unknown.into_iter().map(|id| (id, found.remove(&id))));
         Ok(())
     }
 

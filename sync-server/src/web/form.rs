@@ -163,14 +163,14 @@ fn select(id: &str, name: &str, now: &str, mut options: Vec<(String, String)>) -
 
 fn people(desk: &Desk, target: &str) -> Result<Option<Vec<(String, String)>>> {
     let collection = desk.schema.require(target)?;
-    let mut query = Query::of(target).limited(CHOSEN_FROM_MAX);
+    let mut query = Query::of(target).titled().limited(CHOSEN_FROM_MAX);
     if let Some(title) = collection.title.first() {
         query = query.sorted(title, Direction::Ascending);
     }
     let page = desk.principal.list(&query)?;
     let few = page.next.is_none();
-    let option = |r: &Record| (r.id.to_string(), desk.label(target, &r.id).unwrap_or_else(|| r.id.to_string()));
-    Ok(few.then(|| page.rows.iter().map(option).collect()))
+    let option = |r: Record| (r.id.to_string(), r.title.unwrap_or_else(|| r.id.to_string()));
+    Ok(few.then(|| page.rows.into_iter().map(option).collect()))
 }
 
 /// What an input shows of a value.

@@ -127,7 +127,7 @@ struct Found {
 fn rows(desk: &Desk, collection: &Collection, view: &View) -> Result<Found> {
     let mut query = view.query(desk, collection)?;
     let total = desk.principal.count(&query)?;
-    query.limit = Some(PAGE_ROWS);
+    query = query.titled().limited(PAGE_ROWS);
     if !view.after.is_empty() {
         query.after = Some(desk.principal.find(&collection.name, &view.after)?);
     }

@@ -4,6 +4,7 @@
 //! written elsewhere long ago and comes now is news. What has been worked out is kept in memory, for each person up to a
 //! place in the log, so that a page asks only for what came since.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -95,8 +96,8 @@ impl Default for Notices {
 }
 
 impl Notices {
-    // What the person has not looked at and wants to be told, the newest first.
-    fn fresh(&self, desk: &Desk) -> Result<Vec<Notice>> {
+    // What the person has not looked at and wants to be told, in no order.
+    fn fresh<T>(&self, desk: &Desk, read: impl FnOnce(Vec<&Notice>) -> T) -> Result<T> {
         let now = desk.principal.environment().now();
         let since = seen_at(&desk.chosen).max(now.plus(-DAYS * DAY_MS));
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop(&desk.me.id);
@@ -123,7 +124,7 @@ impl Notices {
         }
         // An import may have changed thousands: the history of the newest alone is read.
         let mut concerned: Vec<(Millis, Record)> = concerned.into_values().collect();
-        concerned.sort_by_key(|(at, record)| std::cmp::Reverse((*at, record.id)));
+        concerned.sort_by_key(|(at, record)| Reverse((*at, record.id)));
         for (_, record) in concerned.iter().take(RECORDS_MAX) {
             let collection = desk.schema.require(&record.collection)?;
             known.of.insert(record.id, of_record(&desk.principal, collection, &desk.me.id, record)?);
@@ -131,16 +132,15 @@ impl Notices {
         if known.of.len() > RECORDS_MAX {
             let newest = |notices: &[Notice]| notices.iter().map(|notice| notice.at).max().unwrap_or_default();
             let mut ages: Vec<(Millis, RecordId)> = known.of.iter().map(|(id, told)| (newest(told), *id)).collect();
-            ages.sort_unstable_by_key(|age| std::cmp::Reverse(*age));
+            ages.sort_unstable_by_key(|age| Reverse(*age));
             for (_, id) in ages.get(RECORDS_MAX..).unwrap_or_default() {
                 known.of.remove(id);
             }
         }
         let told = |notice: &&Notice| notice.at > since && notice.kind.is_wanted(&desk.chosen);
-        let mut fresh: Vec<Notice> = known.of.values().flatten().filter(told).cloned().collect();
-        fresh.sort_by_key(|notice| (std::cmp::Reverse(notice.at), notice.record));
+        let found = read(known.of.values().flatten().filter(told).collect());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(desk.me.id, known);
-        Ok(fresh)
+        Ok(found)
     }
 }
 
@@ -231,7 +231,7 @@ fn of_record(principal: &Principal, collection: &Collection, me: &RecordId, reco
 /// # Errors
 /// Those of the store.
 pub(super) fn count(desk: &Desk) -> Result<usize> {
-    Ok(desk.notices.fresh(desk)?.len())
+    desk.notices.fresh(desk, |fresh| fresh.len())
 }
 
 /// What is new, with a button that says it has been seen.
@@ -239,13 +239,16 @@ pub(super) fn count(desk: &Desk) -> Result<usize> {
 /// # Errors
 /// Those of the store.
 pub(super) fn shown(desk: &Desk) -> Result<Markup> {
-    let fresh = desk.notices.fresh(desk)?;
+    let (count, fresh) = desk.notices.fresh(desk, |mut fresh| {
+        fresh.sort_by_key(|notice| (Reverse(notice.at), notice.record));
+        (fresh.len(), fresh.into_iter().take(SHOWN_MAX).cloned().collect::<Vec<Notice>>())
+    })?;
     let until = fresh.first().map(|notice| notice.at.rfc3339());
     Ok(html! {
         @if let Some(until) = until {
             section #told {
                 div.head {
-                    h2 { (desk.say("web-told")) " " span.quiet { (fresh.len()) } }
+                    h2 { (desk.say("web-told")) " " span.quiet { (count) } }
                     @if desk.principal.keeps_sealed().is_ok() {
                         form method="post" action="/account/seen" {
                             input type="hidden" name="until" value=(until);
@@ -253,8 +256,8 @@ pub(super) fn shown(desk: &Desk) -> Result<Markup> {
                         }
                     }
                 }
-                ul.work { @for notice in fresh.iter().take(SHOWN_MAX) { (line(desk, notice)) } }
-                @if fresh.len() > SHOWN_MAX { p.quiet { (Message::new("web-more-rows").with("count", fresh.len() - SHOWN_MAX).render(desk.language)) } }
+                ul.work { @for notice in &fresh { (line(desk, notice)) } }
+                @if count > SHOWN_MAX { p.quiet { (Message::new("web-more-rows").with("count", count - SHOWN_MAX).render(desk.language)) } }
             }
         }
     })

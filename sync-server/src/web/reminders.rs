@@ -26,7 +26,8 @@ const SHOWN_MAX: usize = 5;
 const ASKED_MAX: usize = 50;
 const LATELY_DAYS: i64 = 14;
 /// How long “later” is, in ms.
-const LATER_MS: i64 = 10 * 60_000;
+const LATER_MS: i64 = 10 * MINUTE_MS;
+const MINUTE_MS: i64 = 60_000;
 
 fn remind_at(record: &Record) -> Option<Millis> {
     match record.value("remind_at") {
@@ -43,11 +44,13 @@ pub(super) fn shown(desk: &Desk) -> Result<Markup> {
     let wanted = Kind::Reminder.is_wanted(&desk.chosen) || desk.target.starts_with("/today");
     let Some(work) = desk.schema.collection(WORK).filter(|_| wanted) else { return Ok(html! {}) };
     let now = desk.principal.environment().now();
+    // The same question for a minute, so that its answer is remembered from page to page.
+    let minute = now.plus(-now.0.rem_euclid(MINUTE_MS));
     let compare = |field: &str, op: Op, value: Literal| Filter::Compare { field: field.into(), op, value };
     let asked = Filter::And(vec![
         compare("owner", Op::Eq, Literal::Key { collection: "user".into(), text: desk.me.id.to_string() }),
-        compare("remind_at", Op::Ge, Literal::Instant(now.plus(-LATELY_DAYS * DAY_MS))),
-        compare("remind_at", Op::Lt, Literal::Instant(now.plus(DAY_MS))),
+        compare("remind_at", Op::Ge, Literal::Instant(minute.plus(-LATELY_DAYS * DAY_MS))),
+        compare("remind_at", Op::Lt, Literal::Instant(minute.plus(DAY_MS))),
         Filter::Empty { field: "done_at".into(), negated: false },
     ]);
     let query = Query::of(WORK).filtered(asked).sorted("remind_at", Direction::Ascending).limited(ASKED_MAX);
