@@ -123,12 +123,12 @@ async fn taken_in(dir: &Path, mut form: Multipart) -> Result<Sent> {
 }
 
 fn kept(desk: &Desk, sent: Sent) -> Result<String> {
-    let collection = desk.schema.require(&sent.collection)?.clone();
-    desk.require(Action::Import, &collection)?;
+    let collection = desk.schema.require(&sent.collection)?;
+    desk.require(Action::Import, collection)?;
     let file = sent.file.ok_or_else(|| Error::limit("upload-cut").with("limit", FILE_BYTES_MAX >> 20))?;
     let table = Table::parse(&uploads::read(file.path())?)?;
     let map = match sent.map.trim() {
-        "" => import::guess_map(&collection, table.headings()),
+        "" => import::guess_map(collection, table.headings()),
         text => ImportMap::parse(text)?,
     };
     let (env, uploads) = (desk.principal.environment(), Uploads::of(&desk.principal));
