@@ -3,10 +3,12 @@
 #![cfg(all(feature = "encryption", unix))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -160,30 +162,92 @@ fn a_folder_is_encrypted_decrypted_and_given_another_key() {
     assert_eq!(home.refused("hub", None, &["encryption", "off"]), "folder_not_encrypted");
 }
 
-/// A server, ended with the value.
-struct Server(Child);
+/// A server under the first key, ended with the value.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn on(home: &Home, folder: &str) -> Self {
+        let mut command = home.command(folder, Some("key"));
+        let mut child = command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let said: Json = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
+        let address = said["listening"].as_str().unwrap().to_owned();
+        Self { child, address }
+    }
+
+    /// Sends a form, or asks for a page where there is none; gives the whole answer.
+    fn ask(&self, path: &str, cookie: &str, form: Option<(&str, &str)>) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let (method, (media, body)) = (if form.is_some() { "POST" } else { "GET" }, form.unwrap_or_default());
+        let host = &self.address;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nConnection: close\r\nCookie: {cookie}\r\n\
+             Content-Type: {media}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+fn header<'a>(answer: &'a str, name: &str) -> &'a str {
+    let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_else(|| panic!("no {name}: {answer}"))
+}
+
+#[test]
+fn a_file_to_be_imported_waits_encrypted() {
+    let home = Home::new();
+    home.founded("hub", Some("key"));
+    let server = Server::on(&home, "hub");
+    let link = home.done("hub", Some("key"), &["users", "sign-in", "anna@acme.example"])["link"].clone();
+    let link = link.as_str().unwrap().split("link=").nth(1).unwrap().to_owned();
+    let signed = server.ask("/sign-in", "", Some(("application/x-www-form-urlencoded", &format!("link={link}"))));
+    let cookie = header(&signed, "set-cookie").split(';').next().unwrap();
+
+    let part = |head: &str, body: &str| format!("--X\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n");
+    let rows = format!("external_id,name\n1,{SECRET} of Lviv\n");
+    let form =
+        part("name=\"collection\"", "account") + &part(&format!("name=\"file\"; filename=\"{SECRET}.csv\""), &rows);
+    let sent = server.ask("/import", cookie, Some(("multipart/form-data; boundary=X", &format!("{form}--X--\r\n"))));
+    let place = header(&sent, "location").to_owned();
+    assert!(place.starts_with("/import/"), "{sent}");
+    assert!(home.at("hub/uploads").is_dir() && !home.shows_secret(&home.at("hub")), "nothing of it can be read");
+    let shown = server.ask(&place, cookie, None);
+    assert!(shown.contains(&format!("{SECRET} of Lviv")) && shown.contains(&format!("{SECRET}.csv")), "{shown}");
+    server.ask(&place, cookie, Some(("application/x-www-form-urlencoded", "act=run")));
+    let run = format!("{place}/run");
+    let until = Instant::now() + Duration::from_secs(60);
+    while !server.ask(&run, cookie, None).contains(&format!("{place}/undo")) {
+        assert!(Instant::now() < until, "the import does not end");
+    }
+    assert_eq!(home.done("hub", Some("key"), &["list", "account"]).as_array().unwrap().len(), 2);
+
+    // A folder that is converted forgets what was uploaded under its other form.
+    drop(server);
+    home.done("hub", Some("key"), &["encryption", "off"]);
+    assert!(!home.at("hub/uploads").exists());
 }
 
 #[test]
 fn encrypted_replicas_serve_join_and_sync() {
     let home = Home::new();
     home.founded("hub", Some("key"));
-    let mut child = home
-        .command("hub", Some("key"))
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    let _server = Server(child);
-    assert!(first.contains("listening"), "{first}");
+    let _server = Server::on(&home, "hub");
     // What conversion would pull away from under it is refused; another key is not.
     assert_eq!(home.refused("hub", Some("key"), &["encryption", "off"]), "folder_open");
     home.done("hub", Some("key"), &["encryption", "rekey", "--new-key-file", "other"]);

@@ -12,6 +12,7 @@
 //! `user`, whose records are the people who act, and `role`, which says what they may.
 
 mod audit;
+mod beside;
 mod blobs;
 mod changed;
 mod credential;
@@ -40,7 +41,7 @@ mod watch;
 
 pub use crate::document::Edit;
 pub use crate::store::Fate;
-pub use crate::store::{BlobReader, Direction, Folder, Query, StoreKey, Tally};
+pub use crate::store::{BlobReader, BlobWriter, Direction, Folder, Query, StoreKey, Tally};
 pub use audit::LoggedChange;
 pub use blobs::{BlobState, CheckedBlob, Unsent};
 pub use changed::{Changed, ChangedPage, Cursor};

@@ -72,7 +72,7 @@ impl Seek for BlobReader {
 }
 
 /// An attachment being written, at its end.
-pub(crate) struct BlobWriter {
+pub struct BlobWriter {
     file: File,
     stream: Option<XChaCha20>,
     at: u64,

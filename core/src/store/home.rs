@@ -251,7 +251,16 @@ type Locking = fn(&File) -> std::result::Result<(), TryLockError>;
 
 /// A replica's folder while somebody has it open, or converts it.
 pub(crate) struct Held {
-    _file: Option<File>,
+    file: Option<File>,
+}
+
+impl Drop for Held {
+    // Closing would not do: a process that is just being started by another thread has the file open until it runs.
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            let _ = file.unlock();
+        }
+    }
 }
 
 impl Held {
@@ -275,10 +284,10 @@ impl Held {
         let path = dir.join(HELD_FILE);
         let file = File::create(&path).map_err(|e| file_fault(&e, &path))?;
         match lock(&file) {
-            Ok(()) => Ok(Self { _file: Some(file) }),
+            Ok(()) => Ok(Self { file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(otherwise),
             // A file system without locks: whoever converts a folder there is alone with it by agreement.
-            Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => Ok(Self { _file: None }),
+            Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => Ok(Self { file: None }),
             Err(TryLockError::Error(e)) => Err(file_fault(&e, &path)),
         }
     }

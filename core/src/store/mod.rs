@@ -68,7 +68,7 @@ use crate::schema::Schema;
 use crate::time::Millis;
 
 pub(crate) use backup::{Restoring, SealedKey};
-pub(crate) use blob_file::{BlobWriter, content_len};
+pub(crate) use blob_file::content_len;
 pub(crate) use convert::{convert, is_converting, settle};
 pub(crate) use fault::{damaged, file_fault};
 pub(crate) use home::{Held, Home};
@@ -87,7 +87,7 @@ pub(crate) use view::{Readers, View};
 
 /// An open connection to a replica's database.
 pub(crate) type Opened = Connection;
-pub use blob_file::BlobReader;
+pub use blob_file::{BlobReader, BlobWriter};
 pub use home::Folder;
 pub use key::StoreKey;
 pub use open::{DATABASE, FORMAT, is_replica};

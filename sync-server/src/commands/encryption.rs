@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::context::{Context, environment};
 use crate::key_file;
 use crate::output::Answer;
+use crate::web;
 
 /// Encrypt the folder, decrypt it, or give it another key.
 #[derive(Debug, Args)]
@@ -53,6 +54,7 @@ impl On {
     fn run(&self, context: &Context) -> Result<Answer> {
         let key = context.key()?.ok_or_else(|| Error::usage("encryption-needs-key"))?;
         Replica::encrypt(context.folder()?, &key, &*environment())?;
+        web::forget_uploads(context.folder()?)?;
         Ok(answer(context, true, "encryption-is-on"))
     }
 }
@@ -65,6 +67,7 @@ struct Off {}
 impl Off {
     fn run(&self, context: &Context) -> Result<Answer> {
         Replica::decrypt(&context.keyed()?, &*environment())?;
+        web::forget_uploads(context.folder()?)?;
         Ok(answer(context, false, "encryption-is-off"))
     }
 }

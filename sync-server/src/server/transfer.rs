@@ -1,7 +1,7 @@
 //! Files that come in and go out over HTTP, piece by piece: none is held whole in memory.
 
 use std::fmt::Display;
-use std::io::{Read, Seek as _, Write as _};
+use std::io::{Read, Seek as _, Write};
 use std::path::Path;
 
 use axum::body::{Body, Bytes};
@@ -11,7 +11,7 @@ use branchline_core::id::BlobHash;
 use branchline_core::replica::Replica;
 use branchline_core::{Error, Result};
 use futures_util::{Stream, StreamExt as _, stream};
-use tempfile::{NamedTempFile, SpooledTempFile};
+use tempfile::{NamedTempFile, SpooledTempFile, TempPath};
 
 /// Bytes of a file that are read at once.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -83,11 +83,32 @@ pub(crate) fn made(
 /// `upload_cut` where it ends too soon or has more than `bytes_max`; `upload_file`.
 pub(crate) async fn incoming<E>(
     dir: &Path,
-    mut pieces: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+    pieces: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
     bytes_max: u64,
 ) -> Result<NamedTempFile> {
+    filled(NamedTempFile::new_in(dir).map_err(|e| failed(&e))?, pieces, bytes_max).await
+}
+
+/// As [`incoming`], for a file that stays: encrypted where the folder is.
+///
+/// # Errors
+/// As there; those of the file system.
+pub(crate) async fn incoming_beside<E>(
+    replica: &Replica,
+    pieces: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+    bytes_max: u64,
+) -> Result<TempPath> {
+    let path = NamedTempFile::new_in(replica.dir()).map_err(|e| failed(&e))?.into_temp_path();
+    filled(replica.write_beside(&path)?, pieces, bytes_max).await?;
+    Ok(path)
+}
+
+async fn filled<E, W: Write + Send + 'static>(
+    mut file: W,
+    mut pieces: impl Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+    bytes_max: u64,
+) -> Result<W> {
     let cut = || Error::limit("upload-cut").with("limit", bytes_max >> 20);
-    let mut file = NamedTempFile::new_in(dir).map_err(|e| failed(&e))?;
     let mut taken = 0;
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|_| cut())?;

@@ -92,7 +92,7 @@ pub(super) async fn end(
             if name != DEALS {
                 return Err(Error::not_found("unknown-collection").with("collection", name));
             }
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let id = desk.principal.find(&name, &id)?;
             if ENDS.contains(&desk.principal.record(&name, &id)?.text("stage")) {
                 return Err(Error::invalid("deal-has-ended"));
@@ -139,9 +139,9 @@ pub(super) async fn plan(
 ) -> Response {
     visitor
         .write(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let record = desk.principal.record(&name, &desk.principal.find(&name, &id)?)?;
-            let values = planned(desk, &collection, &record, &typed)?;
+            let values = planned(desk, collection, &record, &typed)?;
             desk.principal.transact(|tx| tx.create("activity", values))?;
             Ok(Reply::Go(format!("/c/{name}/{}", record.id)))
         })
@@ -149,8 +149,8 @@ pub(super) async fn plan(
 }
 
 fn planned(desk: &Desk, collection: &Collection, record: &Record, typed: &Typed) -> Result<Vec<(Name, Value)>> {
-    let activities = desk.schema.require("activity")?.clone();
-    let link = timeline::link(&activities, collection).ok_or_else(|| Error::invalid("comment-nowhere"))?;
+    let activities = desk.schema.require("activity")?;
+    let link = timeline::link(activities, collection).ok_or_else(|| Error::invalid("comment-nowhere"))?;
     let mut values = vec![(link.name.clone(), Value::Reference(record.id))];
     for name in ["kind", "subject", "due_at"] {
         let field = activities.require_field(name)?;
@@ -179,12 +179,12 @@ pub(super) async fn comment(
 ) -> Response {
     visitor
         .write(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let id = desk.principal.find(&name, &id)?;
             desk.principal.record(&name, &id)?;
             let text = form::text(&typed, "text");
             if !text.is_empty() {
-                timeline::write(desk, &collection, &id, text)?;
+                timeline::write(desk, collection, &id, text)?;
             }
             Ok(Reply::Go(format!("/c/{name}/{id}")))
         })

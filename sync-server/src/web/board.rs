@@ -46,15 +46,15 @@ pub(super) fn address(view: &View) -> String {
 }
 
 fn show(desk: &Desk, view: &View) -> Result<Reply> {
-    let collection = desk.schema.require(DEALS)?.clone();
+    let collection = desk.schema.require(DEALS)?;
     let title = desk.say("web-board");
-    let whose: Vec<&Field> = whose(&collection).map(|(field, _)| field).collect();
-    let asking = list::narrowing(desk, &collection, view, PLACE, &whose, &html! {})?;
-    let columns = columns(desk, &collection, view);
+    let whose: Vec<&Field> = whose(collection).map(|(field, _)| field).collect();
+    let asking = list::narrowing(desk, collection, view, PLACE, &whose, &html! {})?;
+    let columns = columns(desk, collection, view);
     let body = html! {
         div.head {
             h1 { (title) }
-            @if desk.may(Action::Create, &collection) { a.button href={ "/c/" (DEALS) "/new" } { (desk.say("web-new")) } }
+            @if desk.may(Action::Create, collection) { a.button href={ "/c/" (DEALS) "/new" } { (desk.say("web-new")) } }
         }
         (asking)
         @match &columns {

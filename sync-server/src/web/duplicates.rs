@@ -83,14 +83,14 @@ pub(super) async fn pairs(Shared(node): Shared<Node>, visitor: Visitor, Path(nam
     let known = node.pairs.clone();
     visitor
         .read(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let pairs = known.of(desk, &name)?;
             let title = desk.say("web-duplicates");
             let body = html! {
                 div.head { h1 { (title) } a.plain href={ "/duplicates/" (name) "/merged" } { (desk.say("web-merged")) } }
                 (tabs(desk, &name))
                 @if pairs.is_empty() { p.empty { (desk.say("web-no-duplicates")) } }
-                ul.work { @for pair in pairs.iter().take(PAIRS_MAX) { (line(desk, &collection, pair)) } }
+                ul.work { @for pair in pairs.iter().take(PAIRS_MAX) { (line(desk, collection, pair)) } }
                 @if pairs.len() > PAIRS_MAX { p.quiet { (desk.say("web-more-duplicates")) } }
             };
             Ok(Reply::Page(title, body))
@@ -127,7 +127,7 @@ pub(super) async fn pair(
 ) -> Response {
     visitor
         .read(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let of = |side: &str| {
                 let text = form::text(&asked, side);
                 desk.principal.record(&name, &desk.principal.find(&name, text)?)
@@ -141,7 +141,7 @@ pub(super) async fn pair(
                 p.trail { a href={ "/duplicates/" (name) } { (desk.say("web-duplicates")) } }
                 h1 { (title) }
                 p.quiet { (desk.say("web-merge-what")) }
-                (side_by_side(desk, &collection, &a, &b))
+                (side_by_side(desk, collection, &a, &b))
             };
             Ok(Reply::Page(title, body))
         })
@@ -223,12 +223,12 @@ pub(super) async fn merge(
 ) -> Response {
     visitor
         .write(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let of = |side: &str| desk.principal.find(&name, form::text(&typed, side));
             let (a, b) = (of("a")?, of("b")?);
             let kept = typed.get("keep").map(String::as_str).unwrap_or("a");
             let (keep, lose, other) = if kept == "b" { (b, a, "a") } else { (a, b, "b") };
-            let taken = taken(&collection, &typed, other);
+            let taken = taken(collection, &typed, other);
             crm::merge_taking(desk.principal.replica(), &name, &keep, &lose, &taken)?;
             Ok(Reply::Go(format!("/c/{name}/{keep}")))
         })
@@ -248,7 +248,7 @@ fn taken(collection: &Collection, typed: &Typed, other: &str) -> Vec<(Name, Take
 pub(super) async fn merged(Shared(node): Shared<Node>, visitor: Visitor, Path(name): Path<String>) -> Response {
     visitor
         .read(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let mut gone: Vec<(RecordId, String, RecordId)> = Vec::new();
             let titles: Vec<&Name> = collection.title.iter().collect();
             let query = Query::of(&name).with_archived().fields(titles.iter().map(|name| &***name));
@@ -268,7 +268,7 @@ pub(super) async fn merged(Shared(node): Shared<Node>, visitor: Visitor, Path(na
                 ul.work { @for (id, text, into) in &gone {
                     li {
                         @if text.trim().is_empty() { (desk.say("web-untitled")) } @else { (text) }
-                        " → " a href={ "/c/" (name) "/" (into) } { (titled(desk, &collection, into)) }
+                        " → " a href={ "/c/" (name) "/" (into) } { (titled(desk, collection, into)) }
                         form method="post" { input type="hidden" name="id" value=(id); button.plain { (desk.say("web-unmerge")) } }
                     }
                 } }

@@ -44,17 +44,17 @@ fn picture(file: &Attachment) -> Option<&'static str> {
 /// # Errors
 /// Those of the store.
 pub(super) fn beside(desk: &Desk, collection: &Collection, id: &RecordId) -> Result<Markup> {
-    let files = desk.schema.require("attachment")?.clone();
-    let (Some(link_field), Some(field)) = (fields_to(&files, collection).next(), files.field("file")) else {
+    let files = desk.schema.require("attachment")?;
+    let (Some(link_field), Some(field)) = (fields_to(files, collection).next(), files.field("file")) else {
         return Ok(html! {});
     };
-    let rows = desk.principal.list(&referring(&files, link_field, collection, id).limited(FILES_MAX))?.rows;
-    let may = desk.may(Action::Create, &files);
+    let rows = desk.principal.list(&referring(files, link_field, collection, id).limited(FILES_MAX))?.rows;
+    let may = desk.may(Action::Create, files);
     Ok(html! {
         @if may || !rows.is_empty() { div.related {
             h2 { (files.labels.text(desk.language)) }
             @if !rows.is_empty() { ul { @for row in &rows { @if let Value::Attachment(file) = row.value("file") {
-                li { (link(file, field, Some((&files, &row.id)))) }
+                li { (link(file, field, Some((files, &row.id)))) }
             } } } }
             @if may {
                 form.row method="post" action={ "/c/" (collection.name) "/" (id) "/attach" } enctype="multipart/form-data" {
@@ -80,9 +80,9 @@ pub(super) async fn attach(
     visitor
         .write(node, move |desk| {
             let (file, media, held) = sent?;
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let id = desk.principal.find(&name, &id)?;
-            attached(&desk.principal, &collection, &id, (&file, &media, held.path()))?;
+            attached(&desk.principal, collection, &id, (&file, &media, held.path()))?;
             Ok(Reply::Go(format!("/c/{name}/{id}")))
         })
         .await

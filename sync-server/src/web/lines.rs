@@ -98,7 +98,7 @@ pub(super) async fn edit(
 ) -> Response {
     visitor
         .write(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let id = desk.principal.find(&name, &id)?;
             let field = collection.require_field(form::text(&typed, "field"))?;
             let edits = edits(desk, field, &typed)?;

@@ -70,19 +70,19 @@ fn operator(desk: &Desk, op: &str) -> String {
 
 // The whole list as a file, as `export` writes it: no text begins a formula.
 fn taken(desk: &Desk, name: &str, shape: &str, view: &View) -> Result<Reply> {
-    let collection = desk.schema.require(name)?.clone();
+    let collection = desk.schema.require(name)?;
     let missing = || Error::not_found("unknown-collection").with("collection", format!("{name}.{shape}"));
     let (format, media) = match Format::parse(shape).ok_or_else(missing)? {
         Format::Csv => (Format::Csv, "text/csv; charset=utf-8"),
         Format::Json => (Format::Json, "application/json"),
         Format::Xlsx => (Format::Xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     };
-    if !desk.may(Action::Export, &collection) {
+    if !desk.may(Action::Export, collection) {
         return Err(Error::denied("export-denied"));
     }
-    let mut query = view.query(desk, &collection)?;
+    let mut query = view.query(desk, collection)?;
     if !view.columns.is_empty() {
-        query = query.fields(view.columns(&collection, &[]).iter().map(String::as_str));
+        query = query.fields(view.columns(collection, &[]).iter().map(String::as_str));
     }
     let replica = desk.principal.replica();
     let file = transfer::made(replica, |file| export(replica, &query, format, file).map(drop))?;
@@ -90,26 +90,26 @@ fn taken(desk: &Desk, name: &str, shape: &str, view: &View) -> Result<Reply> {
 }
 
 fn show(desk: &Desk, name: &str, view: &View, changed: Option<&str>) -> Result<Reply> {
-    let collection = desk.schema.require(name)?.clone();
+    let collection = desk.schema.require(name)?;
     let title = collection.labels.text(desk.language).to_owned();
-    let found = rows(desk, &collection, view);
-    let columns = found.as_ref().map(|found| view.columns(&collection, &found.rows)).unwrap_or_default();
+    let found = rows(desk, collection, view);
+    let columns = found.as_ref().map(|found| view.columns(collection, &found.rows)).unwrap_or_default();
     let body = html! {
         div.head {
             h1 { (title) }
-            @if desk.may(Action::Import, &collection) { a.plain href={ "/import?collection=" (name) } { (desk.say("web-import-title")) } }
-            @if desk.may(Action::Create, &collection) {
+            @if desk.may(Action::Import, collection) { a.plain href={ "/import?collection=" (name) } { (desk.say("web-import-title")) } }
+            @if desk.may(Action::Create, collection) {
                 a.button href={ "/c/" (name) "/new" } { (desk.say("web-new")) }
             }
         }
-        (views(desk, &collection, view)?)
-        (asking(desk, &collection, view)?)
+        (views(desk, collection, view)?)
+        (asking(desk, collection, view)?)
         @if let Some(count) = changed.and_then(|count| count.parse::<u64>().ok()) {
             p.notice role="status" { (desk.say("web-bulk-done")) " " (frame::count(desk, count)) }
         }
         @match &found {
             Err(error) => { (frame::problem(desk.language, error)) }
-            Ok(found) => { (table(desk, &collection, view, &columns, found)?) }
+            Ok(found) => { (table(desk, collection, view, &columns, found)?) }
         }
     };
     Ok(match found {

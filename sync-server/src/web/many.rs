@@ -22,10 +22,10 @@ pub(super) async fn bulk(
 ) -> Response {
     visitor
         .write(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let text = |name: &str| form::text(&typed, name);
             let view = View::parse(text("query"));
-            let ids = ids(desk, &collection, &view, &typed)?;
+            let ids = ids(desk, collection, &view, &typed)?;
             let field = if text("act") == "assign" { "owner" } else { text("field") };
             let value = if text("act") == "assign" { text("owner") } else { text("value") };
             let edit = match text("act") {
@@ -80,7 +80,7 @@ pub(super) async fn views(
 ) -> Response {
     visitor
         .write(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let text = |name: &str| form::text(&typed, name);
             if !text("remove").is_empty() {
                 let id = desk.principal.find("view", text("remove"))?;

@@ -52,6 +52,7 @@ pub(crate) use import::Imports;
 pub(crate) use notices::Notices;
 pub use password::set_password;
 pub use sessions::{LINK_MS, Sessions, Token};
+pub(crate) use uploads::forget as forget_uploads;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

@@ -33,10 +33,10 @@ pub(super) async fn form(
 ) -> Response {
     visitor
         .read(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let record = desk.principal.record(&name, &desk.principal.find(&name, &id)?)?;
-            let title = titled(desk, &collection, &record.id);
-            let inner = form::whole(desk, &collection, Some(&record), &Typed::new(), None)?;
+            let title = titled(desk, collection, &record.id);
+            let inner = form::whole(desk, collection, Some(&record), &Typed::new(), None)?;
             Ok(Reply::Page(title.clone(), html! { h1 { (title) } (inner) }))
         })
         .await
@@ -51,10 +51,10 @@ pub(super) async fn blank(
 ) -> Response {
     visitor
         .read(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let typed = asked.into_iter().map(|(field, text)| (format!("f.{field}"), text)).collect();
-            let title = new_title(desk, &collection);
-            let inner = form::whole(desk, &collection, None, &typed, None)?;
+            let title = new_title(desk, collection);
+            let inner = form::whole(desk, collection, None, &typed, None)?;
             Ok(Reply::Page(title.clone(), html! { h1 { (title) } (inner) }))
         })
         .await
@@ -74,12 +74,12 @@ pub(super) fn titled(desk: &Desk, collection: &Collection, id: &RecordId) -> Str
 fn show(desk: &Desk, name: &str, id: &str, asked: &Typed) -> Result<Reply> {
     let edited = asked.get("edit").map(String::as_str);
     let past = form::text(asked, "past").parse().unwrap_or_default();
-    let collection = desk.schema.require(name)?.clone();
+    let collection = desk.schema.require(name)?;
     let id = desk.principal.find(name, id)?;
     let record = desk.principal.record(name, &id)?;
-    let title = titled(desk, &collection, &id);
+    let title = titled(desk, collection, &id);
     let home = format!("/c/{name}/{id}");
-    let may = desk.may(Action::Edit, &collection);
+    let may = desk.may(Action::Edit, collection);
     let body = html! {
         p.trail { a href={ "/c/" (name) } { (collection.labels.text(desk.language)) } }
         div.head {
@@ -92,19 +92,19 @@ fn show(desk: &Desk, name: &str, id: &str, asked: &Typed) -> Result<Reply> {
                 }
             }
         }
-        @if may { (acts::offered(desk, &collection, &record)) }
-        (related::alike(desk, &collection, &record)?)
-        @for conflict in &record.conflicts { (settling(desk, &collection, &home, conflict, "")) }
+        @if may { (acts::offered(desk, collection, &record)) }
+        (related::alike(desk, collection, &record)?)
+        @for conflict in &record.conflicts { (settling(desk, collection, &home, conflict, "")) }
         div.columns {
             section { h2 { (desk.say("web-facts")) }
-                (facts(desk, &collection, &record, &home, edited.filter(|_| may))?)
-                (lines::shown(desk, &collection, &record, &home, edited.filter(|_| may), may)?)
+                (facts(desk, collection, &record, &home, edited.filter(|_| may))?)
+                (lines::shown(desk, collection, &record, &home, edited.filter(|_| may), may)?)
             }
-            section { (related::lists(desk, &collection, &id)?) (files::beside(desk, &collection, &id)?) }
+            section { (related::lists(desk, collection, &id)?) (files::beside(desk, collection, &id)?) }
         }
         section { h2 { (desk.say("web-timeline")) }
-            (timeline::comment(desk, &collection, &home))
-            (timeline::shown(desk, &collection, &record, &home, past)?)
+            (timeline::comment(desk, collection, &home))
+            (timeline::shown(desk, collection, &record, &home, past)?)
         }
     };
     Ok(Reply::Page(title, body))

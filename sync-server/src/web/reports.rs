@@ -51,8 +51,7 @@ pub(super) async fn page(
             }
             Some((name, "svg")) => {
                 let figures = made(desk, Kind::parse(name)?, &asked)?;
-                let drawn = figures.svg(desk.language)?;
-                Ok(Reply::File(format!("{name}.svg"), "image/svg+xml", drawn.into()))
+                Ok(Reply::File(format!("{name}.svg"), "image/svg+xml", drawn(desk, &figures)?.into()))
             }
             _ => show(desk, Kind::parse(&name)?, &asked),
         })
@@ -71,6 +70,11 @@ fn made(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Result<Repo
     };
     let (from, to) = (day("from")?, day("to")?);
     report::made(desk.principal.replica(), kind, [form::text(asked, "by"), &from, &to])
+}
+
+// The chart with its numbers as the table beneath it has them.
+fn drawn(desk: &Desk, figures: &Report) -> Result<String> {
+    figures.svg_with(desk.language, &|digits| desk.formats.figure(digits))
 }
 
 fn show(desk: &Desk, kind: Kind, asked: &HashMap<String, String>) -> Result<Reply> {
@@ -166,7 +170,7 @@ fn shown(desk: &Desk, figures: &Report) -> Result<Markup> {
     let linked = figures.columns.iter().position(|column| column.key == counted(figures.kind));
     Ok(html! {
         @if rows.is_empty() { p.empty { (desk.say("web-no-figures")) } } @else {
-            figure.chart { (PreEscaped(figures.svg(desk.language)?)) }
+            figure.chart { (PreEscaped(drawn(desk, figures)?)) }
             div.scroll { table {
                 thead { tr { @for (heading, numeric) in headings.iter().zip(&numeric) { th scope="col" .number[*numeric] { (heading) } } } }
                 tbody { @for (cells, drill) in rows.iter().zip(&figures.drills).take(ROWS_MAX) {

@@ -111,9 +111,9 @@ pub(super) fn shown(desk: &Desk, collection: &Collection, record: &Record, home:
         let when = of.first().map(|entry| entry.at).unwrap_or_default();
         entries.push((when, Entry::Change(of, at > 0)));
     }
-    let activities = desk.schema.require("activity")?.clone();
-    if let Some(link) = link(&activities, collection) {
-        let query = referring(&activities, link, collection, &record.id).limited(ACTIVITIES_MAX);
+    let activities = desk.schema.require("activity")?;
+    if let Some(link) = link(activities, collection) {
+        let query = referring(activities, link, collection, &record.id).limited(ACTIVITIES_MAX);
         entries.extend(
             desk.principal.list(&query)?.rows.into_iter().map(|row| (when(&row), Entry::Activity(Box::new(row)))),
         );
@@ -124,7 +124,7 @@ pub(super) fn shown(desk: &Desk, collection: &Collection, record: &Record, home:
         ol.timeline { @for (at, entry) in entries.iter().skip(past).take(ENTRIES_MAX) {
             @match entry {
                 Entry::Change(of, undoable) => { (change(desk, collection, home, of, may && *undoable, &arrivals)) }
-                Entry::Activity(row) => { (activity(desk, &activities, *at, row)) }
+                Entry::Activity(row) => { (activity(desk, activities, *at, row)) }
             }
         } }
         @if entries.len() > past + ENTRIES_MAX { a.button rel="next" href={ (home) "?past=" (past + ENTRIES_MAX) } { (desk.say("web-next-page")) } }

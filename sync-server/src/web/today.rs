@@ -24,7 +24,7 @@ pub(super) async fn page(Shared(node): Shared<Node>, visitor: Visitor) -> Respon
 }
 
 fn show(desk: &Desk) -> Result<Reply> {
-    let collection = desk.schema.require(WORK)?.clone();
+    let collection = desk.schema.require(WORK)?;
     let now = desk.principal.replica().environment().now();
     let me = Literal::Key { collection: "user".into(), text: desk.me.id.to_string() };
     let mine = Filter::Compare { field: "owner".into(), op: Op::Eq, value: me };
@@ -47,9 +47,9 @@ fn show(desk: &Desk) -> Result<Reply> {
     let body = html! {
         div.head { h1 { (title) } a.button href={ "/c/" (WORK) "/new" } { (desk.say("web-plan")) } }
         @if conflicts > 0 { p { a.notice href="/conflicts" { "≠ " (desk.say("web-conflicts-open")) " " (conflicts) } } }
-        (work(desk, &collection, "web-overdue", &overdue))
-        (work(desk, &collection, "web-due-today", &today))
-        (work(desk, &collection, "web-later", &later))
+        (work(desk, collection, "web-overdue", &overdue))
+        (work(desk, collection, "web-due-today", &today))
+        (work(desk, collection, "web-later", &later))
         @if overdue.is_empty() && today.is_empty() && later.is_empty() { p.empty { (desk.say("web-free")) } }
         (notices::shown(desk)?)
         (deals(desk, mine)?)
@@ -81,7 +81,7 @@ fn work(desk: &Desk, collection: &Collection, heading: &'static str, entries: &[
 }
 
 fn deals(desk: &Desk, mine: Filter) -> Result<Markup> {
-    let collection = desk.schema.require("opportunity")?.clone();
+    let collection = desk.schema.require("opportunity")?;
     let ended = acts::ENDS.map(|stage| Literal::Text(stage.into()));
     let open = Filter::Not(Box::new(Filter::In { field: "stage".into(), values: ended.to_vec() }));
     let query = Query::of("opportunity").filtered(Filter::And(vec![mine, open]));
@@ -97,7 +97,7 @@ fn deals(desk: &Desk, mine: Filter) -> Result<Markup> {
                 ul.work { @for record in &rows {
                     li {
                         span.badge { (shown(record, "stage")) }
-                        a href={ "/c/opportunity/" (record.id) } { (titled(desk, &collection, &record.id)) }
+                        a href={ "/c/opportunity/" (record.id) } { (titled(desk, collection, &record.id)) }
                         strong { (shown(record, "amount")) }
                         span.quiet { (shown(record, "account")) " " (shown(record, "expected_on")) }
                     }

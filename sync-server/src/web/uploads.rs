@@ -1,18 +1,19 @@
-//! Files that people uploaded to be imported: each with its map, in the replica's folder, for a day.
+//! Files that people uploaded to be imported: each with its map, in the replica's folder, for a day; encrypted where that is.
 //!
 //! An upload is its person's alone: for anybody else it is not there. Its name is drawn by chance.
 
 use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use branchline_core::crm::import::ImportMap;
 use branchline_core::id::RecordId;
-use branchline_core::replica::{Environment, Replica};
+use branchline_core::replica::Replica;
 use branchline_core::time::{DAY_MS, Millis};
 use branchline_core::{Error, Result};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use crate::output::drawn;
 
@@ -23,9 +24,12 @@ pub(super) const BODY_BYTES_MAX: usize = FILE_BYTES_MAX + 2 * 1024 * 1024;
 /// Uploads kept of one person; the oldest goes for the newest.
 const UPLOADS_MAX: usize = 8;
 const TOKEN_BYTES: usize = 12;
+/// Where they lie in the replica's folder.
+const FOLDER: &str = "uploads";
 
 /// The uploads of one replica's folder.
 pub(super) struct Uploads {
+    replica: Replica,
     dir: PathBuf,
     now: Millis,
 }
@@ -43,7 +47,7 @@ pub(super) struct About {
 
 impl Uploads {
     pub(super) fn of(replica: &Replica) -> Self {
-        Self { dir: replica.dir().join("uploads"), now: replica.environment().now() }
+        Self { replica: replica.clone(), dir: replica.dir().join(FOLDER), now: replica.environment().now() }
     }
 
     /// Keeps a file; gives the name of the upload.
@@ -52,14 +56,13 @@ impl Uploads {
     /// `upload_file` with what the file system says.
     pub(super) fn add(
         &self,
-        env: &dyn Environment,
         person: &RecordId,
         (collection, name): (&str, &str),
-        file: NamedTempFile,
+        file: TempPath,
         map: &ImportMap,
     ) -> Result<String> {
         self.sweep(person);
-        let upload = HEXLOWER.encode(&drawn::<TOKEN_BYTES>(env));
+        let upload = HEXLOWER.encode(&drawn::<TOKEN_BYTES>(self.replica.environment()));
         let about = About {
             person: person.to_string(),
             collection: collection.to_owned(),
@@ -69,7 +72,7 @@ impl Uploads {
         let dir = self.dir.join(&upload);
         fs::create_dir_all(&dir).map_err(failed)?;
         file.persist(dir.join("file")).map_err(|e| failed(e.error))?;
-        fs::write(dir.join("about.json"), serde_json::to_vec(&about).map_err(|e| failed(e.into()))?).map_err(failed)?;
+        self.write(&dir.join("about.json"), &serde_json::to_vec(&about).map_err(|e| failed(e.into()))?)?;
         self.keep_map(&upload, map)?;
         Ok(upload)
     }
@@ -98,7 +101,7 @@ impl Uploads {
     /// # Errors
     /// `upload_file`.
     pub(super) fn bytes(&self, upload: &str) -> Result<Vec<u8>> {
-        read(&self.dir.join(upload).join("file"))
+        read(&self.replica, &self.dir.join(upload).join("file"))
     }
 
     /// The map as it was left.
@@ -106,7 +109,8 @@ impl Uploads {
     /// # Errors
     /// `upload_file`.
     pub(super) fn map(&self, upload: &str) -> Result<ImportMap> {
-        ImportMap::parse(&fs::read_to_string(self.dir.join(upload).join("map.toml")).map_err(failed)?)
+        let bytes = read(&self.replica, &self.dir.join(upload).join("map.toml"))?;
+        ImportMap::parse(&String::from_utf8_lossy(&bytes))
     }
 
     /// Keeps a map with its file.
@@ -115,11 +119,15 @@ impl Uploads {
     /// `upload_file`.
     pub(super) fn keep_map(&self, upload: &str, map: &ImportMap) -> Result<()> {
         let text = toml::to_string(map).map_err(|e| Error::storage("upload-file").with("detail", e.to_string()))?;
-        fs::write(self.dir.join(upload).join("map.toml"), text).map_err(failed)
+        self.write(&self.dir.join(upload).join("map.toml"), text.as_bytes())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.replica.write_beside(path)?.write_all(bytes).map_err(failed)
     }
 
     fn read(&self, upload: &str) -> Option<About> {
-        serde_json::from_slice(&fs::read(self.dir.join(upload).join("about.json")).ok()?).ok()
+        serde_json::from_slice(&read(&self.replica, &self.dir.join(upload).join("about.json")).ok()?).ok()
     }
 
     fn names(&self) -> Vec<String> {
@@ -141,12 +149,25 @@ impl Uploads {
     }
 }
 
-/// What a file holds.
+/// What a file that was taken in holds.
+///
+/// # Errors
+/// `upload_file`; those of the file system.
+pub(super) fn read(replica: &Replica, file: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    replica.read_beside(file)?.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Forgets all uploads of a folder that was encrypted or decrypted: they are still as they were written.
 ///
 /// # Errors
 /// `upload_file`.
-pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
-    fs::read(file).map_err(failed)
+pub(crate) fn forget(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder.join(FOLDER)) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(failed(e)),
+        _ => Ok(()),
+    }
 }
 
 fn failed(error: std::io::Error) -> Error {

@@ -29,13 +29,13 @@ pub(super) async fn create(
 }
 
 fn made(desk: &Desk, name: &str, typed: &Typed) -> Result<Reply> {
-    let collection = desk.schema.require(name)?.clone();
-    let values = form::values(desk, &collection, typed);
+    let collection = desk.schema.require(name)?;
+    let values = form::values(desk, collection, typed);
     match values.and_then(|values| desk.principal.transact(|tx| tx.create(name, values))) {
         Ok(id) => Ok(Reply::Go(format!("/c/{name}/{id}"))),
         Err(error) if is_answerable(&error) => {
-            let title = new_title(desk, &collection);
-            let inner = form::whole(desk, &collection, None, typed, Some(&error))?;
+            let title = new_title(desk, collection);
+            let inner = form::whole(desk, collection, None, typed, Some(&error))?;
             Ok(Reply::Again(title.clone(), html! { h1 { (title) } (inner) }))
         }
         Err(error) => Err(error),
@@ -53,22 +53,22 @@ pub(super) async fn edit(
 }
 
 fn edited(desk: &Desk, name: &str, id: &str, typed: &Typed) -> Result<Reply> {
-    let collection = desk.schema.require(name)?.clone();
+    let collection = desk.schema.require(name)?;
     let id = desk.principal.find(name, id)?;
-    let edits = form::edits(desk, &collection, typed);
+    let edits = form::edits(desk, collection, typed);
     let done = edits.and_then(|mut edits| {
         if edits.is_empty() {
             return Ok(false);
         }
-        acts::close(desk, &collection, &desk.principal.record(name, &id)?, &mut edits);
+        acts::close(desk, collection, &desk.principal.record(name, &id)?, &mut edits);
         desk.principal.transact(|tx| tx.edit(name, &id, edits))
     });
     match done {
         Ok(_) => Ok(Reply::Go(back(typed, name, &id.to_string()))),
         Err(error) if is_answerable(&error) => {
             let record = desk.principal.record(name, &id)?;
-            let title = titled(desk, &collection, &id);
-            let inner = form::whole(desk, &collection, Some(&record), typed, Some(&error))?;
+            let title = titled(desk, collection, &id);
+            let inner = form::whole(desk, collection, Some(&record), typed, Some(&error))?;
             Ok(Reply::Again(title.clone(), html! { h1 { (title) } (inner) }))
         }
         Err(error) => Err(error),
@@ -168,8 +168,8 @@ pub(super) async fn settle(
                 (Some(keep), ..) => desk.principal.resolve(&name, &id, &asked.field, keep)?,
                 (None, Some(keep), _) => noted(desk, &name, &id, &asked.field, keep)?,
                 (None, None, Some(text)) => {
-                    let field = desk.schema.require(&name)?.require_field(&asked.field)?.clone();
-                    let value = form::parse(desk, &field, text.trim())?;
+                    let field = desk.schema.require(&name)?.require_field(&asked.field)?;
+                    let value = form::parse(desk, field, text.trim())?;
                     desk.principal.transact(|tx| tx.edit(&name, &id, vec![Edit::Set(field.name.clone(), value)]))?;
                 }
                 _ => {}
@@ -182,11 +182,11 @@ pub(super) async fn settle(
 
 // One value stays; the others go to the record's notes, each with who wrote it and when.
 fn noted(desk: &Desk, name: &str, id: &RecordId, field: &str, keep: &str) -> Result<()> {
-    let collection = desk.schema.require(name)?.clone();
+    let collection = desk.schema.require(name)?;
     let record = desk.principal.record(name, id)?;
     let is_it = |conflict: &&Conflict| &*conflict.field == field && conflict.cell.is_none();
     let missing = || Error::not_found("no-conflict").with("field", field).with("record", id.to_string());
-    let conflict = record.conflicts.iter().find(is_it).filter(|c| has_notes(&collection, c)).ok_or_else(missing)?;
+    let conflict = record.conflicts.iter().find(is_it).filter(|c| has_notes(collection, c)).ok_or_else(missing)?;
     let typed = collection.require_field(field)?;
     let (mut kept, mut notes) = (None, record.text("notes").to_owned());
     for value in &conflict.values {

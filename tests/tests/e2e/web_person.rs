@@ -34,6 +34,14 @@ fn times_numbers_and_days_are_written_and_typed_as_a_person_chose() {
     let form = anna.get(&format!("{home}/edit")).body;
     assert!(form.contains("value=\"1234567,50 USD\"") && form.contains("value=\"31.12.2026\""), "{form}");
     assert!(!form.contains("type=\"date\""), "a browser's picker has an order of its own: {form}");
+    // A chart is written like the table beneath it, also where it is taken away; the command line has no person's format.
+    for page in ["/reports/pipeline", "/reports/pipeline.svg"] {
+        let body = anna.get(page).body;
+        let chart = &body[body.find("<svg").unwrap()..body.find("</svg>").unwrap()];
+        assert!(chart.contains("\n1.000.000\n"), "{page}: {chart}");
+    }
+    let plain = hub.run(["report", "pipeline", "--format", "svg"]).stdout;
+    assert!(plain.contains("\n1\u{202f}000\u{202f}000\n"), "{plain}");
     // The filter builder takes the person's format, the filter itself nobody's.
     let built = anna.get("/c/opportunity?add.field=amount&add.op=%3E&add.value=1.000.000,5+USD").body;
     assert!(built.contains("amount &gt; &quot;1000000.5 USD&quot;") && built.contains("Kyiv deal"), "{built}");

@@ -17,6 +17,8 @@ const WIDTH: u32 = 960;
 const HEIGHT: u32 = 540;
 /// Groups with bars of their own; the others are drawn as one.
 const SERIES_MAX: usize = 8;
+/// Numbers on the vertical axis.
+const TICKS_MAX: usize = 8;
 /// Labels that fit side by side; of more, some are left out.
 const LABELS_MAX: usize = 16;
 
@@ -67,10 +69,10 @@ impl Chart {
         Self { labels, series, axis }
     }
 
-    /// The chart as an SVG document.
-    pub(super) fn svg(&self, title: &str, language: Language) -> Result<String> {
+    /// The chart as an SVG document; `figure` writes a whole number of the axis.
+    pub(super) fn svg(&self, title: &str, language: Language, figure: &dyn Fn(&str) -> String) -> Result<String> {
         let mut svg = String::new();
-        self.draw(&mut svg, title, language)
+        self.draw(&mut svg, title, language, figure)
             .map_err(|e| Error::invalid("report-chart").with("reason", e.to_string()))?;
         Ok(svg)
     }
@@ -80,6 +82,7 @@ impl Chart {
         svg: &mut String,
         title: &str,
         language: Language,
+        figure: &dyn Fn(&str) -> String,
     ) -> std::result::Result<(), Box<dyn std::error::Error>> {
         let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
         root.fill(&plotters::style::WHITE)?;
@@ -99,8 +102,9 @@ impl Chart {
             .light_line_style(plotters::style::TRANSPARENT)
             .bold_line_style(RGBColor(225, 225, 225))
             .axis_style(RGBColor(120, 120, 120))
-            .y_labels(8)
-            .y_label_formatter(&|value| grouped(*value))
+            // No more than there are whole numbers up to the top, so that each is one.
+            .y_labels(TICKS_MAX.min(top as usize + 1))
+            .y_label_formatter(&|value| figure(&format!("{value:.0}")))
             .y_desc(self.axis.render(language))
             .label_style(("sans-serif", 14))
             .draw()?;
@@ -148,8 +152,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// A whole number with thin spaces between thousands.
-fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
+pub(super) fn grouped(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() + 4);
     for (n, digit) in digits.chars().enumerate() {
         if n > 0 && (digits.len() - n).is_multiple_of(3) {
@@ -181,7 +184,7 @@ mod tests {
             vec![series("Київ", &[1.0, 2.0]), series("<b>", &[3.0, 4.0])],
             Message::new("report-count"),
         );
-        let svg = chart.svg("Воронка", Language::Ru).unwrap();
+        let svg = chart.svg("Воронка", Language::Ru, &grouped).unwrap();
         for part in ["<svg", "Воронка", "Новая", "Выиграна", "Київ", "&lt;b&gt;", "</svg>"] {
             assert!(svg.contains(part), "{part}");
         }
@@ -200,13 +203,32 @@ mod tests {
 
     #[test]
     fn an_empty_report_is_an_empty_chart() {
-        let svg = Chart::new(vec![], vec![], Message::new("report-count")).svg("–", Language::En).unwrap();
+        let svg = Chart::new(vec![], vec![], Message::new("report-count")).svg("–", Language::En, &grouped).unwrap();
         assert!(svg.ends_with("</svg>\n") || svg.ends_with("</svg>"), "{}", &svg[svg.len() - 20..]);
     }
 
     #[test]
     fn thousands_are_parted() {
-        assert_eq!(grouped(1_234_567.0), "1\u{202f}234\u{202f}567");
-        assert_eq!(grouped(12.0), "12");
+        assert_eq!(grouped("1234567"), "1\u{202f}234\u{202f}567");
+        assert_eq!(grouped("12"), "12");
+    }
+
+    #[test]
+    fn the_numbers_of_the_axis_are_whole_and_each_stands_once() {
+        for highest in (1..=40).chain([100, 999, 4238, 1_000_000]) {
+            let chart =
+                Chart::new(vec![text("x")], vec![series("y", &[f64::from(highest)])], Message::new("report-count"));
+            let drawn = std::cell::RefCell::new(Vec::new());
+            let keep = |digits: &str| {
+                drawn.borrow_mut().push(digits.to_owned());
+                format!("[{digits}]")
+            };
+            let svg = chart.svg("–", Language::En, &keep).unwrap();
+            let ticks: std::collections::BTreeSet<String> = drawn.into_inner().into_iter().collect();
+            assert!((2..=TICKS_MAX).contains(&ticks.len()), "{highest}: {ticks:?}");
+            for tick in ticks {
+                assert_eq!(svg.matches(&format!("[{tick}]")).count(), 1, "{highest}: {tick}");
+            }
+        }
     }
 }

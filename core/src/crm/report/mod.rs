@@ -284,7 +284,15 @@ impl Report {
     /// # Errors
     /// `report_chart` where there is nothing to draw it with.
     pub fn svg(&self, language: Language) -> Result<String> {
-        self.chart.svg(&self.title.render(language), language)
+        self.svg_with(language, &chart::grouped)
+    }
+
+    /// As [`svg`](Self::svg), for a person who has a way to write numbers: `figure` gets the digits of a whole one.
+    ///
+    /// # Errors
+    /// As [`svg`](Self::svg).
+    pub fn svg_with(&self, language: Language, figure: &dyn Fn(&str) -> String) -> Result<String> {
+        self.chart.svg(&self.title.render(language), language, figure)
     }
 }
 

@@ -52,10 +52,10 @@ fn shown(desk: &Desk, error: Option<&Error>) -> Result<Markup> {
     })
 }
 
-fn columns(desk: &Desk) -> Result<Vec<Field>> {
-    let field = desk.schema.require(PIPELINE)?.require_field("stages")?.clone();
-    let FieldType::Lines(columns) = field.ty else { return Ok(Vec::new()) };
-    Ok(columns.into_iter().filter(|column| COLUMNS.contains(&&*column.name)).collect())
+fn columns(desk: &Desk) -> Result<Vec<&Field>> {
+    let field = desk.schema.require(PIPELINE)?.require_field("stages")?;
+    let FieldType::Lines(columns) = &field.ty else { return Ok(Vec::new()) };
+    Ok(columns.iter().filter(|column| COLUMNS.contains(&&*column.name)).collect())
 }
 
 fn form(desk: &Desk, stages: &[Choice], pipeline: Option<&Record>) -> Result<Markup> {
@@ -147,7 +147,7 @@ fn changed(desk: &Desk, typed: &Typed, held: &Value) -> Result<Vec<Edit>> {
         let place = |column: &Field| format!("{}.{}", column.name, stage.value);
         let is_changed =
             |column: &&Field| form::text(typed, &place(column)) != form::text(typed, &format!("was.{}", place(column)));
-        let changes: Vec<&Field> = columns.iter().filter(is_changed).collect();
+        let changes: Vec<&Field> = columns.iter().copied().filter(is_changed).collect();
         if changes.is_empty() {
             continue;
         }

@@ -191,7 +191,7 @@ pub(in crate::web) async fn collection(
 
 fn one(desk: &Desk, name: &str, typed: &Typed, error: Option<&Error>) -> Result<Markup> {
     require(administers(desk), desk)?;
-    let collection = desk.schema.require(name)?.clone();
+    let collection = desk.schema.require(name)?;
     Ok(html! {
         p.trail { a href="/admin" { (desk.say("web-admin")) } " · " a href="/admin/schema" { (desk.say("web-admin-schema")) } }
         h1 { (collection.labels.text(desk.language)) " " span.badge { (desk.say(kind_label(collection.kind))) } }
@@ -383,9 +383,9 @@ pub(in crate::web) async fn field_page(
 ) -> Response {
     visitor
         .read(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
-            let typed = known(desk, &collection, collection.require_field(&field)?)?;
-            Ok(Reply::Page(desk.say("web-admin-schema"), changing(desk, &collection, &field, &typed, None)?))
+            let collection = desk.schema.require(&name)?;
+            let typed = known(desk, collection, collection.require_field(&field)?)?;
+            Ok(Reply::Page(desk.say("web-admin-schema"), changing(desk, collection, &field, &typed, None)?))
         })
         .await
 }
@@ -455,13 +455,13 @@ pub(in crate::web) async fn change_field(
 ) -> Response {
     visitor
         .write(node, move |desk| {
-            let collection = desk.schema.require(&name)?.clone();
+            let collection = desk.schema.require(&name)?;
             let known = collection.require_field(&field)?.clone();
-            match field_changed(desk, &collection, &known, &typed) {
+            match field_changed(desk, collection, &known, &typed) {
                 Ok(()) => Ok(Reply::Go(format!("/admin/schema/{name}"))),
                 Err(error) => {
                     let typed = Typed { ty: known.ty.spec(), ..typed };
-                    let body = changing(desk, &collection, &field, &typed, Some(&error))?;
+                    let body = changing(desk, collection, &field, &typed, Some(&error))?;
                     Ok(Reply::Again(desk.say("web-admin-schema"), body))
                 }
             }

@@ -36,10 +36,10 @@ pub(in crate::web) async fn mapping(
 fn shown(desk: &Desk, upload: &str) -> Result<Reply> {
     let uploads = Uploads::of(&desk.principal);
     let about = uploads.about(upload, &desk.me.id)?;
-    let collection = desk.schema.require(&about.collection)?.clone();
+    let collection = desk.schema.require(&about.collection)?;
     let table = Table::parse(&uploads.bytes(upload)?)?;
     let map = uploads.map(upload)?;
-    let values = values(&collection, &table, &map);
+    let values = values(collection, &table, &map);
     let body = html! {
         p.trail { a href="/import" { (desk.say("web-import-title")) } }
         h1 { (about.name) " → " (collection.labels.text(desk.language)) }
@@ -59,12 +59,12 @@ fn shown(desk: &Desk, upload: &str) -> Result<Reply> {
                     @let column = map.columns.get(heading);
                     tr {
                         th scope="row" { (heading) }
-                        td { (field_choice(desk, &collection, at, heading, column)) }
-                        td { @if let Some(column) = column { (options(desk, &collection, at, column, values.get(&at))) } }
+                        td { (field_choice(desk, collection, at, heading, column)) }
+                        td { @if let Some(column) = column { (options(desk, collection, at, column, values.get(&at))) } }
                     }
                 } }
             } }
-            div.fields { (whole_file(desk, &collection, &table, &map)?) }
+            div.fields { (whole_file(desk, collection, &table, &map)?) }
             p.actions {
                 button name="act" value="map" { (desk.say("web-import-keep")) } " "
                 button name="act" value="check" { (desk.say("web-import-check")) } " "
@@ -237,12 +237,12 @@ pub(in crate::web) async fn mapped(
         .write(node, move |desk| {
             let uploads = Uploads::of(&desk.principal);
             let about = uploads.about(&upload, &desk.me.id)?;
-            let collection = desk.schema.require(&about.collection)?.clone();
+            let collection = desk.schema.require(&about.collection)?;
             let bytes = uploads.bytes(&upload)?;
             let headings = Table::parse(&bytes)?.headings().to_vec();
             // A button of the page of a run sends no map.
             let map = match typed.contains_key("key") {
-                true => chosen(&collection, &headings, &uploads.map(&upload)?, &typed),
+                true => chosen(collection, &headings, &uploads.map(&upload)?, &typed),
                 false => uploads.map(&upload)?,
             };
             uploads.keep_map(&upload, &map)?;

@@ -10,15 +10,15 @@ pub(crate) use runs::Imports;
 pub(super) use runs::{running, undo};
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use axum::extract::{Multipart, Query as Asked, State as Shared};
 use axum::response::Response;
 use branchline_core::access::Action;
 use branchline_core::crm::import::{self, ImportMap, Table};
+use branchline_core::replica::Replica;
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use super::desk::{Desk, Reply, Visitor};
 use super::uploads::{self, FILE_BYTES_MAX, Uploads};
@@ -79,7 +79,7 @@ fn begin(desk: &Desk, wanted: &str, error: Option<&Error>) -> Markup {
 struct Sent {
     collection: String,
     name: String,
-    file: Option<NamedTempFile>,
+    file: Option<TempPath>,
     map: String,
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn upload(Shared(node): Shared<Node>, visitor: Visitor, form: M
     if !visitor.may_send(&node) {
         return sign_in::refused(&visitor, &Error::denied("foreign-page"));
     }
-    let sent = taken_in(node.replica.dir(), form).await;
+    let sent = taken_in(&node.replica, form).await;
     visitor
         .write(node, move |desk| {
             let (wanted, kept) = match sent {
@@ -103,7 +103,7 @@ pub(super) async fn upload(Shared(node): Shared<Node>, visitor: Visitor, form: M
         .await
 }
 
-async fn taken_in(dir: &Path, mut form: Multipart) -> Result<Sent> {
+async fn taken_in(replica: &Replica, mut form: Multipart) -> Result<Sent> {
     let cut = |_| Error::limit("upload-cut").with("limit", FILE_BYTES_MAX >> 20);
     let mut sent = Sent::default();
     while let Some(part) = form.next_field().await.map_err(cut)? {
@@ -114,7 +114,7 @@ async fn taken_in(dir: &Path, mut form: Multipart) -> Result<Sent> {
             "file" => {
                 sent.name =
                     part.file_name().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect();
-                sent.file = Some(transfer::incoming(dir, part, FILE_BYTES_MAX as u64).await?);
+                sent.file = Some(transfer::incoming_beside(replica, part, FILE_BYTES_MAX as u64).await?);
             }
             _ => {}
         }
@@ -123,14 +123,13 @@ async fn taken_in(dir: &Path, mut form: Multipart) -> Result<Sent> {
 }
 
 fn kept(desk: &Desk, sent: Sent) -> Result<String> {
-    let collection = desk.schema.require(&sent.collection)?.clone();
-    desk.require(Action::Import, &collection)?;
+    let collection = desk.schema.require(&sent.collection)?;
+    desk.require(Action::Import, collection)?;
     let file = sent.file.ok_or_else(|| Error::limit("upload-cut").with("limit", FILE_BYTES_MAX >> 20))?;
-    let table = Table::parse(&uploads::read(file.path())?)?;
+    let table = Table::parse(&uploads::read(&desk.principal, &file)?)?;
     let map = match sent.map.trim() {
-        "" => import::guess_map(&collection, table.headings()),
+        "" => import::guess_map(collection, table.headings()),
         text => ImportMap::parse(text)?,
     };
-    let (env, uploads) = (desk.principal.environment(), Uploads::of(&desk.principal));
-    uploads.add(env, &desk.me.id, (&sent.collection, &sent.name), file, &map)
+    Uploads::of(&desk.principal).add(&desk.me.id, (&sent.collection, &sent.name), file, &map)
 }
