@@ -167,6 +167,7 @@ impl BlockingReplica {
     pub fn run_once(&self, deadline_ms: u64, listener: Option<Arc<dyn SyncListener>>) -> Result<Exchange> {
         let language = self.language;
         self.call(|replica| {
+            let until = self.interrupted_or(Duration::from_millis(deadline_ms));
             let mut status = first_status(replica)?;
             let tell = |status: &SyncStatus| {
                 if let Some(listener) = &listener {
@@ -175,7 +176,6 @@ impl BlockingReplica {
             };
             tell(&status);
             let done = runtime()?.block_on(async {
-                let until = self.interrupted_or(Duration::from_millis(deadline_ms));
                 let exchange = net::sync_until(replica, until, |event| {
                     let before = status.clone();
                     note_event(&mut status, &event);

@@ -7,6 +7,7 @@ Every call blocks until it is done and may come from any thread. Every failure i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
@@ -66,6 +67,7 @@ class _Pages(_engine.PageListener):
         self._loop = asyncio.get_running_loop()
         self._fresh = asyncio.Event()
         self._newest: _engine.Page | None = None
+        self._ended = False
 
     def changed(self, page: _engine.Page) -> None:
         self._newest = page
@@ -74,9 +76,18 @@ class _Pages(_engine.PageListener):
     def failed(self, problem: _engine.Problem) -> None:
         """The watch goes on; the next result that can be read arrives."""
 
-    async def next(self) -> _engine.Page:
+    def end(self) -> None:
+        """From any thread, also once the loop has gone."""
+        self._ended = True
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._fresh.set)
+
+    async def next(self) -> _engine.Page | None:
+        """The next result; none once the replica is closed."""
         while True:
             await self._fresh.wait()
+            if self._ended:
+                return None
             self._fresh.clear()
             page, self._newest = self._newest, None
             if page is not None:
@@ -88,6 +99,7 @@ class Replica:
 
     def __init__(self, blocking: _engine.BlockingReplica) -> None:
         self.blocking = blocking
+        self._watched: set[_Pages] = set()
 
     @classmethod
     def open(cls, path: str, language: str | None = None, key: Callable[[], bytes] | None = None) -> Replica:
@@ -142,8 +154,10 @@ class Replica:
         self.close()
 
     def close(self) -> None:
-        """Closes it: exchanges stop, calls that run finish. Closing twice is no error."""
+        """Closes it: watches and exchanges end, calls that run finish. Closing twice is no error."""
         self.blocking.shut()
+        for pages in self._watched.copy():
+            pages.end()
 
     def who_am_i(self) -> _engine.Person:
         """The person that it acts for."""
@@ -236,14 +250,19 @@ class Replica:
         return self.blocking.convert_lead(lead)
 
     async def watch(self, query: _engine.Query) -> AsyncIterator[_engine.Page]:
-        """The result of a query, now and whenever it has changed; a slow reader gets the newest one."""
+        """The result of a query, now and whenever it has changed, until the replica is closed; a slow reader gets the
+        newest one."""
         pages = _Pages()
-        watch = await asyncio.to_thread(self.blocking.watch, query, pages)
+        self._watched.add(pages)
         try:
-            while True:
-                yield await pages.next()
+            watch = await asyncio.to_thread(self.blocking.watch, query, pages)
+            try:
+                while (page := await pages.next()) is not None:
+                    yield page
+            finally:
+                watch.stop()
         finally:
-            watch.stop()
+            self._watched.discard(pages)
 
     def conflicts(self) -> Sequence[_engine.Conflict]:
         """Every open conflict of every record held."""
@@ -265,6 +284,16 @@ class Replica:
         """Writes everything that was refused to a JSON file and gives the number of changes."""
         return self.blocking.export_quarantine(file)
 
+    def attach(
+        self,
+        path: str,
+        media: str,
+        name: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> _engine.Attachment:
+        """Takes a file in, for an attachment value of a record."""
+        return self.blocking.attach(path, media, name, _Moved(progress) if progress else None)
+
     def attach_to(
         self,
         collection: str,
@@ -281,6 +310,10 @@ class Replica:
     def attachment(self, hash: str) -> _engine.AttachmentState:
         """What is known of an attachment here."""
         return self.blocking.attachment(hash)
+
+    def want(self, hash: str) -> None:
+        """Asks for an attachment: it comes with the next exchange, or with the one that runs."""
+        self.blocking.want(hash)
 
     def read_attachment(self, hash: str) -> bytes:
         """The bytes of an attachment that is here; for large ones there is `save_attachment`."""
@@ -306,13 +339,29 @@ class Replica:
         """One exchange, until nothing waits at either end, or stopped cleanly at the deadline."""
         return self.blocking.run_once(int(deadline_seconds * 1000), _Told(told) if told else None)
 
+    def interrupt(self) -> None:
+        """Ends the exchanges and downloads of other threads as if their deadlines had come."""
+        self.blocking.interrupt()
+
+    def set_paused(self, paused: bool) -> None:
+        """Cuts the line by hand, or restores it."""
+        self.blocking.set_paused(paused)
+
     def set_hints(self, metered: bool = False, low_battery: bool = False) -> None:
         """Says what the device knows of its line and battery: while one of them is short, attachments wait."""
         self.blocking.set_hints(_engine.Hints(metered=metered, low_battery=low_battery))
 
-    def report(self, name: str, by: str | None = None) -> _engine.Report:
-        """A report over everything held here: `funnel`, `pipeline`, `activity`."""
-        return self.blocking.report(_engine.ReportRequest(name=name, by=by))
+    def report(
+        self, name: str, by: str | None = None, since: str | None = None, until: str | None = None
+    ) -> _engine.Report:
+        """A report over everything held here: `funnel`, `pipeline`, `activity`; of some days, the last one included."""
+        return self.blocking.report(_engine.ReportRequest(name=name, by=by, _from=since, to=until))
+
+    def report_chart(
+        self, name: str, by: str | None = None, since: str | None = None, until: str | None = None
+    ) -> str:
+        """A report as an SVG chart."""
+        return self.blocking.report_chart(_engine.ReportRequest(name=name, by=by, _from=since, to=until))
 
     def my_day(self, begin_ms: int, end_ms: int) -> _engine.Agenda:
         """The person's day, between two moments in milliseconds since 1970."""

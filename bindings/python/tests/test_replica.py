@@ -122,6 +122,27 @@ class OwnFolder(unittest.TestCase):
 
         self.assertEqual(asyncio.run(asyncio.wait_for(story(), 30)), [0, 1, 2])
 
+    def test_closing_a_replica_ends_its_watches(self):
+        async def story():
+            pages = []
+
+            async def follow():
+                async for page in self.replica.watch(Query(collection="account")):
+                    pages.append(page)
+                    told.set()
+
+            told = asyncio.Event()
+            following = asyncio.create_task(follow())
+            await asyncio.wait_for(told.wait(), 20)
+            await asyncio.to_thread(self.replica.close)
+            await asyncio.wait_for(following, 20)
+            self.assertEqual(len(pages), 1)
+            with self.assertRaises(ReplicaError) as failed:
+                await anext(self.replica.watch(Query(collection="account")))
+            self.assertEqual(failed.exception.code, "replica_closed")
+
+        asyncio.run(story())
+
     def test_labels_and_errors_come_in_the_chosen_language(self):
         account = self.replica.create("account", typed(name="Alpha", industry="retail"))
         with Replica.open(self.path, language="uk") as other:
@@ -168,8 +189,28 @@ class OwnFolder(unittest.TestCase):
         self.replica.create("opportunity", typed(name="First order", stage="won", amount="99.90 EUR"))
         funnel = self.replica.report("funnel")
         self.assertTrue(funnel.title and funnel.rows and len(funnel.rows[0]) == len(funnel.columns))
+        self.assertEqual(self.replica.report("funnel", since="today-1d").rows, funnel.rows)
+        self.assertEqual(self.replica.report("funnel", until="2000-01-01").rows, [])
+        chart = self.replica.report_chart("funnel")
+        self.assertTrue(chart.startswith("<svg") and "Won" in chart)
+        self.assertNotEqual(self.replica.report_chart("funnel", until="2000-01-01"), chart)
         with self.assertRaises(ReplicaError.NotFound):
             self.replica.report("weather")
+
+    def test_a_file_is_taken_in_first_and_put_into_a_record_later(self):
+        path = Path(self.home.name) / "offer.txt"
+        path.write_text("120 EUR", encoding="utf-8")
+        told = []
+        file = self.replica.attach(str(path), "text/plain", "Offer", lambda done, total: told.append((done, total)))
+        self.assertEqual((file.name, file.size, told[-1]), ("Offer", 7, (7, 7)))
+        self.replica.create("attachment", {"name": Value.TEXT(text="Offer"), "file": Value.ATTACHMENT(file=file)})
+        self.assertEqual(self.replica.read_attachment(file.hash), b"120 EUR")
+
+    def test_every_call_of_the_engine_is_one_of_the_package(self):
+        calls = {name for name in dir(branchline.BlockingReplica) if not name.startswith("_")}
+        self.assertGreater(len(calls), 40)
+        # Closing is `close` here.
+        self.assertEqual(calls - set(dir(Replica)), {"shut", "is_shut"})
 
     def test_a_key_that_is_none_and_one_that_cannot_be_had_are_told(self):
         def locked():

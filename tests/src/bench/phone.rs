@@ -2,6 +2,7 @@
 //!
 //! The Kotlin side is a process for each measurement, `Bench.kt` of the Kotlin package, built by `bindings/kotlin/classpath`.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use std::time::Instant;
 use branchline_bindings::{BlockingReplica, Config, Query, Sort};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
+use zip::ZipArchive;
 
 use super::Figure;
 use super::company::hub;
@@ -18,6 +20,7 @@ use crate::process::{Node, home};
 use crate::{checkout, generator};
 
 const RECORDS: usize = 100_000;
+const LIBRARY: &str = "libbranchline_bindings.so";
 const TIMES: usize = 1_000;
 const HITS: u32 = 20;
 /// Runs of each side, turn about; the median counts.
@@ -153,32 +156,33 @@ pub(super) fn memory() -> Vec<Figure> {
     ]
 }
 
-/// The stripped library of an app, and the APK around it where `mobile-demo/package.sh` has made one.
+/// The stripped library of an app, and a signed APK with it where Maven has compiled the app. The APK is one for an emulator, but
+/// that its engine is this machine's.
 pub(super) fn size() -> Vec<Figure> {
-    let built = Command::new("cargo")
-        .args([
-            "build",
-            "--locked",
-            "--quiet",
-            "--profile",
-            "phone",
-            "-p",
-            "branchline-bindings",
-            "--lib",
-            "--no-default-features",
-            "--features",
-            "encryption",
-        ])
-        .current_dir(checkout())
-        .status();
-    assert!(built.expect("cargo can be run").success());
-    let megabytes = |path: &Path| path.metadata().ok().map(|file| file.len() as f64 / 1e6);
+    let choice = ["--profile", "phone", "-p", "branchline-bindings", "--lib"];
+    let features = ["--no-default-features", "--features", "encryption"];
+    run(Command::new("cargo").args(["build", "--locked", "--quiet"]).args(choice).args(features));
+    let megabytes = |path: &Path| path.metadata().expect("a file").len() as f64 / 1e6;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), Into::into);
-    let library = megabytes(&target.join("phone/libbranchline_bindings.so")).expect("a library");
-    let mut figures = vec![Figure::at_most("MB of the stripped library", library, 8.0, 8.0)];
-    let apk = megabytes(&checkout().join("mobile-demo/target/fieldrep.apk"));
-    figures.extend(apk.map(|size| Figure::note("MB of the APK as it was packaged last", size)));
+    let library = target.join("phone").join(LIBRARY);
+    let mut figures = vec![Figure::at_most("MB of the stripped library", megabytes(&library), 8.0, 8.0)];
+    if checkout().join("mobile-demo/target/classes").exists() {
+        let home = home();
+        let (engines, apk) = (home.path().join("engines"), home.path().join("fieldrep.apk"));
+        std::fs::create_dir_all(engines.join("x86_64")).expect("a folder");
+        std::fs::copy(&library, engines.join("x86_64").join(LIBRARY)).expect("an engine in its place");
+        run(Command::new("mobile-demo/package.sh").args([&engines, &apk]));
+        figures.push(Figure::note("MB of the signed APK for one ABI", megabytes(&apk)));
+        let mut files = ZipArchive::new(File::open(&apk).expect("an APK")).expect("an archive");
+        let engine = files.by_name(&format!("lib/x86_64/{LIBRARY}")).expect("the engine").compressed_size();
+        figures.push(Figure::note("MB of them for the engine", engine as f64 / 1e6));
+    }
     figures
+}
+
+fn run(command: &mut Command) {
+    let status = command.current_dir(checkout()).stdout(Stdio::null()).status();
+    assert!(status.expect("it can be run").success(), "{command:?}");
 }
 
 fn company(home: &Path, records: usize) -> String {

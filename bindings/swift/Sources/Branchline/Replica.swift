@@ -7,13 +7,14 @@ public final class Replica: @unchecked Sendable {
     /// The same calls without concurrency, for threads of one's own.
     public let blocking: BlockingReplica
     private let queue = DispatchQueue(label: "dev.branchline.replica", attributes: .concurrent)
+    private let watched = Watched()
 
     public init(_ blocking: BlockingReplica) {
         self.blocking = blocking
     }
 
     deinit {
-        blocking.shut()
+        close()
     }
 
     /// Opens the replica in a folder, an encrypted one with its key.
@@ -33,9 +34,10 @@ public final class Replica: @unchecked Sendable {
         try await run { try $0.rekey(keys: keys) }
     }
 
-    /// Closes it: exchanges stop, calls that run finish. Closing twice is no error.
+    /// Closes it: watches and exchanges end, calls that run finish. Closing twice is no error.
     public func close() {
         blocking.shut()
+        watched.endAll()
     }
 
     /// Any call of the blocking replica, on a queue of this one: `try await replica.run { try $0.list(query: query) }`.
@@ -63,15 +65,21 @@ public final class Replica: @unchecked Sendable {
         try await run { try $0.list(query: query) }
     }
 
-    /// The result of a query, now and whenever it has changed; a slow reader gets the newest one.
+    /// The result of a query, now and whenever it has changed, until the replica is closed; a slow reader gets the newest one.
     public func watch(_ query: Query) -> AsyncThrowingStream<Page, Error> {
         AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             let blocking = self.blocking
+            let watched = self.watched
             queue.async {
+                let place = watched.add { continuation.finish() }
                 do {
                     let watch = try blocking.watch(query: query, listener: Pages(continuation))
-                    continuation.onTermination = { _ in watch.stop() }
+                    continuation.onTermination = { _ in
+                        watch.stop()
+                        watched.remove(place)
+                    }
                 } catch {
+                    watched.remove(place)
                     continuation.finish(throwing: error)
                 }
             }
@@ -93,9 +101,10 @@ public final class Replica: @unchecked Sendable {
         }
     }
 
-    /// One exchange, for BGTaskScheduler: call `blocking.interrupt()` in the task's expiration handler.
+    /// One exchange, for BGTaskScheduler: cancel the `Task` that waits for it in the expiration handler, and it stops cleanly.
     public func runOnce(deadlineMs: UInt64) async throws -> Exchange {
-        try await withTaskCancellationHandler {
+        try Task.checkCancellation()
+        return try await withTaskCancellationHandler {
             try await run { try $0.runOnce(deadlineMs: deadlineMs, listener: nil) }
         } onCancel: {
             blocking.interrupt()
@@ -106,6 +115,31 @@ public final class Replica: @unchecked Sendable {
         try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(with: Result { Replica(try open()) }) }
         }
+    }
+}
+
+/// How the open watches of a replica are ended.
+private final class Watched: @unchecked Sendable {
+    private let queue = DispatchQueue(label: "dev.branchline.replica.watched")
+    private var ends: [Int: () -> Void] = [:]
+    private var next = 0
+
+    func add(_ end: @escaping () -> Void) -> Int {
+        queue.sync { () -> Int in
+            next += 1
+            ends[next] = end
+            return next
+        }
+    }
+
+    func remove(_ place: Int) {
+        queue.sync { ends[place] = nil }
+    }
+
+    // An end removes itself: none is called on the queue.
+    func endAll() {
+        let open = queue.sync { Array(ends.values) }
+        open.forEach { $0() }
     }
 }
 

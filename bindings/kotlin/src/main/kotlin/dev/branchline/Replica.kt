@@ -9,12 +9,16 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.channels.awaitClose
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.buffer
 import kotlinx.coroutines.flow.callbackFlow
 import kotlinx.coroutines.flow.flowOn
+import kotlinx.coroutines.job
 import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 
 /**
@@ -282,12 +286,18 @@ class Replica private constructor(
 
     // A long call that ends early, and cleanly, when whoever waits for it no longer does.
     private suspend fun <T> interruptible(call: () -> T): T = coroutineScope {
-        val work = async(dispatcher + NonCancellable) { call() }
+        val waiting = coroutineContext.job
+        val work = async(dispatcher + NonCancellable) {
+            waiting.ensureActive()
+            call()
+        }
         try {
             work.await()
         } catch (cancelled: CancellationException) {
-            blocking.interrupt()
-            withContext(NonCancellable) { work.join() }
+            // A call hears an interrupt only once it has begun.
+            withContext(NonCancellable) {
+                do blocking.interrupt() while (withTimeoutOrNull(100.milliseconds) { work.join() } == null)
+            }
             throw cancelled
         }
     }

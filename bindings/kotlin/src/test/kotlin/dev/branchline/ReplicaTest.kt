@@ -4,9 +4,12 @@ import dev.branchline.crm.Account
 import dev.branchline.crm.create
 import dev.branchline.crm.list
 import dev.branchline.crm.save
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.async
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.AfterEach
@@ -18,6 +21,9 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.api.io.TempDir
 import java.io.File
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.Executors
+import java.util.concurrent.atomic.AtomicInteger
 import kotlin.time.Duration.Companion.seconds
 
 class ReplicaTest {
@@ -67,6 +73,24 @@ class ReplicaTest {
         assertTrue(withTimeout(10_000) { pages.await() }.size <= 1)
         val closed = assertThrows<ReplicaException.Usage> { runBlocking { phone.whoAmI() } }
         assertEquals("replica_closed", closed.code)
+    }
+
+    @Test
+    fun `an exchange that is cancelled before a thread is free never begins`(): Unit = runBlocking {
+        val threads = Executors.newSingleThreadExecutor()
+        val dispatcher = threads.asCoroutineDispatcher()
+        Replica.join(File(home, "phone").path, hub.invite("phone"), dispatcher = dispatcher).use { phone ->
+            val busy = CountDownLatch(1)
+            threads.execute { busy.await() }
+            val told = AtomicInteger()
+            val exchange = launch(start = CoroutineStart.UNDISPATCHED) { phone.runOnce(60.seconds) { told.incrementAndGet() } }
+            exchange.cancel()
+            busy.countDown()
+            exchange.join()
+            assertEquals(0, told.get())
+            assertTrue(phone.runOnce(60.seconds).finished)
+        }
+        dispatcher.close()
     }
 
     @Test
