@@ -556,3 +556,19 @@ fn what_a_person_watches_and_reads_of_the_log_is_what_the_person_sees() {
     assert_eq!(reported(), ["hers", "hidden"], "a role that was changed counts at once");
     drop(handle);
 }
+
+#[test]
+fn one_answer_sees_what_its_first_question_saw_and_writes_what_may_be_written_now() {
+    let company = Company::new();
+    let anna = company.person("Anna", "owner", None);
+    deal(&company.hub, "anybody's", vec![]);
+    let principal = company.hub.principal(&anna).unwrap();
+    let answer = principal.for_one_answer();
+    assert_eq!(names(&answer).len(), 1);
+    let demoted = vec![Edit::Set("role".into(), Value::Text("reader".into()))];
+    company.hub.transact(|tx| tx.edit("user", &anna, demoted)).unwrap();
+    assert_eq!((names(&answer).len(), names(&principal).len()), (1, 0));
+    assert!(names(&principal.for_one_answer()).is_empty());
+    let refused = answer.transact(|tx| tx.create("account", vec![text("name", "Orbit")])).unwrap_err();
+    assert_eq!(refused.code(), "denied_action");
+}

@@ -59,10 +59,11 @@ pub use tx::{Keyed, Tx};
 pub use watch::WatchHandle;
 
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use inner::Inner;
 
+use self::principal::Sight;
 use crate::id::RecordId;
 
 /// One replica. See the [module](self).
@@ -71,6 +72,8 @@ pub struct Replica {
     inner: Arc<Inner>,
     /// Who acts, where it is somebody who signed in and not the replica's own person.
     person: Option<RecordId>,
+    /// What that person sees, where it was settled at the first question.
+    settled: Option<Arc<OnceLock<Sight>>>,
 }
 
 /// A replica that is not kept open by it.
@@ -83,7 +86,7 @@ pub struct WeakReplica {
 impl WeakReplica {
     /// The replica, while somebody has it open.
     pub fn upgrade(&self) -> Option<Replica> {
-        self.inner.upgrade().map(|inner| Replica { inner, person: self.person })
+        self.inner.upgrade().map(|inner| Replica { inner, person: self.person, settled: None })
     }
 }
 

@@ -213,7 +213,7 @@ impl Replica {
         if damaged {
             inner.note_damage();
         }
-        Ok(Self { inner: Arc::new(inner), person: None })
+        Ok(Self { inner: Arc::new(inner), person: None, settled: None })
     }
 
     /// The owner's record, written by the owner: the first change of the workspace.

@@ -1,11 +1,12 @@
 //! A replica as one person sees it and acts on it: what a server does for somebody who signed in.
 //!
 //! What is asked follows the person's record as it stands now, so a role or branch that was changed counts from the next
-//! question on. Nobody sees or writes more through a replica than the replica itself was granted. What is outside is
+//! question on, or from the next answer where one takes many. Nobody sees or writes more through a replica than the replica itself was granted. What is outside is
 //! answered as if it were not there.
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::tx::By;
 use super::{Person, Query, Replica, rights};
@@ -33,7 +34,7 @@ impl Replica {
     /// # Errors
     /// `record_not_found` for one who is not known here, `person_disabled`, `unknown_role`.
     pub fn principal(&self, person: &RecordId) -> Result<Principal> {
-        let replica = Self { inner: self.inner.clone(), person: Some(*person) };
+        let replica = Self { inner: self.inner.clone(), person: Some(*person), settled: None };
         replica.grants()?;
         Ok(Principal(replica))
     }
@@ -56,8 +57,17 @@ impl Replica {
 
     /// What of the records held here is shown.
     pub(super) fn sight(&self, view: &View<'_>) -> Result<Sight> {
-        let grants = self.person.map(|_| self.grants_in(view)).transpose()?;
-        Ok(Sight(grants.filter(|grants| !grants.scopes.contains(&Scope::Workspace))))
+        let judged = || -> Result<Sight> {
+            let grants = self.person.map(|_| self.grants_in(view)).transpose()?;
+            Ok(Sight(grants.filter(|grants| !grants.scopes.contains(&Scope::Workspace))))
+        };
+        match &self.settled {
+            None => judged(),
+            Some(settled) => match settled.get() {
+                Some(sight) => Ok(sight.clone()),
+                None => judged().map(|sight| settled.get_or_init(|| sight).clone()),
+            },
+        }
     }
 }
 
@@ -73,6 +83,13 @@ impl Principal {
     /// The replica as the person sees it.
     pub fn replica(&self) -> &Replica {
         &self.0
+    }
+
+    /// The same person for the length of one answer: what is seen is settled at the first question, while what may be
+    /// written is judged anew each time.
+    #[must_use]
+    pub fn for_one_answer(&self) -> Self {
+        Self(Replica { settled: Some(Arc::default()), ..self.0.clone() })
     }
 
     /// Who acts: always somebody.
@@ -96,6 +113,7 @@ impl Principal {
 }
 
 /// What somebody sees of the records held here: all of them without grants that narrow it.
+#[derive(Clone)]
 pub(super) struct Sight(Option<Grants>);
 
 impl Sight {

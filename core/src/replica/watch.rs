@@ -126,7 +126,7 @@ fn run(shared: &Shared, inner: &Weak<Inner>) {
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
-        let replica = Replica { inner, person: None };
+        let replica = Replica { inner, person: None, settled: None };
         // A replica that cannot be read now is asked again at the next round.
         let _ = replica.changed();
         for watch in due(shared) {

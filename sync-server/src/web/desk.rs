@@ -160,6 +160,7 @@ impl Visitor {
 
 impl Desk {
     fn open(principal: Principal, session: Session, visitor: &Visitor, notices: Arc<Notices>) -> Result<Self> {
+        let principal = principal.for_one_answer();
         let (me, grants) = (principal.me()?, principal.grants()?);
         let (schema, workspace) = (principal.replica().schema(), principal.replica().settings()?.name);
         let Visitor { language, zone, from, is_open, target, .. } = visitor.clone();

@@ -251,7 +251,8 @@ pub(in crate::web) async fn mapped(
                 Some("run") => false,
                 _ => return Ok(Reply::Go(format!("/import/{upload}"))),
             };
-            let (principal, collection) = (desk.principal.clone(), about.collection);
+            // A run goes on behind this answer: what is seen then is judged then.
+            let (principal, collection) = (desk.principal.replica().principal(&desk.me.id)?, about.collection);
             imports.begin(&upload, Job { principal, bytes, collection, map, dry });
             Ok(Reply::Go(format!("/import/{upload}/run")))
         })
