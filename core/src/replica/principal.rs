@@ -1,8 +1,8 @@
 //! A replica as one person sees it and acts on it: what a server does for somebody who signed in.
 //!
 //! What is asked follows the person's record as it stands now, so a role or branch that was changed counts from the next
-//! question on, or from the next answer where one takes many. Nobody sees or writes more through a replica than the replica itself was granted. What is outside is
-//! answered as if it were not there.
+//! question on, or from the next answer where one takes many. Nobody sees or writes more through a replica than the
+//! replica itself was granted. What is outside is answered as if it were not there.
 
 use std::collections::HashMap;
 use std::ops::Deref;
