@@ -471,6 +471,13 @@ pub(super) struct Indexable {
     pub(super) one_value: bool,
 }
 
+impl Indexable {
+    /// The way along its index.
+    pub(super) fn path(&self) -> Path {
+        Path::Along(Some(self.column))
+    }
+}
+
 /// Compares amounts in thousandths of a unit, which hold the minor units of every currency.
 fn compare_money(field: &Name, minor: &str, currency: &str, op: Op, value: &Literal, sql: &mut Sql) -> Result<()> {
     let Literal::Money(units, wanted) = value else {

@@ -153,10 +153,7 @@ fn by_collection(conn: &Connection, ids: &[RecordId]) -> Result<BTreeMap<Name, V
     while let Some(row) = rows.next()? {
         let name = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
         let id = RecordId(row.get(0)?);
-        match found.get_mut(name) {
-            Some(ids) => ids.push(id),
-            None => drop(found.insert(name.into(), vec![id])),
-        }
+        found.entry(Name::from(name)).or_default().push(id);
     }
     Ok(found)
 }

@@ -1,5 +1,5 @@
 //! Answers that were hard to find, remembered until a commit touches their collection: how many records a list has, what
-//! a column of a board comes to, which rows a page has for which no index gives the order.
+//! a column of a board comes to, which rows a page has that can be looked for in more than one way.
 //!
 //! Which commits touch what is known of those of this process; one that lies between them was somebody else's and counts
 //! as touching everything.

@@ -5,7 +5,8 @@
 //! cannot tell them apart: it keeps no statistics here, and those it could keep know nothing of conditions that exclude
 //! each other or of values that stand together in the order. So this module looks: a condition that few rows meet is
 //! taken at once; else the order is walked, for as many steps as a look at those few would have cost; a walk that has
-//! not found its page by then is given up for the condition that the fewest rows meet.
+//! not found its page by then is given up for the condition that the fewest rows meet. Where there is more than one way,
+//! what was found is remembered.
 
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ use crate::schema::Filter;
 const FEW: i64 = 500;
 /// Rows of a condition beyond which it is not worth counting on.
 const MANY: i64 = 50_000;
+/// Rows of a page that is remembered.
+const REMEMBERED_ROWS_MAX: usize = 1_000;
 /// Steps after which a walk is given up, in thousands: some 5,000 rows that do not fit.
 const WALK_THOUSAND_STEPS_MAX: u32 = 150;
 
@@ -41,13 +44,13 @@ pub(super) fn numbers(
     let page = Page { conn, conditions, table, query, order: Order::of(table, query)?, limit };
     let candidates = page.candidates()?;
     let walk = page.walk(&candidates);
-    let along = |condition: &Indexable| Path::Along(Some(condition.column));
-    let is_only_way = !page.has_words() && candidates.iter().all(|condition| Some(along(condition)) == walk);
+    let is_only_way = !page.has_words() && candidates.iter().all(|condition| Some(condition.path()) == walk);
     if let Some(walk) = walk.filter(|_| is_only_way)
         && let Some(found) = page.along(walk, None)?
     {
         return Ok(Arc::new(found));
     }
+    let memo = memo.filter(|_| limit <= REMEMBERED_ROWS_MAX);
     let statements = page.statements(Path::Free)?;
     let question = || format!("{limit} of {statements:?}");
     Memo::ask(memo, conn, &query.collection, question, || page.chosen(&candidates, walk))
@@ -126,7 +129,7 @@ impl Page<'_> {
         let path = self.order.path()?;
         let single = candidates.iter().find(|candidate| candidate.one_value);
         match (path, single) {
-            (Path::Along(None), Some(single)) => Some(Path::Along(Some(single.column))),
+            (Path::Along(None), Some(single)) => Some(single.path()),
             _ => Some(path),
         }
     }
@@ -146,8 +149,7 @@ impl Page<'_> {
 
     /// The page, along the way that seems shortest.
     fn chosen(&self, candidates: &[Indexable], walk: Option<Path>) -> Result<Vec<i64>> {
-        let along = |condition: &Indexable| Path::Along(Some(condition.column));
-        let few = self.fewest(candidates, FEW)?.map(along);
+        let few = self.fewest(candidates, FEW)?.map(Indexable::path);
         if let (None, Some(walk)) = (few, walk)
             && let Some(found) = self.along(walk, Some(WALK_THOUSAND_STEPS_MAX))?
         {
@@ -157,7 +159,7 @@ impl Page<'_> {
         let other = if self.has_words() { Some(Path::Along(None)) } else { walk };
         let path = match few {
             Some(few) => few,
-            None => self.fewest(candidates, MANY)?.map(along).or(other).unwrap_or(Path::Free),
+            None => self.fewest(candidates, MANY)?.map(Indexable::path).or(other).unwrap_or(Path::Free),
         };
         Ok(self.along(path, None)?.unwrap_or_default())
     }

@@ -22,6 +22,7 @@ use crate::sync::pace::Budget;
 use crate::sync::{Executor, downstream, upstream};
 use crate::wire::chunk::{Action, GenesisKind, NewChange, Pred, RootOp, Scalar, build, build_genesis, genesis_actor};
 use crate::wire::codec;
+use crate::wire::message::{Batch, Retracted};
 
 const NONCE: [u8; 16] = [7; 16];
 const BUDGET: Budget = Budget { bytes: 64 * 1024, level: 3 };
@@ -103,6 +104,12 @@ fn connect(lower: &Replica, upper: &Replica) -> (Downstream, Upstream) {
 
 fn lead(replica: &Replica, name: &str) -> RecordId {
     replica.transact(|tx| tx.create("lead", vec![("name".into(), Value::Text(name.into()))])).unwrap()
+}
+
+fn set(replica: &Replica, id: &RecordId, field: &str, value: &str) -> ChangeHash {
+    let edits = vec![Edit::Set(field.into(), Value::Text(value.into()))];
+    replica.transact(|tx| tx.edit("lead", id, edits)).unwrap();
+    replica.inner.read(|view| Ok(view.standing(id)?.heads()[0])).unwrap()
 }
 
 /// Logs a change that this program would not write, as if the person here had.
@@ -366,11 +373,6 @@ fn a_retraction_waits_for_what_came_beside_a_lost_record() {
     let other = join(&hub, dir.path(), Invitation { name: "other".into(), role, scopes, ..Invitation::default() });
     exchange(&phone, &hub);
     let (lost, held) = (lead(&phone, "lost"), lead(&phone, "held"));
-    let set = |replica: &Replica, id: &RecordId, field: &str, value: &str| {
-        let edits = vec![Edit::Set(field.into(), Value::Text(value.into()))];
-        replica.transact(|tx| tx.edit("lead", id, edits)).unwrap();
-        replica.inner.read(|view| Ok(view.standing(id)?.heads()[0])).unwrap()
-    };
     for lower in [&phone, &other] {
         exchange(lower, &hub);
     }
@@ -388,6 +390,35 @@ fn a_retraction_waits_for_what_came_beside_a_lost_record() {
         assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
     }
     assert_eq!(phone.record("lead", &held).unwrap().text("company"), "");
+}
+
+/// A record leaves that was to be retracted once it had come whole: what was typed here stands in quarantine all the same.
+#[test]
+fn what_leaves_before_its_retraction_leaves_what_was_refused_in_quarantine() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let (lost, held) = (lead(&phone, "lost"), lead(&phone, "held"));
+    let refused = set(&phone, &held, "company", "Orbit");
+    exchange(&phone, &hub);
+    phone.write(Origin::Upstream, |writer| writer.purge(&lost)).unwrap();
+    hub.write(Origin::Local, |writer| writer.retract(&[(held, refused)]).map(|_| ())).unwrap();
+    set(&hub, &lost, "company", "Amber");
+    set(&hub, &held, "name", "held on");
+    let (mut down, mut up) = connect(&phone, &hub);
+    let upstream::Reply::Batch(Some(mut batch)) = up.execute(upstream::Request::Feed(BUDGET)) else {
+        panic!("nothing")
+    };
+    let [reset] = batch.resets.as_mut_slice() else { panic!("{:?}", batch.resets) };
+    reset.refused.push(Retracted { hash: refused, code: "denied_owner".into(), detail: String::new() });
+    let leaves = Batch { purge: vec![held], resets: Vec::new(), changes: Vec::new(), ..batch.clone() };
+    for batch in [batch, leaves] {
+        let applied = down.execute(downstream::Request::Apply(batch));
+        assert!(matches!(applied, downstream::Reply::Applied { .. }), "{applied:?}");
+    }
+    assert_eq!(fates(&phone), [("denied_owner".to_owned(), Fate::Waiting)]);
+    assert!(phone.record("lead", &held).is_err(), "it has left");
 }
 
 /// What a scope log says of a record that is gone would be told of another one, to somebody who may not hold that.
