@@ -271,7 +271,7 @@ impl<'s> Writer<'s> {
     /// Whatever SQLite says; nothing of the transaction stays then.
     pub fn finish(mut self) -> Result<Committed> {
         self.project()?;
-        self.end_transaction();
+        self.last_of_tx.extend(self.open.take());
         for seq in &self.last_of_tx {
             let mut end = self.connection().prepare_cached("UPDATE log SET flags = flags | 1 WHERE seq = ?")?;
             end.execute([*seq as i64])?;
@@ -302,11 +302,6 @@ impl<'s> Writer<'s> {
             rolling: self.tail.rolling,
             collections: std::mem::take(&mut self.collections),
         })
-    }
-
-    /// What comes next belongs to another transaction, although no change said so: the one that would have was not taken.
-    pub(crate) fn end_transaction(&mut self) {
-        self.last_of_tx.extend(self.open.take());
     }
 
     /// Nothing that this transaction remembers of a record holds any longer. What it had appended must stand in the

@@ -390,15 +390,27 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch) -> Result<Taken> {
     let mut new = 0;
     for change in &decoded.changes {
         let Some((record, collection)) = decoded.records.get(change.record) else { continue };
-        if !broken.contains(record) {
-            match take_change(writer, &decoded, change, record, collection)? {
-                Some(Appended::Logged(_)) => new += 1,
-                Some(_) => {}
-                None => missing.push(*record),
-            }
+        if broken.contains(record) {
+            continue;
         }
-        if change.tx_end {
-            writer.end_transaction();
+        let collection = writer.collection(collection);
+        let held = writer.held(record)?;
+        if held.as_ref().is_some_and(|held| held.hidden) {
+            writer.come_back(record)?;
+        }
+        let state = match held {
+            Some(_) => writer.state(record)?,
+            None => None,
+        };
+        let foreign = Foreign { record: *record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
+        match vet_rebuilt(foreign, state) {
+            Ok(vetted) => {
+                if let Appended::Logged(_) = writer.append(*record, &collection, &vetted, change.tx_end)? {
+                    new += 1;
+                }
+            }
+            Err(Refusal::Missing { .. }) => missing.push(*record),
+            Err(refusal) => return Err(Error::from(refusal).at(record.to_string())),
         }
     }
     if !missing.is_empty() {
@@ -410,31 +422,6 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch) -> Result<Taken> {
     let records = decoded.records.iter().map(|(id, _)| *id).collect();
     let broken = if batch.position.is_empty() { Vec::new() } else { broken.into_iter().collect() };
     Ok(Taken { new, records, broken, missing })
-}
-
-// None: what the change follows is not here.
-fn take_change(
-    writer: &mut Writer<'_>,
-    decoded: &codec::Decoded,
-    change: &codec::DecodedChange,
-    record: &RecordId,
-    collection: &str,
-) -> Result<Option<Appended>> {
-    let collection = writer.collection(collection);
-    let held = writer.held(record)?;
-    if held.as_ref().is_some_and(|held| held.hidden) {
-        writer.come_back(record)?;
-    }
-    let state = match held {
-        Some(_) => writer.state(record)?,
-        None => None,
-    };
-    let foreign = Foreign { record: *record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
-    match vet_rebuilt(foreign, state) {
-        Ok(vetted) => writer.append(*record, &collection, &vetted, change.tx_end).map(Some),
-        Err(Refusal::Missing { .. }) => Ok(None),
-        Err(refusal) => Err(Error::from(refusal).at(record.to_string())),
-    }
 }
 
 // Records that left our scopes while something typed here waited: delivered or quarantined by now.
