@@ -244,6 +244,46 @@ fn a_file_to_be_imported_waits_encrypted() {
 }
 
 #[test]
+fn a_file_to_be_attached_is_never_on_the_disk_as_it_is() {
+    let home = Home::new();
+    home.founded("hub", Some("key"));
+    let server = Server::on(&home, "hub");
+    let token =
+        home.done("hub", Some("key"), &["users", "token", "anna@acme.example", "--name", "test"])["token"].clone();
+    let token = token.as_str().unwrap();
+    let client = home.done("hub", Some("key"), &["list", "account"])[0]["id"].clone();
+    let path = format!("/api/v1/records/account/{}/attachments?name=note.txt", client.as_str().unwrap());
+
+    let body = format!("{SECRET} ").repeat(40_000);
+    let (some, rest) = body.split_at(body.len() / 2);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let (host, length) = (&server.address, body.len());
+    let head =
+        format!("Host: {host}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: text/plain");
+    write!(stream, "POST {path} HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n{some}").unwrap();
+    // Half of it has come in, and waits for the rest.
+    let taken = || {
+        let of = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.metadata().ok().map(|meta| meta.len());
+        std::fs::read_dir(home.at("hub")).unwrap().filter_map(of).any(|len| len.abs_diff(some.len() as u64) < 100)
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    while !taken() {
+        assert!(Instant::now() < until, "nothing comes in");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!home.shows_secret(&home.at("hub")), "what has come in can be read");
+    stream.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(!home.shows_secret(&home.at("hub")));
+    let file = home.done("hub", Some("key"), &["list", "attachment"])[0]["file"].clone();
+    assert_eq!(file["size"], json!(body.len()), "{file}");
+    home.done("hub", Some("key"), &["fetch", file["hash"].as_str().unwrap(), "--out", "copy.txt"]);
+    assert_eq!(std::fs::read_to_string(home.at("copy.txt")).unwrap(), body);
+}
+
+#[test]
 fn encrypted_replicas_serve_join_and_sync() {
     let home = Home::new();
     home.founded("hub", Some("key"));

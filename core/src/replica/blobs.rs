@@ -61,15 +61,33 @@ impl Replica {
         media: &str,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Attachment> {
-        let mut source = File::open(file).map_err(|e| file_fault(&e, file))?;
+        let source = File::open(file).map_err(|e| file_fault(&e, file))?;
+        let total = source.metadata().map_err(|e| file_fault(&e, file))?.len();
+        let (hash, size) = self.taken_in((source, file), &mut |done| progress(done, total.max(done)))?;
+        Ok(Attachment { hash, size, media: media.to_owned(), name })
+    }
+
+    /// As [`Replica::attach_file_as`], of a file that [`Replica::write_beside`] wrote.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn attach_beside(&self, file: &Path, name: String, media: &str) -> Result<Attachment> {
+        let (hash, size) = self.taken_in((self.read_beside(file)?, file), &mut |_| ())?;
+        Ok(Attachment { hash, size, media: media.to_owned(), name })
+    }
+
+    fn taken_in(
+        &self,
+        (mut source, file): (impl Read, &Path),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(BlobHash, u64)> {
         self.blob_dir()?;
         let random = |bytes: &mut [u8]| self.environment().fill_random(bytes);
         let part = self.inner.home.new_blob(&random);
-        let total = source.metadata().map_err(|e| file_fault(&e, file))?.len();
         let mut take_in = || -> Result<(BlobHash, u64)> {
             let written = |e: io::Error| file_fault(&e, &part);
             let mut to = BlobWriter::create(&self.inner.home, &part, &random).map_err(written)?;
-            let copied = copy_hashed(&mut source, &mut to, &mut |done| progress(done, total.max(done)));
+            let copied = copy_hashed(&mut source, &mut to, progress);
             let copied = copied.map_err(|failed| failed.of(file, written))?;
             to.sync().map_err(written)?;
             Ok(copied)
@@ -85,7 +103,7 @@ impl Replica {
         };
         keep(&part, &self.blob_path(&hash)?)?;
         self.note(|conn| blob_rows::held(conn, &hash, size))?;
-        Ok(Attachment { hash, size, media: media.to_owned(), name })
+        Ok((hash, size))
     }
 
     /// Opens an attachment, if all of it is here.

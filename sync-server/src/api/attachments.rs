@@ -83,13 +83,13 @@ pub(super) async fn add(
         Err(response) => return response,
     };
     let pieces = request.into_body().into_data_stream();
-    let held = match transfer::incoming(node.replica.dir(), pieces, FILE_BYTES_MAX).await {
+    let held = match transfer::incoming_beside(&node.replica, pieces, FILE_BYTES_MAX).await {
         Ok(held) => held,
         Err(error) => return caller.failed(&error),
     };
     caller
         .run(node, move |principal| {
-            let made = attached(principal, &collection, &id, (&asked.name, &media, held.path()))?;
+            let made = attached(principal, &collection, &id, (&asked.name, &media, &held))?;
             Ok(Reply::Made(format!("{ROOT}/records/attachment/{made}"), json!({"id": made.to_string()})))
         })
         .await

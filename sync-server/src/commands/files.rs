@@ -92,10 +92,10 @@ pub(crate) fn attaching(principal: &Principal, collection: &Collection) -> Resul
     link_to(files, collection)
 }
 
-/// Makes a record of a file that belongs to another record.
+/// Makes a record of a file that came in and belongs to another record.
 ///
 /// # Errors
-/// `comment_nowhere` where files cannot refer to the collection; rights, and those of [`Replica::attach_file_as`].
+/// `comment_nowhere` where files cannot refer to the collection; rights, and those of [`Replica::attach_beside`].
 pub(crate) fn attached(
     principal: &Principal,
     collection: &Collection,
@@ -105,7 +105,7 @@ pub(crate) fn attached(
     let link = attaching(principal, collection)?;
     // Browsers may send a whole path.
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    let file = principal.attach_file_as(file, name.to_owned(), media, &mut |_, _| ())?;
+    let file = principal.attach_beside(file, name.to_owned(), media)?;
     let values: Vec<(Name, Value)> = vec![
         ("name".into(), Value::Text(name.to_owned())),
         ("file".into(), Value::Attachment(file)),

@@ -7,10 +7,11 @@ use axum::extract::{Multipart, Path, State as Shared};
 use axum::response::Response;
 use branchline_core::access::Action;
 use branchline_core::id::RecordId;
+use branchline_core::replica::Replica;
 use branchline_core::schema::{Attachment, Collection, Field, Value};
 use branchline_core::{Error, Result};
 use maud::{Markup, html};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use super::desk::{Desk, Reply, Visitor};
 use super::related::{fields_to, referring};
@@ -76,25 +77,25 @@ pub(super) async fn attach(
     if !visitor.may_send(&node) {
         return sign_in::refused(&visitor, &Error::denied("foreign-page"));
     }
-    let sent = sent(node.replica.dir(), &mut form).await;
+    let sent = sent(&node.replica, &mut form).await;
     visitor
         .write(node, move |desk| {
             let (file, media, held) = sent?;
             let collection = desk.schema.require(&name)?;
             let id = desk.principal.find(&name, &id)?;
-            attached(&desk.principal, collection, &id, (&file, &media, held.path()))?;
+            attached(&desk.principal, collection, &id, (&file, &media, &held))?;
             Ok(Reply::Go(format!("/c/{name}/{id}")))
         })
         .await
 }
 
 // The file of a form: its name, its media type, its bytes.
-async fn sent(dir: &std::path::Path, form: &mut Multipart) -> Result<(String, String, NamedTempFile)> {
+async fn sent(replica: &Replica, form: &mut Multipart) -> Result<(String, String, TempPath)> {
     while let Ok(Some(part)) = form.next_field().await {
         if part.name() == Some("file") {
             let file = part.file_name().unwrap_or_default().to_owned();
             let media = part.content_type().unwrap_or("application/octet-stream").to_owned();
-            let held = transfer::incoming(dir, part, uploads::FILE_BYTES_MAX as u64).await?;
+            let held = transfer::incoming_beside(replica, part, uploads::FILE_BYTES_MAX as u64).await?;
             return Ok((file, media, held));
         }
     }
