@@ -407,5 +407,6 @@ fn mark_field(name: &Name) -> FieldOf {
         indexed: false,
         searchable: false,
         winner: schema::Winner::Latest,
+        placing: false,
     }
 }

@@ -116,7 +116,7 @@ impl CollectionSchema {
             name: collection.name.to_string(),
             labels: Labels::of(&collection.labels),
             shared: collection.kind == Kind::Shared,
-            fields: collection.fields.iter().map(FieldSchema::of).collect(),
+            fields: collection.facts().map(FieldSchema::of).collect(),
             title: names(&collection.title),
             natural_keys: names(&collection.natural_keys),
             custom: collection.custom,

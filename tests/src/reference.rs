@@ -153,6 +153,9 @@ fn describe_field(prefix: &str, field: &Field, body: &mut String) {
     if field.winner != Winner::Latest {
         marks.push(format!("rule `{}`", field.winner.spec()));
     }
+    if field.placing {
+        marks.push("[moved by hand](concepts.md)".to_owned());
+    }
     let mut ty = format!("`{}`", field.ty.spec());
     let choices: Vec<String> = field.ty.choices().iter().map(|choice| format!("`{}`", choice.value)).collect();
     if !choices.is_empty() {

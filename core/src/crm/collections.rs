@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
+use super::board;
 use crate::replica::sealed;
-use crate::schema::{Schema, parse_declarations};
+use crate::schema::{Collection, Schema, parse_declarations};
 
 const SOURCES: [(&str, &str); 4] = [
     ("organisation", include_str!("collections/organisation.toml")),
@@ -18,10 +19,16 @@ pub fn builtin() -> &'static Schema {
     BUILTIN.get_or_init(|| {
         // The sources are part of the program, and a test parses each: none is left out here.
         let declared = SOURCES.iter().filter_map(|(_, text)| parse_declarations(text).ok());
-        let mut schema = Schema::new(declared.flat_map(|d| d.collections));
+        let mut schema = Schema::new(declared.flat_map(|d| d.collections).map(with_place));
         sealed::declare(&mut schema);
         schema
     })
+}
+
+// What no file can declare: a field that is moved by hand and never typed.
+fn with_place(mut collection: Collection) -> Collection {
+    collection.fields.update(board::PLACE, |field| field.placing = true);
+    collection
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Calls only `replica`; knows the names of collections and fields, which nothing below it does.
 
+pub mod board;
 mod collections;
 mod convert;
 pub mod day;

@@ -153,7 +153,7 @@ impl State {
         cell: Option<(LineId, Name)>,
         slot: &Slot,
     ) -> Option<FieldConflict> {
-        slot.current().nth(1)?;
+        slot.current().nth(1).filter(|_| !typed.placing)?;
         let ranked = self.ranked(typed, slot);
         if ranked.len() < 2 {
             return None;

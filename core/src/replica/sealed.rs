@@ -94,6 +94,7 @@ pub(crate) fn declare(schema: &mut Schema) {
         indexed: false,
         searchable: false,
         winner: Winner::Latest,
+        placing: false,
     };
     for (name, texts) in SEALED {
         let mut fields = vec![

@@ -298,6 +298,7 @@ fn field_of(row: &Row<'_>) -> Result<Field> {
             indexed: false,
             searchable: false,
             winner: Winner::Latest,
+            placing: false,
         })
     };
     let columns = row.lines("columns").into_iter().map(column).collect::<Result<Vec<_>>>()?;
@@ -311,6 +312,7 @@ fn field_of(row: &Row<'_>) -> Result<Field> {
         required: row.flag("required"),
         indexed: row.flag("indexed"),
         searchable: row.flag("searchable"),
+        placing: false,
     })
 }
 

@@ -286,6 +286,7 @@ impl FieldToml {
             required: self.required,
             indexed: self.index,
             searchable: self.search,
+            placing: false,
         })
     }
 }
@@ -333,6 +334,7 @@ fn standard(name: &str, spec: FieldType, [en, ru, uk]: [&str; 3]) -> Field {
         indexed: true,
         searchable: name == "external_id",
         winner: Winner::Latest,
+        placing: false,
     }
 }
 

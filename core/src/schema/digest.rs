@@ -24,6 +24,9 @@ impl Collection {
 fn line(field: &Field) -> String {
     let flags = (u8::from(field.indexed), u8::from(field.searchable));
     let mut text = format!("{} {} {flags:?} {}\n", field.name, field.ty.spec(), field.winner.spec());
+    if field.placing {
+        text.push_str(" placing\n");
+    }
     if let FieldType::Lines(columns) = &field.ty {
         let mut columns: Vec<String> = columns.iter().map(line).collect();
         columns.sort_unstable();

@@ -388,6 +388,7 @@ mod tests {
             indexed: false,
             searchable: false,
             winner: Winner::Latest,
+            placing: false,
         };
         let fields = [
             ("name", "text"),

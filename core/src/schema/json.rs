@@ -105,6 +105,7 @@ mod tests {
             indexed: false,
             searchable: false,
             winner: Winner::Latest,
+            placing: false,
         }
     }
 

@@ -166,6 +166,9 @@ pub struct Field {
     pub searchable: bool,
     /// How a conflict is shown.
     pub winner: Winner,
+    /// Whether it says where a record stands in an order that people make by hand. It is moved, never typed, so forms and
+    /// columns leave it out; of several concurrent places one is taken, and nobody has to settle them.
+    pub placing: bool,
 }
 
 /// A collection of records.
@@ -203,6 +206,16 @@ impl Collection {
             priority: u8::MAX,
             custom: true,
         }
+    }
+
+    /// The fields that people read and type: all but places in an order.
+    pub fn facts(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| !field.placing)
+    }
+
+    /// Whether a field is one of those; true for marks of the record itself.
+    pub fn is_fact(&self, name: &str) -> bool {
+        self.field(name).is_none_or(|field| !field.placing)
     }
 
     /// The field of this name.

@@ -287,6 +287,7 @@ mod tests {
             indexed: false,
             searchable: false,
             winner: Winner::Latest,
+            placing: false,
         }
     }
 

@@ -290,6 +290,7 @@ mod tests {
             indexed: false,
             searchable: false,
             winner: Winner::Latest,
+            placing: false,
         }
     }
 

@@ -538,6 +538,7 @@ mod tests {
             indexed: true,
             searchable: true,
             winner: Winner::Latest,
+            placing: false,
         };
         let accounts = Collection { fields: vec![name].into(), ..Collection::unknown("account".into()) };
         let schema = Arc::new(Schema::new([accounts]));

@@ -275,7 +275,7 @@ fn text(
 ) -> String {
     let language = context.language();
     let mut rows = vec![("id".to_owned(), record.id.to_string())];
-    for field in &collection.fields {
+    for field in collection.facts() {
         let value = record.value(&field.name);
         if *value != Value::Null {
             rows.push((field.labels.text(language).to_owned(), shaper.text(field, value)));

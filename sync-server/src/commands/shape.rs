@@ -134,8 +134,8 @@ impl<'a> Shaper<'a> {
 pub fn telling_fields(collection: &Collection) -> Vec<String> {
     let mut names: Vec<String> = collection.title.iter().map(ToString::to_string).collect();
     let short = |ty: &FieldType| !matches!(ty, FieldType::LongText | FieldType::Lines(_) | FieldType::Attachment);
-    let rest = collection.fields.iter().filter(|f| short(&f.ty) && (f.indexed || f.required));
-    let other = collection.fields.iter().filter(|f| short(&f.ty));
+    let rest = collection.facts().filter(|f| short(&f.ty) && (f.indexed || f.required));
+    let other = collection.facts().filter(|f| short(&f.ty));
     for field in rest.chain(other) {
         if names.len() < LIST_COLUMNS_MAX && !names.iter().any(|n| **n == *field.name) {
             names.push(field.name.to_string());

@@ -173,8 +173,8 @@ fn side_by_side(desk: &Desk, collection: &Collection, a: &Record, b: &Record) ->
                     th scope="col" { span.hidden { (desk.say("web-merge-both")) } }
                 } }
                 tbody {
-                    @for field in collection.fields.iter().filter(differing) { (choice(desk, field, a, b, first)) }
-                    @for field in collection.fields.iter().filter(same) {
+                    @for field in collection.facts().filter(differing) { (choice(desk, field, a, b, first)) }
+                    @for field in collection.facts().filter(same) {
                         tr.quiet { th scope="row" { (field.labels.text(desk.language)) } td colspan="3" { (desk.text(field, a.value(&field.name))) } }
                     }
                 }

@@ -38,7 +38,7 @@ pub(super) fn is_typed(field: &Field) -> bool {
 /// The inputs of a record, or of a new one; `typed` is what a form that was not taken had in it.
 pub(super) fn inputs(desk: &Desk, collection: &Collection, record: Option<&Record>, typed: &Typed) -> Result<Markup> {
     let mut rows = Vec::new();
-    for field in collection.fields.iter().filter(|field| is_typed(field)) {
+    for field in collection.facts().filter(|field| is_typed(field)) {
         let shown = record.map(|record| shown(desk, field, record.value(&field.name))).unwrap_or_default();
         let was = typed.get(&format!("was.{}", field.name)).cloned().unwrap_or(shown);
         let now = typed.get(&format!("f.{}", field.name)).cloned().unwrap_or_else(|| was.clone());
@@ -193,7 +193,7 @@ pub(super) fn shown(desk: &Desk, field: &Field, value: &Value) -> String {
 /// A value that its field does not take, a reference that names no record or several.
 pub(super) fn values(desk: &Desk, collection: &Collection, typed: &Typed) -> Result<Vec<(Name, Value)>> {
     let mut values = Vec::new();
-    for field in collection.fields.iter().filter(|field| is_typed(field)) {
+    for field in collection.facts().filter(|field| is_typed(field)) {
         let text = text(typed, &format!("f.{}", field.name));
         if !text.is_empty() {
             values.push((field.name.clone(), parse(desk, field, text)?));
@@ -208,7 +208,7 @@ pub(super) fn values(desk: &Desk, collection: &Collection, typed: &Typed) -> Res
 /// As [`values`].
 pub(super) fn edits(desk: &Desk, collection: &Collection, typed: &Typed) -> Result<Vec<Edit>> {
     let mut edits = Vec::new();
-    for field in collection.fields.iter().filter(|field| is_typed(field)) {
+    for field in collection.facts().filter(|field| is_typed(field)) {
         let Some(now) = typed.get(&format!("f.{}", field.name)) else { continue };
         let was = typed.get(&format!("was.{}", field.name)).map(String::as_str).unwrap_or_default();
         // Browsers send line ends of their own.

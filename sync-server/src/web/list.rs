@@ -183,14 +183,14 @@ fn kept(view: &View, but: &[&str]) -> Markup {
 fn asking(desk: &Desk, collection: &Collection, view: &View) -> Result<Markup> {
     let place = format!("/c/{}", collection.name);
     let shown = if view.columns.is_empty() { telling_fields(collection).join(",") } else { view.columns.clone() };
-    let order: Vec<&str> = shown.split(',').chain(collection.fields.iter().map(|field| &*field.name)).collect();
+    let order: Vec<&str> = shown.split(',').chain(collection.facts().map(|field| &*field.name)).collect();
     let columns = html! {
         details { summary { (desk.say("web-columns")) }
             form method="get" action=(place) {
                 (kept(view, &["columns"]))
                 input type="hidden" name="pick" value="1";
                 input type="hidden" name="order" value=(order.join(","));
-                div.boxes { @for field in collection.fields.iter().filter(|field| !matches!(field.ty, branchline_core::schema::FieldType::Lines(_))) {
+                div.boxes { @for field in collection.facts().filter(|field| !matches!(field.ty, branchline_core::schema::FieldType::Lines(_))) {
                     label.check { input type="checkbox" name={ "column." (field.name) } checked[shown.split(',').any(|name| *name == *field.name)]; " " (field.labels.text(desk.language)) }
                 } }
                 button { (desk.say("web-show")) }
@@ -254,7 +254,7 @@ pub(super) fn narrowing(
                 form.row method="get" action=(place) {
                     (kept(view, &[]))
                     select name="add.field" aria-label=(desk.say("web-import-field")) {
-                        @for field in collection.fields.iter().filter(|field| form::is_typed(field)) { option value=(field.name) { (field.labels.text(desk.language)) } }
+                        @for field in collection.facts().filter(|field| form::is_typed(field)) { option value=(field.name) { (field.labels.text(desk.language)) } }
                     }
                     select name="add.op" aria-label=(desk.say("web-operator")) { @for op in OPERATORS { option value=(op) { (operator(desk, op)) } } }
                     input name="add.value" aria-label=(desk.say("web-import-value"));
@@ -307,7 +307,7 @@ fn bulk(desk: &Desk, collection: &Collection, view: &View, total: u64) -> Result
             label.check { input type="checkbox" name="all" value="yes"; " " (desk.say("web-bulk-all")) " (" (total) ")" }
             div.row {
                 select name="field" aria-label=(desk.say("web-import-field")) {
-                    @for field in collection.fields.iter().filter(typed) { option value=(field.name) { (field.labels.text(desk.language)) } }
+                    @for field in collection.facts().filter(typed) { option value=(field.name) { (field.labels.text(desk.language)) } }
                 }
                 input name="value" aria-label=(desk.say("web-import-value")) placeholder=(desk.say("web-bulk-value"));
                 button name="act" value="set" { (desk.say("web-bulk-set")) }

@@ -183,7 +183,7 @@ fn of_record(principal: &Principal, collection: &Collection, me: &RecordId, reco
     let history = principal.history(&collection.name, &record.id)?;
     let arrivals = principal.arrivals(&collection.name, &record.id)?;
     let mut changes: Vec<Vec<&HistoryEntry>> = Vec::new();
-    for entry in &history {
+    for entry in history.iter().filter(|entry| collection.is_fact(&entry.field)) {
         match changes.last_mut() {
             Some(entries) if entries.first().is_some_and(|first| first.change == entry.change) => entries.push(entry),
             _ => changes.push(vec![entry]),

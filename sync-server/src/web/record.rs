@@ -112,7 +112,7 @@ fn show(desk: &Desk, name: &str, id: &str, asked: &Typed) -> Result<Reply> {
 
 fn facts(desk: &Desk, collection: &Collection, record: &Record, home: &str, edited: Option<&str>) -> Result<Markup> {
     let may = desk.may(Action::Edit, collection);
-    let fields = || collection.fields.iter().filter(|field| !matches!(field.ty, FieldType::Lines(_)));
+    let fields = || collection.facts().filter(|field| !matches!(field.ty, FieldType::Lines(_)));
     let is_edited = |field: &Field| edited == Some(&*field.name) && form::is_typed(field);
     let empty =
         |field: &&Field| *record.value(&field.name) == Value::Null && form::is_typed(field) && !is_edited(field);

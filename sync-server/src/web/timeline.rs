@@ -101,7 +101,7 @@ pub(super) fn shown(desk: &Desk, collection: &Collection, record: &Record, home:
     let arrivals = desk.principal.arrivals(&collection.name, &record.id)?;
     let mut entries: Vec<(Millis, Entry<'_>)> = Vec::new();
     let mut changes: Vec<(ChangeHash, Vec<&HistoryEntry>)> = Vec::new();
-    for entry in &history {
+    for entry in history.iter().filter(|entry| collection.is_fact(&entry.field)) {
         match changes.last_mut() {
             Some((change, entries)) if *change == entry.change => entries.push(entry),
             _ => changes.push((entry.change, vec![entry])),

@@ -11,23 +11,42 @@ const wire = (root) => {
     pencil.parentElement.addEventListener("dblclick", () => pencil.click());
   for (const input of root.querySelectorAll("input[data-suggest]")) input.addEventListener("input", () => suggest(input));
   for (const card of root.querySelectorAll("[data-card]"))
-    card.addEventListener("dragstart", (event) => event.dataTransfer.setData("text/plain", card.dataset.card));
+    card.addEventListener("dragstart", (event) => {
+      dragged = card.dataset.card;
+      event.dataTransfer.setData("text/plain", dragged);
+    });
   for (const stage of root.querySelectorAll("[data-stage]")) {
-    stage.addEventListener("dragover", (event) => { event.preventDefault(); stage.classList.add("over"); });
-    stage.addEventListener("dragleave", () => stage.classList.remove("over"));
+    stage.addEventListener("dragover", (event) => { event.preventDefault(); mark(root, stage, above(stage, event.clientY)); });
+    stage.addEventListener("dragleave", () => mark(root));
     stage.addEventListener("drop", (event) => {
       event.preventDefault();
-      stage.classList.remove("over");
-      drop(root.querySelector(`[data-card="${CSS.escape(event.dataTransfer.getData("text/plain"))}"]`), stage.dataset.stage);
+      mark(root);
+      drop(root.querySelector(`[data-card="${CSS.escape(dragged)}"]`), stage, above(stage, event.clientY));
     });
   }
 };
 
-const drop = (card, stage) => {
-  const select = card?.querySelector("select");
-  if (!select || select.value === stage) return;
-  select.value = stage;
-  select.form.requestSubmit();
+// The card behind which one that is let go here would stand.
+let dragged = "";
+const above = (stage, y) => {
+  const middle = (card) => { const box = card.getBoundingClientRect(); return box.top + box.height / 2; };
+  return [...stage.querySelectorAll("[data-card]")].filter((card) => card.dataset.card !== dragged && middle(card) < y).pop();
+};
+
+const mark = (root, stage, card) => {
+  for (const marked of root.querySelectorAll(".over, .first, .last")) marked.classList.remove("over", "first", "last");
+  stage?.classList.add("over");
+  if (stage) card ? card.classList.add("last") : stage.classList.add("first");
+};
+
+const drop = (card, stage, behind) => {
+  const form = card?.querySelector("form.move");
+  if (!form || stage.contains(card) && card.previousElementSibling === (behind ?? null)) return;
+  form.elements["f.stage"].value = stage.dataset.stage;
+  const place = document.createElement("input");
+  Object.assign(place, { type: "hidden", name: "behind", value: behind?.dataset.card.split("/").pop() ?? "" });
+  form.append(place);
+  form.requestSubmit();
 };
 
 let typing;

@@ -57,11 +57,18 @@ fn edited(desk: &Desk, name: &str, id: &str, typed: &Typed) -> Result<Reply> {
     let id = desk.principal.find(name, id)?;
     let edits = form::edits(desk, collection, typed);
     let done = edits.and_then(|mut edits| {
-        if edits.is_empty() {
-            return Ok(false);
+        let record = desk.principal.record(name, &id)?;
+        let places = board::places(desk, &record, typed)?;
+        if edits.is_empty() && places.is_empty() {
+            return Ok(());
         }
-        acts::close(desk, collection, &desk.principal.record(name, &id)?, &mut edits);
-        desk.principal.transact(|tx| tx.edit(name, &id, edits))
+        let (own, others): (Vec<_>, Vec<_>) = places.into_iter().partition(|(card, _)| *card == id);
+        edits.extend(own.into_iter().map(|(_, place)| place));
+        acts::close(desk, collection, &record, &mut edits);
+        desk.principal.transact(|tx| {
+            others.into_iter().try_for_each(|(card, place)| tx.edit(name, &card, vec![place]).map(drop))?;
+            tx.edit(name, &id, edits).map(drop)
+        })
     });
     match done {
         Ok(_) => Ok(Reply::Go(back(typed, name, &id.to_string()))),

@@ -61,6 +61,18 @@ async fn a_card_is_dragged_to_another_stage() {
     }
     browser.read("Рання§").await;
     assert!(!browser.text().await.contains("Пізня§"));
+    // Within a stage a card is put where it shall stand, with the hand or by its buttons.
+    let early = id(&hub, "opportunity", "Рання§");
+    hub.json(["edit", "opportunity", &early, "stage=qualified"]);
+    let order = |first: &str, second: &str| {
+        format!("[data-stage='qualified'] li:nth-child(1)[data-card$='{first}'] + [data-card$='{second}']")
+    };
+    browser.see(&order(&deal, &early)).await;
+    browser.drag(&format!("[data-card$='{early}']"), "[data-stage='qualified'] h2").await;
+    browser.see(&order(&early, &deal)).await;
+    browser.press(&format!("[data-card$='{deal}'] .step:not(:disabled)")).await;
+    browser.see(&order(&deal, &early)).await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.close().await;
 }
 

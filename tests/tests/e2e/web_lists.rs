@@ -372,3 +372,53 @@ fn a_board_is_narrowed_like_a_list_and_stays_so_while_cards_move() {
         assert!(told.body.contains("role=\"alert\""), "{bad}");
     }
 }
+
+#[test]
+fn cards_stand_as_they_were_moved_and_a_move_is_no_fact_of_the_deal() {
+    let company = company();
+    let hub = &company.hub;
+    let deals = ["First", "Second", "Third", "Fourth"].map(|name| {
+        hub.json(["create", "opportunity", &format!("name={name}"), "stage=qualified", "owner=anna@acme.example"]);
+        id(hub, "opportunity", name)
+    });
+    let mut anna = signed_in(hub, "anna@acme.example");
+    let column = |visitor: &mut Visitor, query: &str| {
+        let page =
+            visitor.get(&format!("/board/opportunity?{query}")).between("data-stage=\"qualified\"", "</section>");
+        page.split("data-card=\"/c/opportunity/")
+            .skip(1)
+            .map(|card| deals.iter().position(|id| card.starts_with(id.as_str())).unwrap())
+            .collect::<Vec<_>>()
+    };
+    // The newest first, until somebody moves one.
+    assert_eq!(column(&mut anna, ""), [3, 2, 1, 0]);
+    let moved = |visitor: &mut Visitor, card: usize, behind: &str| {
+        let form =
+            [("back", "board"), ("view", ""), ("was.stage", "qualified"), ("f.stage", "qualified"), ("behind", behind)];
+        assert_eq!(visitor.post(&format!("/c/opportunity/{}", deals[card]), &form).status, 303);
+    };
+    moved(&mut anna, 0, &deals[3]);
+    assert_eq!(column(&mut anna, ""), [3, 0, 2, 1]);
+    moved(&mut anna, 1, "");
+    assert_eq!(column(&mut anna, ""), [1, 3, 0, 2]);
+    // The buttons of a card say where it goes.
+    let page = anna.get("/board/opportunity");
+    let card = page.between(&format!("data-card=\"/c/opportunity/{}", deals[0]), "</li>");
+    let goes: Vec<&str> = card.split("name=\"behind\" value=\"").skip(1).map(|rest| &rest[..36]).collect();
+    assert_eq!(goes, [deals[1].as_str(), deals[2].as_str()]);
+    moved(&mut anna, 0, goes[1]);
+    assert_eq!(column(&mut anna, ""), [1, 3, 2, 0]);
+    // Another order that is asked for is kept; a place is no fact, neither in forms nor in what happened.
+    assert_eq!(column(&mut anna, "sort=name"), [0, 3, 1, 2]);
+    for page in ["", "/edit"] {
+        let body = anna.get(&format!("/c/opportunity/{}{page}", deals[3])).body;
+        assert!(!body.contains("Place on the board") && !body.contains("board_place"), "{body}");
+    }
+    assert!(hub.json(["show", "opportunity", &deals[3]])["fields"]["board_place"].is_string());
+    // Who chooses a stage from the list puts the card among those that nobody has ordered.
+    let chosen = [("back", "board"), ("view", ""), ("was.stage", "qualified"), ("f.stage", "proposal")];
+    anna.post(&format!("/c/opportunity/{}", deals[3]), &chosen);
+    let shown = hub.json(["show", "opportunity", &deals[3]])["fields"].clone();
+    assert_eq!((&shown["stage"], &shown["board_place"]), (&json!("proposal"), &json!(null)), "{shown}");
+    assert_eq!(column(&mut anna, ""), [1, 2, 0]);
+}

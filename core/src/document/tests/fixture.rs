@@ -16,6 +16,7 @@ fn field(name: &str, ty: FieldType) -> Field {
         indexed: false,
         searchable: false,
         winner: Winner::Latest,
+        placing: false,
     }
 }
 
@@ -47,6 +48,7 @@ pub(super) fn deals() -> Collection {
             field("minutes", FieldType::LongText),
             field("contract", FieldType::Attachment),
             field("place", FieldType::Location),
+            Field { placing: true, ..field("board_place", FieldType::Text) },
             field("branch", reference()),
             field("owner", FieldType::Reference(Name::from("user"))),
         ]

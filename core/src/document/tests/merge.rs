@@ -39,6 +39,24 @@ proptest! {
 }
 
 #[test]
+fn of_concurrent_places_in_an_order_the_latest_is_taken_and_nobody_is_asked() {
+    let base = created(&[("board_place", text("80000000")), ("name", text("a"))], person(2), 0);
+    let put =
+        |field: &str, value: &str, actor, at| edited(&base, &[Edit::Set(name(field), text(value))], person(actor), at);
+    let places = [put("board_place", "80000100", 4, 10), put("board_place", "7fffff00", 6, 20)];
+    for order in [[0, 1], [1, 0]] {
+        let mut both = base.clone();
+        order.iter().for_each(|at| both.apply(&places[*at]).unwrap());
+        assert_eq!(both.conflicts(&deals()), vec![]);
+        assert_eq!(both.value(deals().field("board_place").unwrap()), text("7fffff00"));
+    }
+    // A fact beside it is asked about as ever.
+    let mut facts = base.clone();
+    [put("name", "b", 4, 10), put("name", "c", 6, 20)].iter().for_each(|change| facts.apply(change).unwrap());
+    assert_eq!(facts.conflicts(&deals()).len(), 1);
+}
+
+#[test]
 fn an_addition_wins_over_a_concurrent_removal() {
     let items = |items: &[&str]| Value::Set(items.iter().map(|i| (*i).to_owned()).collect::<BTreeSet<_>>());
     let mut base = created(&[("tags", items(&["a"]))], person(2), 0);

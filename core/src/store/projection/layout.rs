@@ -236,6 +236,7 @@ fn place(
         let index = match field.ty {
             _ if !indexed(field) => Index::None,
             FieldType::Reference(_) => Index::Filled,
+            _ if field.placing => Index::Filled,
             _ => Index::Whole,
         };
         let mut column = |wished: &str, sql_type, index| {

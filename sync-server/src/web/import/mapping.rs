@@ -91,7 +91,7 @@ fn field_choice(desk: &Desk, collection: &Collection, at: usize, heading: &str, 
         select name={ "to." (at) } aria-label=(heading) {
             option value="" selected[now.is_empty()] { (desk.say("web-import-skip")) }
             option value="id" selected[now == "id"] { "id" }
-            @for field in collection.fields.iter().filter(|field| !matches!(field.ty, FieldType::Attachment)) {
+            @for field in collection.facts().filter(|field| !matches!(field.ty, FieldType::Attachment)) {
                 option value=(field.name) selected[*field.name == *now] { (field.labels.text(desk.language)) }
             }
             @for field in collection.fields.iter().filter(|field| field.ty == FieldType::Money) {
