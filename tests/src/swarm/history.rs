@@ -69,7 +69,9 @@ impl World {
         };
         self.look(node)?;
         self.hang_up(node);
-        let before = self.nodes[node].eye.held()?;
+        // What has left it and waits for its delivery is nowhere else, either.
+        let mut before = self.nodes[node].eye.held()?;
+        before.extend(self.nodes[node].eye.log_now()?);
         let mut elsewhere = BTreeSet::new();
         for other in self.nodes.iter().enumerate().filter(|(at, _)| *at != node).map(|(_, other)| other) {
             elsewhere.extend(other.eye.held()?);
