@@ -381,6 +381,48 @@ fn what_moved_away_while_its_branch_was_set_back_goes_from_branch_and_phone() {
     sound(&[&company.hub, &old, &phone]);
 }
 
+/// The line stays: the hub was set back when it came up, and what it then takes from the branch it takes as what stood there
+/// once. A phone writes where the branch has nothing to hold any more.
+#[test]
+fn what_a_branch_brings_after_it_lost_the_scope_leaves_it_also_at_a_hub_that_was_set_back() {
+    let company = Company::new();
+    let (central, _east) = (company.branch("Central"), company.branch("East"));
+    let phone = company.below(&central, invitation("phone"));
+    exchange(&central, &company.hub).unwrap();
+    copy(&company.folder("hub"), &company.folder("old"));
+    deal(&central, "before", vec![]);
+    exchange(&central, &company.hub).unwrap();
+    exchange(&phone, &central).unwrap();
+
+    let old = opened(&company, "old");
+    let now = SystemEnvironment.now();
+    let mut up = Half::new(upstream::Session::new(now, [7; 16]), Upstream::new(old.clone(), None), 0);
+    let mut down = Half::new(downstream::Session::new(now), Downstream::new(central.clone()).unwrap(), 0);
+    let mut quiet = |opens: bool| {
+        let (mut upwards, mut downwards) = match opens {
+            true => (down.give(now, Input::Opened([7; 16])), up.give(now, Input::Opened([7; 16]))),
+            false => (down.give(now, Input::Local), up.give(now, Input::Local)),
+        };
+        while !upwards.is_empty() || !downwards.is_empty() {
+            let answers = std::mem::take(&mut upwards).into_iter().flat_map(|frame| up.give(now, Input::Frame(frame)));
+            downwards.extend(answers);
+            upwards = downwards.drain(..).flat_map(|frame| down.give(now, Input::Frame(frame))).collect();
+        }
+    };
+    quiet(true);
+    assert_eq!(names(&old), ["before"]);
+    let east = format!("branch:{}", old.find("branch", "code=east").unwrap());
+    old.grant("Central", Some(&[east]), None).unwrap();
+    quiet(false);
+    assert_eq!(names(&central), Vec::<String>::new());
+    deal(&phone, "from below", vec![]);
+    exchange(&phone, &central).unwrap();
+    (0..2).for_each(|_| quiet(false));
+    assert_eq!((names(&old), names(&central)), (vec!["before".into(), "from below".into()], vec![]));
+    assert_eq!(central.outbox_len().unwrap(), 0);
+    sound(&[&old, &central]);
+}
+
 #[test]
 fn hub_and_branch_set_back_at_once_are_healed_through_the_chain() {
     let company = Company::new();

@@ -150,6 +150,8 @@ impl Upstream {
                 return Ok(());
             }
             let viewer = viewer(writer.connection(), &replica, &peer, &replica.grant_of(&peer)?)?;
+            // What this push made is judged by where it stands now.
+            writer.project()?;
             let beyond = holding::beyond(writer.connection(), &viewer, &brought)?;
             let mut held: BTreeSet<u64> = viewer.scopes.iter().chain(&admitted.position.held).copied().collect();
             // Nobody else need hear of it.
@@ -594,6 +596,8 @@ impl Intake<'_, '_> {
                 Appended::Logged(_) => {
                     self.new += 1;
                     if one.carried {
+                        // It may be what the peer could not write any more, and must not hold.
+                        self.brought.insert(one.record);
                         self.mark(&one)?;
                     }
                 }
