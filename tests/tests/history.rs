@@ -659,6 +659,42 @@ fn what_gives_rights_waits_for_a_person_and_a_revocation_comes_back_by_itself() 
     sound(&[&hub, &phone]);
 }
 
+/// Each change of a device goes up in a push of its own: that the first is refused is heard before the second was sent.
+#[test]
+fn what_follows_a_refused_change_of_the_upstream_itself_is_brought_back_before_it_is_taken_out() {
+    let company = Company::new();
+    let phone = company.below(&company.hub, invitation("phone").scope("workspace"));
+    company.below(&company.hub, invitation("tablet").role("reader").scope("workspace"));
+    exchange(&phone, &company.hub).unwrap();
+    copy(&company.folder("hub"), &company.folder("old"));
+    for role in ["seller", "manager", "owner"] {
+        company.hub.grant("tablet", None, Some(role)).unwrap();
+    }
+    exchange(&phone, &company.hub).unwrap();
+
+    let hub = opened(&company, "old");
+    exchange(&phone, &hub).unwrap();
+    let waiting = |hub: &Replica| {
+        let waiting: Vec<_> = hub.review().unwrap().into_iter().filter(|e| e.fate == Fate::Waiting).collect();
+        waiting.into_iter().map(|e| (e.id, e.code)).collect::<Vec<_>>()
+    };
+    let codes: Vec<String> = waiting(&hub).into_iter().map(|(_, code)| code).collect();
+    assert_eq!(codes, ["carried_rights", "follows_refused", "follows_refused"]);
+    assert!(phone.quarantine().unwrap().is_empty(), "the upstream keeps them");
+    let role = |replica: &Replica| {
+        let tablet = replica.find("device", "name=tablet").unwrap();
+        replica.record("device", &tablet).unwrap().text("role").to_owned()
+    };
+    assert_eq!((role(&hub), role(&phone)), (String::new(), String::new()), "both ends show what holds");
+    for (id, _) in waiting(&hub) {
+        hub.accept(id).unwrap();
+    }
+    exchange(&phone, &hub).unwrap();
+    assert_eq!((role(&hub), role(&phone)), ("owner".into(), "owner".into()));
+    assert_eq!(phone.outbox_len().unwrap(), 0);
+    sound(&[&hub, &phone]);
+}
+
 /// Two copies of a folder on the line at a time: the newer connection counts, and the older loses nothing.
 #[test]
 fn of_two_connections_of_one_device_the_older_is_told_to_come_again() {

@@ -78,7 +78,7 @@ pub(crate) use mend::{ids as record_ids, refetch, set_refetch};
 pub(crate) use node::{Assigned, Node, fill as fill_node, read as read_node};
 pub(crate) use open::{Access, create, open};
 pub(crate) use read::Row;
-pub(crate) use retract::{Lineage, Removed};
+pub(crate) use retract::{Lineage, Removed, is_offered_behind};
 pub(crate) use search::Found;
 pub(crate) use summary::Waiting;
 pub(crate) use tally::Division;

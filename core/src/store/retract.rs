@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::RecordRow;
 use super::link_rows::{self, WORKSPACE};
@@ -30,6 +30,8 @@ pub(crate) struct Removed {
     pub(crate) collection: Name,
     pub(crate) change: Vetted,
     pub(crate) from: Lineage,
+    /// Whether the upstream had yet to answer for it.
+    pub(crate) waited: bool,
 }
 
 /// From where a log row came.
@@ -68,8 +70,9 @@ impl Writer<'_> {
             for change in &goes {
                 let Some(seq) = self.seq_of(&id, &change.hash())? else { continue };
                 let (tx, from) = (self.transaction_around(seq)?.0, self.lineage(seq)?);
+                let waited = link_rows::is_waiting(self.connection(), seq)?;
                 let (collection, change) = (collection.clone(), change.clone());
-                removed.push(Removed { seq, tx, record: id, collection, change, from });
+                removed.push(Removed { seq, tx, record: id, collection, change, from, waited });
             }
             self.keep_only(&id, &stays, &goes)?;
         }
@@ -173,23 +176,11 @@ impl Writer<'_> {
     }
 
     fn lineage(&self, seq: u64) -> Result<Lineage> {
-        let conn = self.connection();
-        let mut commit =
-            conn.prepare_cached("SELECT origin FROM log_commit WHERE last_seq >= ? ORDER BY last_seq LIMIT 1")?;
-        let origin: Option<Option<Vec<u8>>> = commit.query_row([seq as i64], |r| r.get(0)).optional()?;
-        let Some(origin) = origin else {
-            return Ok(match self.origin {
-                Origin::Local => Lineage::Here,
-                Origin::Upstream => Lineage::Above,
-                Origin::Downstream(device) => Lineage::Below(device),
-            });
-        };
-        let Some(origin) = origin else { return Ok(Lineage::Here) };
-        let upstream = meta::device(conn, meta::key::UPSTREAM_DEVICE)?;
-        Ok(match DeviceId::from_slice(&origin) {
-            Some(device) if Some(device) != upstream => Lineage::Below(device),
-            _ => Lineage::Above,
-        })
+        Ok(lineage(self.connection(), seq)?.unwrap_or(match self.origin {
+            Origin::Local => Lineage::Here,
+            Origin::Upstream => Lineage::Above,
+            Origin::Downstream(device) => Lineage::Below(device),
+        }))
     }
 
     /// A record leaves this replica's scopes: out of lists and search at once, and out of the folder as soon as what was
@@ -364,4 +355,33 @@ impl Writer<'_> {
         self.note_collection(name);
         Ok(())
     }
+}
+
+/// Whether, behind a sequence, something of this record waits for the upstream that has come from there once.
+pub(crate) fn is_offered_behind(conn: &Connection, record: &RecordId, seq: u64) -> Result<bool> {
+    let mut waiting = conn.prepare_cached(
+        "SELECT o.seq FROM outbox o JOIN log l ON l.seq = o.seq
+         WHERE o.seq > ? AND l.record = (SELECT n FROM record WHERE id = ?)",
+    )?;
+    let mut waiting = waiting.query(params![seq as i64, record.as_bytes()])?;
+    while let Some(row) = waiting.next()? {
+        if lineage(conn, row.get::<_, i64>(0)? as u64)? == Some(Lineage::Above) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+// From where a log row came; none while its commit goes on.
+fn lineage(conn: &Connection, seq: u64) -> Result<Option<Lineage>> {
+    let mut commit =
+        conn.prepare_cached("SELECT origin FROM log_commit WHERE last_seq >= ? ORDER BY last_seq LIMIT 1")?;
+    let origin: Option<Option<Vec<u8>>> = commit.query_row([seq as i64], |r| r.get(0)).optional()?;
+    let Some(origin) = origin else { return Ok(None) };
+    let Some(origin) = origin else { return Ok(Some(Lineage::Here)) };
+    let upstream = meta::device(conn, meta::key::UPSTREAM_DEVICE)?;
+    Ok(Some(match DeviceId::from_slice(&origin) {
+        Some(device) if Some(device) != upstream => Lineage::Below(device),
+        _ => Lineage::Above,
+    }))
 }

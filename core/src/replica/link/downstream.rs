@@ -13,7 +13,7 @@ use crate::id::{ChangeHash, DeviceId, RecordId};
 use crate::limits::WANT_RECORDS_MAX;
 use crate::replica::Replica;
 use crate::store::link_rows::{self, Waiting};
-use crate::store::{Appended, Origin, Writer, feed, meta, refetch, set_refetch};
+use crate::store::{Appended, Origin, Writer, feed, is_offered_behind, meta, refetch, set_refetch};
 use crate::sync::Executor;
 use crate::sync::blobs::{BlobReply, BlobRequest};
 use crate::sync::compare::Asker;
@@ -30,6 +30,10 @@ pub struct Downstream {
     told: Told,
     // The push that waits for its acknowledgement, in its order.
     pushed: Vec<Sent>,
+    // Behind which sequence the next push begins, and what was refused up to there: more of it follows, to be answered for
+    // before this is taken out.
+    behind: u64,
+    refused: Vec<(Sent, Refused)>,
     /// The comparison that goes on, and whether the upstream has asked for it.
     pub(super) asker: Option<(Asker, bool)>,
     /// From the first round of a comparison until both ends have exchanged what it has found.
@@ -56,6 +60,8 @@ impl Downstream {
             upstream,
             told: Told::default(),
             pushed: Vec::new(),
+            behind: 0,
+            refused: Vec::new(),
             asker: None,
             comparing: false,
             offered_hidden: BTreeSet::new(),
@@ -173,7 +179,14 @@ impl Downstream {
     }
 
     fn push(&mut self, budget: Budget) -> Result<Option<(Vec<u8>, u64)>> {
-        let Some((waiting, changes)) = next_push(&self.replica, &mut self.told, 0, budget)? else { return Ok(None) };
+        let mut next = next_push(&self.replica, &mut self.told, self.behind, budget)?;
+        if next.is_none() && self.behind > 0 {
+            // What was to follow is gone.
+            let answer = Answered { refused: self.all_refused(), ..Answered::default() };
+            settle(&self.replica, &answer, &self.offered_hidden)?;
+            next = next_push(&self.replica, &mut self.told, 0, budget)?;
+        }
+        let Some((waiting, changes)) = next else { return Ok(None) };
         self.pushed = waiting.iter().map(|w| (w.seq, w.record, w.hash)).collect();
         Ok(Some((changes, self.pushed.len() as u64)))
     }
@@ -186,14 +199,36 @@ impl Downstream {
         for (at, change) in pushed.iter().enumerate() {
             match refused.get(&at) {
                 None => answer.accepted.push(*change),
-                Some(why) => answer.refused.push((*change, Refused::new(&why.code, why.detail.clone()))),
+                Some(why) => self.refused.push((*change, Refused::new(&why.code, why.detail.clone()))),
             }
         }
         if digest(answer.accepted.iter().map(|(_, record, hash)| (record, hash))) != ack.digest {
             return Err(Error::protocol("acknowledgement-differs"));
         }
+        // What the upstream wrote itself and has lost goes up although what it follows was refused: taken out with that
+        // here, it would be kept nowhere.
+        self.behind = pushed.last().map_or(self.behind, |(seq, ..)| *seq);
+        if !self.is_more_to_come()? {
+            answer.refused = self.all_refused();
+        }
         settle(&self.replica, &answer, &self.offered_hidden)?;
         Ok(Reply::Acknowledged(answer.accepted.len() as u64, ack.refused.len() as u64))
+    }
+
+    fn is_more_to_come(&self) -> Result<bool> {
+        self.replica.read(|conn| {
+            for ((_, record, _), _) in &self.refused {
+                if is_offered_behind(conn, record, self.behind)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    fn all_refused(&mut self) -> Vec<(Sent, Refused)> {
+        self.behind = 0;
+        std::mem::take(&mut self.refused)
     }
 
     // What the upstream will judge by is judged by here, from the next command on.

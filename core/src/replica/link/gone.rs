@@ -85,7 +85,10 @@ pub(super) fn take_back(
             actor,
             raw: one.raw.clone(),
             tx,
-            device: binding.map(|binding| binding.device).filter(|device| device != own),
+            from: match binding.map(|binding| binding.device).filter(|device| device != own) {
+                Some(device) => Lineage::Below(device),
+                None => Lineage::Here,
+            },
         };
         replaying |= keep(writer, removed, &Refused::new(&one.code, one.detail.clone()), now)?;
     }
@@ -118,13 +121,12 @@ fn quarantine(writer: &mut Writer<'_>, removed: Vec<Removed>, reasons: &Reasons,
     let of_transaction: HashMap<u64, &Refused> = removed.iter().filter_map(|one| Some((one.tx, named(one)?))).collect();
     let mut replaying = false;
     for one in removed {
-        let device = match one.from {
-            // The upstream keeps what is its own.
-            Lineage::Above => continue,
-            Lineage::Here => None,
-            Lineage::Below(device) => Some(device),
-        };
-        let refused = named(&one).or(of_transaction.get(&one.tx).copied()).unwrap_or(&follows);
+        let reason = named(&one).or(of_transaction.get(&one.tx).copied());
+        // The upstream keeps what is its own; but of what it had lost, only what it has answered for.
+        if one.from == Lineage::Above && (!one.waited || reason.is_some_and(Refused::is_kept_above)) {
+            continue;
+        }
+        let refused = reason.unwrap_or(&follows);
         let kept = Kept {
             record: one.record,
             collection: one.collection.to_string(),
@@ -132,7 +134,7 @@ fn quarantine(writer: &mut Writer<'_>, removed: Vec<Removed>, reasons: &Reasons,
             actor: one.change.actor(),
             raw: one.change.raw().to_vec(),
             tx: one.tx,
-            device,
+            from: one.from,
         };
         replaying |= keep(writer, kept, refused, now)?;
     }
@@ -148,14 +150,17 @@ struct Kept {
     actor: ActorId,
     raw: Vec<u8>,
     tx: u64,
-    /// The downstream that it came from; none: written here.
-    device: Option<DeviceId>,
+    from: Lineage,
 }
 
 // Whether it is to be written again.
 fn keep(writer: &mut Writer<'_>, kept: Kept, refused: &Refused, now: Millis) -> Result<bool> {
-    let Kept { record, collection, hash, actor, raw, tx, device } = kept;
-    let again = refused.code == FOLLOWS_REFUSED && device.is_none();
+    let Kept { record, collection, hash, actor, raw, tx, from } = kept;
+    let again = refused.code == FOLLOWS_REFUSED && from == Lineage::Here;
+    let device = match from {
+        Lineage::Below(device) => Some(device),
+        Lineage::Here | Lineage::Above => None,
+    };
     let fate = if again { Fate::Replaying } else { Fate::Waiting };
     let (code, detail) = (refused.code.clone(), refused.detail.clone());
     let (closed_at, closed_by) = (None, None);

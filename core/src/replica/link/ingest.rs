@@ -38,6 +38,8 @@ pub(super) const FOLLOWS_REFUSED: &str = "follows_refused";
 pub(super) const BROUGHT_ALREADY: &str = "brought_already";
 /// So much of the same downstream waits in review that this is left to it alone.
 const REVIEW_FULL: &str = "review_full";
+/// What it follows is not here.
+const CHANGE_MISSING: &str = "change_missing";
 /// Somebody else than its author brought it back, after this log was set back.
 const CARRIED: &str = "carried";
 
@@ -51,6 +53,11 @@ pub(super) struct Refused {
 impl Refused {
     pub(super) fn new(code: &str, detail: impl Into<String>) -> Self {
         Self { code: code.to_owned(), detail: detail.into() }
+    }
+
+    /// Whether whoever refused it keeps it.
+    pub(super) fn is_kept_above(&self) -> bool {
+        ![REVIEW_FULL, CHANGE_MISSING].contains(&self.code.as_str())
     }
 }
 
@@ -263,7 +270,7 @@ impl Push {
 
 // Changes whose dependencies are not here: the downstream must keep them.
 fn missing(decoded: &Decoded) -> Vec<RefusedChange> {
-    let refused = |index| RefusedChange { index, code: "change_missing".to_owned(), detail: String::new() };
+    let refused = |index| RefusedChange { index, code: CHANGE_MISSING.to_owned(), detail: String::new() };
     decoded.missing.iter().map(|missing| refused(missing.index as u64)).collect()
 }
 

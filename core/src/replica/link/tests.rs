@@ -16,8 +16,8 @@ use crate::id::{ActorId, ChangeHash, RecordId};
 use crate::limits::TURN_CHANGES_MIN;
 use crate::replica::{Fate, Init, Replica, SystemEnvironment};
 use crate::schema::Value;
-use crate::store::Origin;
 use crate::store::kept_rows::{self, KeptRow, Queue};
+use crate::store::{Origin, holding};
 use crate::sync::pace::Budget;
 use crate::sync::{Executor, downstream, upstream};
 use crate::wire::chunk::{Action, GenesisKind, NewChange, Pred, RootOp, Scalar, build, build_genesis, genesis_actor};
@@ -499,6 +499,31 @@ fn a_full_review_queue_leaves_the_rest_to_its_author() {
     let kept = &phone.quarantine().unwrap()[0];
     assert_eq!((kept.code.as_str(), kept.detail.as_str()), ("review_full", "denied_owner"));
     assert_eq!(phone.record("lead", &id).unwrap().text("company"), "");
+}
+
+/// It was written above, and is lost there: it waits here for an answer like what was typed here.
+#[test]
+fn what_the_upstream_neither_has_nor_keeps_stays_with_whoever_offers_it() {
+    for code in ["carried_rights", "review_full"] {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = hub(dir.path());
+        let phone = joined(&hub, dir.path());
+        let id = lead(&hub, "from above");
+        let (first, second) = (set(&hub, &id, "company", "Orbit"), set(&hub, &id, "company", "Orbit Ltd"));
+        exchange(&phone, &hub);
+        let everything: Vec<u64> = (1..=99).collect();
+        phone.note(|conn| holding::offer(conn, &everything)).unwrap();
+        let reasons = [((id, first), Refused::new(code, ""))].into();
+        phone.write(Origin::Upstream, |writer| gone::refuse(writer, &reasons, phone.corrected_now())).unwrap();
+        assert_eq!(phone.record("lead", &id).unwrap().text("company"), "");
+        assert!(!phone.replay_refused().unwrap(), "nobody here wrote it");
+        let kept = phone.quarantine().unwrap().into_iter().map(|e| (e.change, e.code, e.fate));
+        let mut expected = vec![(second, "follows_refused".to_owned(), Fate::Waiting)];
+        if code == "review_full" {
+            expected.insert(0, (first, code.to_owned(), Fate::Waiting));
+        }
+        assert_eq!(kept.collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]
