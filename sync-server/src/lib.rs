@@ -6,6 +6,7 @@
 //! | [`commands`] | one file for each group of commands, over the replica facade |
 //! | [`context`] | what a command knows before it starts: folder, language, form of the answer |
 //! | [`output`] | answers: one JSON document or a table; errors and warnings |
+//! | `client` | one HTTP request: webhooks, a seed |
 //! | [`server`] | the HTTP side of a hub or branch: health, the link, connections |
 //! | [`state`] | a replica's state in numbers, for `status` and the page |
 //! | [`runtime`] | the asynchronous runtime, the stop signal, spans of time |
@@ -18,6 +19,7 @@
 mod api;
 pub mod catalogue;
 pub mod cli;
+mod client;
 pub mod commands;
 pub mod context;
 pub mod demo;

@@ -15,13 +15,13 @@ use branchline_core::replica::link::Trust;
 use branchline_core::replica::{Cursor, NodeRole, Replica};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::changes;
 use super::hooks::{Failure, Hook, Hooks};
+use crate::client::ask;
 use crate::server::Node;
 
 /// How often webhooks are looked at that wait to be tried again.
@@ -156,8 +156,6 @@ async fn post(url: &str, signature: String, body: String) -> std::result::Result
         Unopened::Away(reason) | Unopened::NotVouched(reason) | Unopened::NoAuthorities(reason) => reason,
         Unopened::Unnamed | Unopened::KeyUnknown | Unopened::KeyDiffers => "no certificate".to_owned(),
     })?;
-    let words = |e: hyper::Error| e.to_string();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(words)?;
     let path = url.splitn(4, '/').nth(3).unwrap_or_default().split('#').next().unwrap_or_default();
     let host = url.split('/').nth(2).unwrap_or_default();
     let request = Request::post(format!("/{path}"))
@@ -167,12 +165,6 @@ async fn post(url: &str, signature: String, body: String) -> std::result::Result
         .header("branchline-signature", signature)
         .body(Body::from(body))
         .map_err(|e| e.to_string())?;
-    // Both end with this future. What the answer says beside its status is not read.
-    let mut answer = std::pin::pin!(sender.send_request(request));
-    let answered = tokio::select! {
-        biased;
-        answered = &mut answer => answered,
-        _ = connection => answer.await,
-    };
-    answered.map(|answered| answered.status()).map_err(words)
+    // What the answer says beside its status is not read.
+    ask(socket, request).await.map(|answer| answer.response.status())
 }
