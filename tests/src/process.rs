@@ -263,6 +263,14 @@ impl Node {
     /// # Panics
     /// Where it does not listen in time.
     pub fn serve(&mut self) -> String {
+        self.serve_with(&[])
+    }
+
+    /// As [`Node::serve`], with more arguments.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn serve_with(&mut self, more: &[&str]) -> String {
         self.kill();
         let log = std::fs::File::create(self.log_path()).expect("the log file can be made");
         let mut command = Command::new(crate::binary());
@@ -272,7 +280,7 @@ impl Node {
             .env("LANG", "C.UTF-8")
             .env_remove("LC_ALL");
         command.arg("--data").arg(&self.dir).arg("serve").arg("--listen").arg(format!("{}:{}", self.host, self.port));
-        command.stderr(log);
+        command.args(more).stderr(log);
         let Some(server) = Server::start(command) else {
             panic!("{} does not listen; it said:\n{}", self.name, self.log())
         };

@@ -112,6 +112,15 @@ seed-too-large = The database of this seed would have { $bytes } bytes; the limi
     .do = Name fewer scopes.
 seed-scopes = A seed takes at most { $limit } scopes.
     .do = Name fewer, or a wider one.
+seed-none-offered = The upstream offers no seed of what this invitation grants.
+    .do = Have one made there with “branchline courier seed” in the folder of “serve --seeds”, or join without one.
+seed-line-cut = The line was cut; { $bytes ->
+    [one] { $bytes } byte
+   *[other] { $bytes } bytes
+} of the seed are here ({ $reason }).
+    .do = Run the same command again: it goes on from there.
+seeds-no-folder = There is no such folder of seeds.
+    .do = Make it, and put into it what “branchline courier seed” writes.
 person-disabled = { $name } has no access any more.
     .do = Ask the owner, if that is a mistake.
 mark-archived = Archived

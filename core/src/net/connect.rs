@@ -78,6 +78,16 @@ pub async fn connect(network: &dyn Network, address: &Address) -> Result<(Line, 
 }
 
 async fn open(network: &dyn Network, address: &Address) -> Result<(Line, Nonce)> {
+    let (socket, target) = reach(network, address).await?;
+    upgrade(socket, address, &target).await
+}
+
+/// Opens a socket to an upstream.
+///
+/// # Errors
+/// `upstream_unreachable` (retryable), `upstream_key_differs`, `upstream_not_vouched`, `no_authorities`,
+/// `address_malformed`.
+pub async fn reach(network: &dyn Network, address: &Address) -> Result<(Box<dyn Socket>, Target)> {
     let target = Target::parse(&address.url).ok_or_else(|| malformed(&address.url))?;
     let at = || address.url.clone();
     let socket = dial(network, &target, address.trust).await.map_err(|unopened| match unopened {
@@ -88,7 +98,7 @@ async fn open(network: &dyn Network, address: &Address) -> Result<(Line, Nonce)>
         Unopened::NotVouched(reason) => Error::refused("upstream-not-vouched").with("reason", reason).at(at()),
         Unopened::NoAuthorities(reason) => Error::refused("no-authorities").with("reason", reason).at(at()),
     })?;
-    upgrade(socket, address, &target).await
+    Ok((socket, target))
 }
 
 /// Why a socket could not be opened.

@@ -11,7 +11,7 @@ mod frames;
 mod patient;
 mod work;
 
-pub use connect::{Address, Network, Opening, Socket, Target, Tcp, Unopened, connect, dial};
+pub use connect::{Address, Network, Opening, Socket, Target, Tcp, Unopened, connect, dial, reach};
 pub use drive::{Around, Frames, Outcome, Traffic, drive};
 pub use follow::{Exchange, Following, follow, is_online, join, join_with_seed, local_commits, sync_once, sync_until};
 pub use frames::{Line, frames, websocket_config};

@@ -96,6 +96,7 @@ line-differs = The upstream was set back: both ends compare what they hold.
 line-down = The line is down: { $why } Next try in { $seconds } s.
 line-paused = paused by hand
 line-state = Line
+progress-seed = Bytes of the seed
 progress-records = Records
 sync-pushed = Changes sent
 sync-pulled = Changes received

@@ -100,6 +100,7 @@ line-differs = Вышестоящий сервер возвращён к пре�
 line-down = Линии нет: { $why } Следующая попытка через { $seconds } с.
 line-paused = отключена вручную
 line-state = Линия
+progress-seed = Байты образа
 progress-records = Записи
 sync-pushed = Отправлено изменений
 sync-pulled = Получено изменений

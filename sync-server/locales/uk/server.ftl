@@ -100,6 +100,7 @@ line-differs = Вищий сервер повернуто до попередн�
 line-down = Лінії немає: { $why } Наступна спроба через { $seconds } с.
 line-paused = вимкнено вручну
 line-state = Лінія
+progress-seed = Байти образу
 progress-records = Записи
 sync-pushed = Надіслано змін
 sync-pulled = Отримано змін

@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
-use crate::commands::courier;
+use crate::commands::{courier, fetching};
 use crate::context::{Context, environment};
 use crate::output::{Answer, aside, pairs, progress};
 use crate::runtime::{block_on, parse_span, stop_signal};
@@ -33,6 +33,10 @@ pub struct Join {
     /// Begin with this seed of the upstream and catch up from there.
     #[arg(long, value_name = "FILE", conflicts_with = "courier")]
     seed: Option<PathBuf>,
+    /// Fetch the seed that the upstream offers, and begin with it. Cut at any byte, it goes on from there when the command
+    /// is run again.
+    #[arg(long, conflicts_with_all = ["seed", "courier"])]
+    fetch_seed: bool,
     /// There is no line: write the enrolment to this file; `courier unpack` of its answer ends it.
     #[arg(long, value_name = "FILE", conflicts_with = "no_sync")]
     courier: Option<PathBuf>,
@@ -54,6 +58,7 @@ impl Join {
         let folder = context.keyed()?;
         block_on(async {
             let replica = match &self.seed {
+                None if self.fetch_seed => fetching::join(context, folder, &code).await?,
                 None => net::join(folder, &code, crm::builtin().clone(), environment()).await?,
                 Some(seed) => {
                     // Looked at before the code is spent.

@@ -10,6 +10,7 @@ pub mod devices;
 pub mod duplicates;
 pub mod encryption;
 pub mod exchange;
+mod fetching;
 pub mod files;
 pub mod folder;
 pub mod link;

@@ -53,6 +53,9 @@ pub struct Serve {
     /// Plain HTTP beyond loopback, where something in front of it does TLS.
     #[arg(long, conflicts_with = "tls_cert")]
     insecure_http: bool,
+    /// Offer the seeds in this folder: `join --fetch-seed` begins with the newest that its invitation grants.
+    #[arg(long, value_name = "FOLDER")]
+    seeds: Option<PathBuf>,
     /// End when standard input does: a program that started the server then takes it along, however it dies itself.
     #[arg(long)]
     until_eof: bool,
@@ -90,7 +93,10 @@ impl Serve {
         replica.announce(&url, self.public_cert.as_deref().map(trust_of).transpose()?.or(shown))?;
         let (stop, stopping) = watch::channel(false);
         let in_the_clear = tls.is_none() && !address.ip().is_loopback();
-        let node = Node::new(replica.clone(), stopping.clone()).in_the_clear(in_the_clear);
+        let mut node = Node::new(replica.clone(), stopping.clone()).in_the_clear(in_the_clear);
+        if let Some(folder) = &self.seeds {
+            node = node.offering(folder.clone())?;
+        }
         let upward = node.upward.clone();
         let app = router(node);
         let following =

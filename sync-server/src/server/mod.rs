@@ -1,11 +1,12 @@
 //! A hub or branch as a process: the HTTP side of a replica.
 //!
-//! `/health` is the health document, `/link` where downstreams connect; the other pages are the web workplace (`web`). A branch keeps its own upstream link in the same process. The store works in blocking threads, never on the async workers. On a stop signal
+//! `/health` is the health document, `/link` where downstreams connect, `/seed` a seed to begin with; the other pages are the web workplace (`web`). A branch keeps its own upstream link in the same process. The store works in blocking threads, never on the async workers. On a stop signal
 //! streams end first, so that the listener can close without cutting an answer short.
 
 pub mod accept;
 mod doorway;
 mod link;
+pub(crate) mod seeds;
 pub mod tls;
 pub(crate) mod transfer;
 mod upward;
@@ -13,6 +14,7 @@ mod upward;
 pub use link::{Links, Traffic};
 pub use upward::Upward;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -52,6 +54,8 @@ pub struct Node {
     pub(crate) guard: Arc<Guard>,
     /// Whether pages go over a network that anybody can read.
     pub(crate) is_open: bool,
+    /// Where the seeds are that it offers.
+    seeds: Option<Arc<Path>>,
 }
 
 impl Node {
@@ -69,6 +73,7 @@ impl Node {
             upward: Upward::default(),
             guard: Arc::default(),
             is_open: false,
+            seeds: None,
         }
     }
 
@@ -109,6 +114,7 @@ pub fn router(node: Node) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/link", get(link::link))
+        .route(seeds::PATH, get(seeds::seed))
         .merge(web::router())
         .merge(api::router())
         .with_state(node)

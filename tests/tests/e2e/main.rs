@@ -14,6 +14,7 @@ mod company;
 mod courier;
 mod damage;
 mod demo;
+mod fetched_seed;
 mod full_disk;
 mod golden;
 mod history;

@@ -28,15 +28,7 @@ pub(super) fn enrol(replica: &Replica, asked: &Enrol, nonce: &Nonce) -> Result<E
     let secret_hash = InvitationCode::secret_hash(&asked.secret);
     let now = replica.corrected_now();
     let device = DeviceId::of_key(&asked.public_key);
-    let invitation = replica
-        .read(|conn| link_rows::invitation(conn, &secret_hash))?
-        .ok_or_else(|| Error::refused("invitation-unknown"))?;
-    if invitation.used_by.is_some_and(|by| by != device) {
-        return Err(Error::refused("invitation-used"));
-    }
-    if invitation.used_by.is_none() && now > invitation.expires {
-        return Err(Error::refused("invitation-expired"));
-    }
+    let invitation = invited(replica, &secret_hash, Some(device), now)?;
     let certificate = match replica.read(|conn| link_rows::device(conn, &device))? {
         Some(_) => replica.certificate_of(&device)?,
         None => issue(replica, asked, &invitation, now)?,
@@ -51,6 +43,28 @@ pub(super) fn enrol(replica: &Replica, asked: &Enrol, nonce: &Nonce) -> Result<E
         branch: invitation.branch,
         certificate,
     })
+}
+
+/// The invitation of this secret, which must be good, or used by this device.
+///
+/// # Errors
+/// `invitation_unknown`, `invitation_used`, `invitation_expired`.
+pub(super) fn invited(
+    replica: &Replica,
+    secret_hash: &[u8; 32],
+    by: Option<DeviceId>,
+    now: Millis,
+) -> Result<link_rows::Invitation> {
+    let invitation = replica
+        .read(|conn| link_rows::invitation(conn, secret_hash))?
+        .ok_or_else(|| Error::refused("invitation-unknown"))?;
+    if invitation.used_by.is_some() && invitation.used_by != by {
+        return Err(Error::refused("invitation-used"));
+    }
+    if invitation.used_by.is_none() && now > invitation.expires {
+        return Err(Error::refused("invitation-expired"));
+    }
+    Ok(invitation)
 }
 
 // Writes the device's record (and its person's, where it has none) and signs its certificate.
@@ -206,10 +220,19 @@ impl Joiner {
     /// `seed_encrypted` for a folder with a key: a seed is plain, and what was once written plainly is found on a disk for
     /// long.
     pub fn with_seed(self, seed: Seed) -> Result<Self> {
+        self.takes_seeds()?;
+        Ok(Self { seed: Some(seed), ..self })
+    }
+
+    /// Whether [`Joiner::with_seed`] would be refused, before a seed was fetched.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn takes_seeds(&self) -> Result<()> {
         if self.folder.is_keyed() {
             return Err(Error::usage("seed-encrypted").with("path", self.folder.path().display().to_string()));
         }
-        Ok(Self { seed: Some(seed), ..self })
+        Ok(())
     }
 
     /// The replica, once the session has ended well.

@@ -32,7 +32,7 @@ pub use devices::DownstreamInfo;
 pub use downstream::Downstream;
 pub use enrol::Joiner;
 pub use invite::{Invitation, Invited};
-pub use seed::Seed;
+pub use seed::{OfferedSeed, Seed, SeedPart};
 pub use state::LinkCounters;
 pub use upstream::Upstream;
 

@@ -8,13 +8,14 @@
 //! What is absent: encryption (a seed is kept like a backup), seeds of a branch (a branch forgets records that have left
 //! it, so it could not say later that they must leave a seed, too).
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::downstream::Downstream;
+use super::enrol::invited;
 use super::state::key;
 use super::upstream::{Upstream, beginning};
 use crate::access::{Grants, Scope, narrower};
@@ -50,13 +51,10 @@ impl Seed {
         let place = |error: Error| error.at(path.display().to_string());
         let fault = |e: io::Error| file_fault(&e, path);
         let mut file = File::open(path).map_err(fault)?;
-        let mut front = Vec::new();
-        (&mut file).take(MANIFEST_BYTES_MAX as u64 + 128).read_to_end(&mut front).map_err(fault)?;
-        let (manifest, image_at) = Manifest::decode(&front).map_err(place)?;
+        let (manifest, image_at) = front(&mut file).map_err(fault)?.map_err(place)?;
         if manifest.maker != *upstream_key {
             return Err(place(Error::refused("seed-other-upstream")));
         }
-        let image_at = image_at as u64;
         let length = file.metadata().map_err(fault)?.len();
         if length.checked_sub(image_at) != Some(manifest.packed_bytes) || manifest.image_bytes > SEED_IMAGE_BYTES_MAX {
             return Err(place(Error::invalid("seed-damaged")));
@@ -77,15 +75,10 @@ impl Seed {
 
     /// Whether a certificate of this company with these scopes may hold all of it.
     pub(super) fn check(&self, joining: &Joining) -> Result<()> {
-        let granted = |text: &String| {
-            joining.scopes.contains(&Scope::Workspace)
-                || Scope::parse(text).is_some_and(|s| joining.scopes.contains(&s))
-        };
-        let beyond = self.manifest.scopes.iter().find(|text| !granted(text));
         if self.manifest.workspace != joining.workspace {
             return Err(Error::refused("seed-other-upstream").at(self.path.display().to_string()));
         }
-        match beyond {
+        match beyond(&self.manifest, &joining.scopes) {
             Some(scope) => {
                 Err(Error::denied("seed-beyond-grants").with("scope", scope).at(self.path.display().to_string()))
             }
@@ -112,6 +105,96 @@ impl Seed {
             Err(Error::invalid("seed-damaged").at(self.path.display().to_string()))
         }
     }
+}
+
+/// A seed that is being fetched: what has come of it so far, in a file that outlives the process.
+#[derive(Debug)]
+pub struct SeedPart {
+    path: PathBuf,
+    file: File,
+}
+
+impl SeedPart {
+    /// Goes on with the file of this name, or makes it.
+    ///
+    /// # Errors
+    /// Whatever the file system says, here as below.
+    pub fn open(path: PathBuf) -> Result<Self> {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path);
+        Ok(Self { file: file.map_err(|e| file_fault(&e, &path))?, path })
+    }
+
+    /// How much has come.
+    pub fn bytes(&self) -> Result<u64> {
+        self.file.metadata().map(|data| data.len()).map_err(|e| self.fault(&e))
+    }
+
+    /// What tells the seed from every other one; none while not even its manifest has come.
+    pub fn tag(&mut self) -> Result<Option<String>> {
+        self.file.rewind().map_err(|e| self.fault(&e))?;
+        let front = front(&mut self.file).map_err(|e| self.fault(&e))?;
+        Ok(front.ok().map(|(manifest, _)| tag(&manifest)))
+    }
+
+    /// Another seed comes.
+    pub fn begin_anew(&mut self) -> Result<()> {
+        self.file.set_len(0).map_err(|e| self.fault(&e))
+    }
+
+    /// Keeps what comes next.
+    pub fn push(&mut self, piece: &[u8]) -> Result<()> {
+        self.file.write_all(piece).map_err(|e| self.fault(&e))
+    }
+
+    /// The seed, once all of it has come. One that is no good is forgotten, so that the next try begins anew.
+    ///
+    /// # Errors
+    /// As [`Seed::open`].
+    pub fn seed(&self, upstream_key: &[u8; 32]) -> Result<Seed> {
+        let opened = Seed::open(&self.path, upstream_key);
+        if opened.is_err() {
+            self.forget()?;
+        }
+        opened
+    }
+
+    /// Removes the file.
+    pub fn forget(&self) -> Result<()> {
+        fs::remove_file(&self.path).map_err(|e| self.fault(&e))
+    }
+
+    fn fault(&self, error: &io::Error) -> Error {
+        file_fault(error, &self.path)
+    }
+}
+
+/// A seed that a hub offers over its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedSeed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Tells it from every other one.
+    pub tag: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+// What stands before the image, and where that begins.
+fn front(file: &mut File) -> io::Result<Result<(Manifest, u64)>> {
+    let mut front = Vec::new();
+    file.take(MANIFEST_BYTES_MAX as u64 + 128).read_to_end(&mut front)?;
+    Ok(Manifest::decode(&front).map(|(manifest, image_at)| (manifest, image_at as u64)))
+}
+
+fn tag(manifest: &Manifest) -> String {
+    data_encoding::HEXLOWER.encode(&manifest.packed_hash)
+}
+
+// A scope of the seed that is not among these.
+fn beyond<'m>(manifest: &'m Manifest, granted: &[Scope]) -> Option<&'m String> {
+    let holds =
+        |text: &str| granted.contains(&Scope::Workspace) || Scope::parse(text).is_some_and(|s| granted.contains(&s));
+    manifest.scopes.iter().find(|text| !holds(text))
 }
 
 impl Replica {
@@ -155,6 +238,33 @@ impl Replica {
         join_files(&front, &packed, &whole).map_err(|e| file_fault(&e, &whole))?;
         fs::rename(&whole, file).map_err(|e| file_fault(&e, file))?;
         Ok((records, front.len() as u64 + packed_bytes))
+    }
+
+    /// The newest seed in a folder that whoever proves to hold an invitation may open, by the hash of its secret.
+    ///
+    /// # Errors
+    /// `invitation_unknown`, `invitation_used`, `invitation_expired`; `seed_none_offered`; whatever the file system says.
+    pub fn offered_seed(&self, secret_hash: &[u8; 32], folder: &Path) -> Result<OfferedSeed> {
+        let invitation = invited(self, secret_hash, None, self.corrected_now())?;
+        let granted: Vec<Scope> = invitation.scopes.split_whitespace().filter_map(Scope::parse).collect();
+        let own = (self.settings()?.workspace, self.identity().public_key());
+        let fault = |e: io::Error| file_fault(&e, folder);
+        let mut newest: Option<(Manifest, OfferedSeed)> = None;
+        for entry in fs::read_dir(folder).map_err(fault)? {
+            let path = entry.map_err(fault)?.path();
+            // What is no seed, or goes away meanwhile, is not offered.
+            let Ok(mut file) = File::open(&path) else { continue };
+            let Ok(Ok((manifest, image_at))) = front(&mut file) else { continue };
+            let is_ours = (manifest.workspace, manifest.maker) == own;
+            let bytes = file.metadata().map_or(0, |data| data.len());
+            let is_whole = bytes.checked_sub(image_at) == Some(manifest.packed_bytes);
+            let is_newer = newest.as_ref().is_none_or(|(known, _)| known.made_at < manifest.made_at);
+            if is_ours && is_whole && is_newer && beyond(&manifest, &granted).is_none() {
+                let tag = tag(&manifest);
+                newest = Some((manifest, OfferedSeed { path, tag, bytes }));
+            }
+        }
+        newest.map(|(_, seed)| seed).ok_or_else(|| Error::not_found("seed-none-offered"))
     }
 
     fn seed_scopes(&self, asked: &[String]) -> Result<Vec<Scope>> {

@@ -1,0 +1,108 @@
+//! `/seed`: a hub's newest seed that an invitation may open, whole or from any byte on.
+//!
+//! Whoever asks proves the invitation by the hash of its secret, which lets nobody in: the secret itself goes up only to
+//! be spent. What is sent is checked by its receiver, as a seed on a stick is.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use branchline_core::replica::NodeRole;
+use branchline_core::replica::link::OfferedSeed;
+use branchline_core::{Error, Result};
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::json;
+
+use super::{Node, language_of, transfer};
+
+/// Where it is.
+pub(crate) const PATH: &str = "/seed";
+/// What stands before the proof.
+pub(crate) const SCHEME: &str = "Bearer ";
+
+impl Node {
+    /// The same with the seeds of this folder on offer.
+    ///
+    /// # Errors
+    /// `seed_only_hub`; `seeds_no_folder`.
+    pub fn offering(self, folder: PathBuf) -> Result<Self> {
+        if self.replica.settings()?.role != NodeRole::Hub {
+            return Err(Error::usage("seed-only-hub"));
+        }
+        if !folder.is_dir() {
+            return Err(Error::usage("seeds-no-folder").at(folder.display().to_string()));
+        }
+        Ok(Self { seeds: Some(folder.into()), ..self })
+    }
+}
+
+/// `GET /seed`.
+pub(super) async fn seed(Shared(node): Shared<Node>, headers: HeaderMap) -> Response {
+    let (folder, proof) = (node.seeds.clone(), proof(&headers));
+    let found = node.blocking(move |replica| {
+        let folder = folder.ok_or_else(|| Error::not_found("seed-none-offered"))?;
+        let proof = proof.ok_or_else(|| Error::refused("invitation-unknown"))?;
+        replica.offered_seed(&proof, &folder)
+    });
+    match found.await.and_then(|seed| answer(&headers, &seed)) {
+        Ok(response) => response,
+        Err(error) => {
+            let status = match error {
+                Error::NotFound(_) => StatusCode::NOT_FOUND,
+                Error::Refused(_) => StatusCode::FORBIDDEN,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            let what = error.what(language_of(&headers));
+            (status, Json(json!({"error": {"code": error.code(), "what": what}}))).into_response()
+        }
+    }
+}
+
+fn proof(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix(SCHEME)?;
+    BASE64URL_NOPAD.decode(shown.as_bytes()).ok()?.try_into().ok()
+}
+
+fn answer(headers: &HeaderMap, seed: &OfferedSeed) -> Result<Response> {
+    let tag = format!("\"{}\"", seed.tag);
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    // Of another seed than was begun with, all is sent.
+    let from = match text(header::IF_RANGE) {
+        Some(known) if known != tag => None,
+        _ => text(header::RANGE).and_then(from),
+    };
+    let mut response = match from {
+        Some(from) if from >= seed.bytes => StatusCode::RANGE_NOT_SATISFIABLE.into_response(),
+        from => {
+            let at = from.unwrap_or(0);
+            let fault = |e: std::io::Error| Error::storage("upload-file").with("detail", e.to_string());
+            let mut file = File::open(&seed.path).map_err(fault)?;
+            file.seek(SeekFrom::Start(at)).map_err(fault)?;
+            let left = seed.bytes - at;
+            let status = if from.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+            let kind = [(header::CONTENT_TYPE, "application/octet-stream"), (header::ACCEPT_RANGES, "bytes")];
+            let length = [(header::CONTENT_LENGTH, HeaderValue::from(left))];
+            (status, kind, length, transfer::outgoing(file.take(left))).into_response()
+        }
+    };
+    let range = match response.status() {
+        StatusCode::PARTIAL_CONTENT => from.map(|from| format!("bytes {from}-{}/{}", seed.bytes - 1, seed.bytes)),
+        StatusCode::RANGE_NOT_SATISFIABLE => Some(format!("bytes */{}", seed.bytes)),
+        _ => None,
+    };
+    for (name, value) in [(header::ETAG, Some(tag)), (header::CONTENT_RANGE, range)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+// From which byte on is asked; none for ranges that only reading in pieces would use, for which everything is an answer.
+fn from(range: &str) -> Option<u64> {
+    range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+}
