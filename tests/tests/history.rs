@@ -381,6 +381,50 @@ fn what_moved_away_while_its_branch_was_set_back_goes_from_branch_and_phone() {
     sound(&[&company.hub, &old, &phone]);
 }
 
+/// The branch has nothing of the deal any more but that it has left.
+#[test]
+fn a_folder_that_was_put_back_hears_from_its_branch_what_that_has_forgotten() {
+    let company = Company::new();
+    let (central, _east) = (company.branch("Central"), company.branch("East"));
+    let phone = company.below(&central, invitation("phone"));
+    let branch = |code: &str| Value::Reference(company.hub.find("branch", &format!("code={code}")).unwrap());
+    let moves = deal(&phone, "moves", vec![]);
+    let around = |phone: &Replica| {
+        exchange(phone, &central).unwrap();
+        exchange(&central, &company.hub).unwrap();
+        exchange(phone, &central).unwrap();
+    };
+    (0..2).for_each(|_| around(&phone));
+    for name in ["older", "edited"] {
+        copy(&company.folder("phone"), &company.folder(name));
+    }
+    set(&company.hub, &moves, "branch", branch("east"));
+    (0..2).for_each(|_| around(&phone));
+    let database = rusqlite::Connection::open(company.folder("Central").join("branchline.db")).unwrap();
+    let changes = "SELECT count(*) FROM log WHERE record IN (SELECT n FROM record WHERE id = ?)";
+    let held: i64 = database.query_row(changes, [moves.as_bytes()], |row| row.get(0)).unwrap();
+    assert_eq!(held, 0, "nothing of it stays");
+
+    let older = opened(&company, "older");
+    exchange(&older, &central).unwrap();
+    assert!(names(&older).is_empty());
+    // What was typed there cannot be read above, and nothing of it is lost.
+    let edited = opened(&company, "edited");
+    set(&edited, &moves, "lost_reason", Value::Text("typed in between".into()));
+    (0..2).for_each(|_| around(&edited));
+    let kept = edited.quarantine().unwrap();
+    assert_eq!((names(&edited).len(), edited.outbox_len().unwrap(), kept.len()), (0, 0, 1), "{kept:#?}");
+    assert_eq!(kept[0].code, "change_missing");
+
+    set(&company.hub, &moves, "branch", branch("central"));
+    for phone in [&phone, &older, &edited] {
+        around(phone);
+        assert_eq!(names(phone), ["moves"]);
+    }
+    assert_eq!(names(&central), ["moves"]);
+    sound(&[&company.hub, &central, &phone, &older, &edited]);
+}
+
 /// The line stays: the hub was set back when it came up, and what it then takes from the branch it takes as what stood there
 /// once. A phone writes where the branch has nothing to hold any more.
 #[test]

@@ -502,10 +502,13 @@ impl Feeder<'_> {
     }
 
     fn record(&self, n: u64) -> Result<Option<RecordRow>> {
-        let mut by_n =
-            self.conn.prepare_cached("SELECT id, collection, heads = x'' AND flags & ?2 FROM record WHERE n = ?1")?;
+        let mut by_n = self
+            .conn
+            .prepare_cached("SELECT id, collection, heads = x'' AND flags & ?2 = ?3 FROM record WHERE n = ?1")?;
         let found = by_n
-            .query_row([n as i64, flag::HIDDEN], |r| Ok((r.get::<_, [u8; 16]>(0)?, r.get::<_, i64>(1)?, r.get(2)?)))
+            .query_row([n as i64, flag::AWAY, flag::HIDDEN], |r| {
+                Ok((r.get::<_, [u8; 16]>(0)?, r.get::<_, i64>(1)?, r.get(2)?))
+            })
             .optional()?;
         let Some((id, collection, empty)) = found else { return Ok(None) };
         let mut of = self.conn.prepare_cached("SELECT scope FROM record_scope WHERE record = ?")?;

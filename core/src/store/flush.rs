@@ -96,7 +96,11 @@ impl Writer<'_> {
             let projected = projected_of(conn, &mut self.store.cache, &state, collection)?;
             rewrite(conn, table, n, &id, projected)?;
             let flags = flags_of(&state, collection);
-            conn.prepare_cached("UPDATE record SET flags = (flags & 4) | ? WHERE n = ?")?.execute(params![flags, n])?;
+            conn.prepare_cached("UPDATE record SET flags = (flags & ?) | ? WHERE n = ?")?.execute(params![
+                flag::AWAY,
+                flags,
+                n
+            ])?;
         }
         Ok(())
     }

@@ -218,7 +218,7 @@ impl Writer<'_> {
         self.project()?;
         self.connection()
             .prepare_cached("UPDATE record SET flags = flags & ~? WHERE id = ?")?
-            .execute(params![flag::HIDDEN, id.as_bytes()])?;
+            .execute(params![flag::AWAY, id.as_bytes()])?;
         self.forget(id);
         self.show_anew(id)
     }
@@ -229,13 +229,15 @@ impl Writer<'_> {
         self.replace(id, state).map(|_| ())
     }
 
-    /// Removes hidden records whose edits were delivered and that no downstream can still hold: all of them have
-    /// confirmed the log up to `confirmed`.
+    /// Forgets hidden records whose edits were delivered and that no downstream can still hold: all of them have
+    /// confirmed the log up to `confirmed`. Their ids stay, for a folder that was copied or put back may come with them.
     pub(crate) fn sweep_hidden(&mut self, confirmed: u64) -> Result<u64> {
         let hidden = {
-            let mut rows =
-                self.connection().prepare_cached("SELECT id, n FROM record WHERE flags & ? AND flags <> 0")?;
-            rows.query_map([flag::HIDDEN], |r| Ok((RecordId(r.get(0)?), r.get::<_, i64>(1)?)))?
+            // Of what was retracted altogether nothing stays that could be forgotten.
+            let mut rows = self.connection().prepare_cached(
+                "SELECT id, n FROM record WHERE flags & ?1 AND flags <> 0 AND flags < ?2 AND heads <> x''",
+            )?;
+            rows.query_map([flag::HIDDEN, flag::FORGOTTEN], |r| Ok((RecordId(r.get(0)?), r.get::<_, i64>(1)?)))?
                 .collect::<rusqlite::Result<Vec<_>>>()?
         };
         let mut swept = 0;
@@ -248,7 +250,12 @@ impl Writer<'_> {
                 .flatten();
             if left.unwrap_or(0) as u64 <= confirmed && !link_rows::outbox_has(self.connection(), &id)? {
                 mark!("hidden_swept");
-                self.purge(&id)?;
+                self.blank(n)?;
+                self.connection()
+                    .prepare_cached("UPDATE record SET heads = x'', flags = ? WHERE n = ?")?
+                    .execute(params![flag::AWAY, n])?;
+                self.mark_dirty();
+                self.forget(&id);
                 swept += 1;
             }
         }

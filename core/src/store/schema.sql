@@ -19,7 +19,7 @@ CREATE TABLE actor (
 CREATE TABLE projection (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, projected_with TEXT);
 
 -- flags: 1 conflict, 2 archived, 4 hidden (left our scopes, waits for its purge), 8 marked for review,
---        16 some conflict asks a person
+--        16 some conflict asks a person, 32 forgotten, beside hidden: its changes are gone, its id stays
 CREATE TABLE record (
     n INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,

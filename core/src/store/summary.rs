@@ -34,8 +34,11 @@ fn count(conn: &Connection, sql: &str) -> Result<u64> {
 }
 
 fn flagged(conn: &Connection, flag: i64) -> Result<u64> {
-    let hidden = flag::HIDDEN;
-    let sql = format!("SELECT count(*) FROM record WHERE flags <> 0 AND flags & {flag} <> 0 AND flags & {hidden} = 0");
+    let (hidden, forgotten) = (flag::HIDDEN, flag::FORGOTTEN);
+    let sql = format!(
+        "SELECT count(*) FROM record
+         WHERE flags <> 0 AND flags < {forgotten} AND flags & {flag} <> 0 AND flags & {hidden} = 0"
+    );
     count(conn, &sql)
 }
 

@@ -230,8 +230,8 @@ impl Look<'_> {
         self.packed(n, findings)?;
         let state = State::rebuild(id, record::changes(self.conn, n)?)?;
         let heads = found.get_ref(3)?.as_blob().unwrap_or_default();
-        let now = known.map_or(flags & !flag::HIDDEN, |known| flags_of(&state, known));
-        if record::heads_blob(state.heads()) != heads || now != flags & !flag::HIDDEN {
+        let now = known.map_or(flags & !flag::AWAY, |known| flags_of(&state, known));
+        if record::heads_blob(state.heads()) != heads || now != flags & !flag::AWAY {
             findings.heads.insert(n);
         }
         let (Some(known), Some(table)) = (known, table) else { return Ok(()) };
@@ -490,8 +490,8 @@ impl Writer<'_> {
         let Ok(state) = changes.and_then(|changes| State::rebuild(id, changes)) else { return Ok(()) };
         let name = record::collection_name(conn, found.get(1)?)?;
         let known = model.schema.held(&name);
-        let hidden = flags & flag::HIDDEN;
-        let now = known.map_or(flags, |known| hidden | flags_of(&state, known));
+        let away = flags & flag::AWAY;
+        let now = known.map_or(flags, |known| away | flags_of(&state, known));
         conn.prepare_cached("UPDATE record SET heads = ?, flags = ? WHERE n = ?")?.execute(params![
             record::heads_blob(state.heads()),
             now,
@@ -503,7 +503,7 @@ impl Writer<'_> {
             }
         }
         let (Some(known), Some(table)) = (known, model.layout.table(&name)) else { return Ok(()) };
-        if hidden != 0 {
+        if away != 0 {
             row::delete(conn, table, n)?;
             return flush::index_text(conn, n, "");
         }

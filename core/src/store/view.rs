@@ -155,9 +155,9 @@ impl View<'_> {
     /// The records that have one of these flags, in the order in which they came.
     pub(crate) fn flagged(&self, flags: i64) -> Result<Vec<RecordId>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT id FROM record WHERE flags <> 0 AND flags & ?1 <> 0 AND flags & ?2 = 0 ORDER BY n",
+            "SELECT id FROM record WHERE flags <> 0 AND flags < ?3 AND flags & ?1 <> 0 AND flags & ?2 = 0 ORDER BY n",
         )?;
-        let mut rows = statement.query([flags, flag::HIDDEN])?;
+        let mut rows = statement.query([flags, flag::HIDDEN, flag::FORGOTTEN])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let id = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;

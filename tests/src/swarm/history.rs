@@ -149,23 +149,6 @@ impl World {
         any
     }
 
-    /// A copy, or a folder that was put back, may connect when its branch has forgotten what had to go: the next audit
-    /// finds it.
-    pub(super) fn audit_copies(&mut self) -> bool {
-        let twice = |node: &Node| self.nodes.iter().filter(|other| other.at == node.at).count() > 1;
-        let put_back =
-            |node: &Node| node.was_set_back && node.upper.is_some_and(|upper| self.nodes[upper].upper.is_some());
-        let is_older = |node: &Node| twice(node) || put_back(node);
-        let copies: Vec<usize> = (0..self.nodes.len()).filter(|n| is_older(&self.nodes[*n])).collect();
-        for node in &copies {
-            let asked = self.nodes[*node].replica.ask_audit();
-            asked.expect("an audit can be asked for");
-            self.nodes[*node].dirty = true;
-            self.hang_up(*node);
-        }
-        !copies.is_empty()
-    }
-
     /// Whether nobody is below.
     pub(super) fn is_leaf(&self, node: usize) -> bool {
         self.nodes[node].upper.is_some() && self.nodes.iter().all(|other| other.upper != Some(node))

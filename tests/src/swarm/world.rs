@@ -207,9 +207,6 @@ impl World {
         if self.edit_what_was_lost() {
             self.until_quiet()?;
         }
-        if self.audit_copies() {
-            self.until_quiet()?;
-        }
         if self.review_what_waits() {
             self.until_quiet()?;
         }

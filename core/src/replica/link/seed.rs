@@ -5,8 +5,7 @@
 //! reading a file. It is opened only by who holds an invitation of the hub that signed it, and only where the certificate
 //! that the invitation led to grants all of its scopes.
 //!
-//! What is absent: encryption (a seed is kept like a backup), seeds of a branch (a branch forgets records that have left
-//! it, so it could not say later that they must leave a seed, too).
+//! What is absent: encryption (a seed is kept like a backup), seeds of a branch (its devices are near it).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
