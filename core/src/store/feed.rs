@@ -544,8 +544,11 @@ impl Feeder<'_> {
 }
 
 /// Whole records for a downstream that asked for them, as far as it may hold them; others are not mentioned.
-pub(crate) fn whole(conn: &Connection, viewer: &Viewer, held: &Position, ids: &[RecordId]) -> Result<Fed> {
-    let fed = Fed { position: held.clone(), ..Fed::default() };
+///
+/// By what it is granted now, although it may not have heard of that: what is not sent here is on its way to be purged.
+pub(crate) fn whole(conn: &Connection, viewer: &Viewer, ids: &[RecordId]) -> Result<Fed> {
+    let position = Position { held: viewer.scopes.clone(), ..Position::default() };
+    let fed = Fed { position, ..Fed::default() };
     let mut feed = Feeder { conn, packs: Packs::of(conn), viewer, fed, budget: usize::MAX, retracted: OnceCell::new() };
     let mut by_id = conn.prepare_cached("SELECT n FROM record WHERE id = ?")?;
     for id in ids {

@@ -362,6 +362,49 @@ fn a_position_waits_for_what_a_change_follows() {
     assert_eq!(fed(&mut connect(&phone, &hub)), None, "it stands where the hub does");
 }
 
+/// The scope that the record was asked for by was taken back meanwhile, and another one granted that holds it, too.
+#[test]
+fn a_record_that_is_asked_for_comes_by_what_is_granted_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let branch = |name: &str| {
+        hub.invite(&Invitation { branch: true, name: name.into(), expires_ms: 1, ..Invitation::default() })
+    };
+    branch("Kyiv").unwrap();
+    let phone = join(
+        &hub,
+        dir.path(),
+        Invitation { name: "phone".into(), scopes: vec!["branch:kyiv".into()], ..Invitation::default() },
+    );
+    let (kyiv, person) = (hub.find("branch", "code=kyiv").unwrap(), phone.me().unwrap().id);
+    exchange(&phone, &hub);
+    let values =
+        [("branch", Value::Reference(kyiv)), ("owner", Value::Reference(person)), ("name", Value::Text("lost".into()))];
+    let id = hub.transact(|tx| tx.create("lead", values.map(|(name, value)| (name.into(), value)).into())).unwrap();
+    exchange(&phone, &hub);
+    phone.write(Origin::Upstream, |writer| writer.purge(&id)).unwrap();
+    set(&hub, &id, "company", "Orbit");
+    let (mut down, mut up) = connect(&phone, &hub);
+    let upstream::Reply::Batch(Some(batch)) = up.execute(upstream::Request::Feed(BUDGET)) else { panic!("nothing") };
+    let downstream::Reply::Applied { want, .. } = down.execute(downstream::Request::Apply(batch)) else {
+        panic!("not taken")
+    };
+    up.execute(upstream::Request::Confirmed);
+    hub.grant("phone", Some(&[format!("user:{person}")]), None).unwrap();
+    let upstream::Reply::Batch(Some(whole)) = up.execute(upstream::Request::Whole(want)) else { panic!("no answer") };
+    down.execute(downstream::Request::Apply(whole));
+    assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
+    while let upstream::Reply::Batch(Some(batch)) | upstream::Reply::Led(_, batch) =
+        up.execute(upstream::Request::Feed(BUDGET))
+    {
+        down.execute(downstream::Request::Apply(batch));
+        up.execute(upstream::Request::Confirmed);
+    }
+    assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
+    let again = connect(&phone, &hub).1.execute(upstream::Request::Feed(BUDGET));
+    assert!(matches!(again, upstream::Reply::Batch(None)), "it stands where the hub does: {again:?}");
+}
+
 /// One block of a batch holds an edit of a record that the phone has lost and what a retraction leaves of another one:
 /// neither can be read before the first has come whole.
 #[test]

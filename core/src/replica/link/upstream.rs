@@ -332,11 +332,11 @@ impl Upstream {
         if peer.revoked {
             return Err(Error::refused("link-revoked"));
         }
-        let (mut told, held) = (std::mem::take(&mut peer.told), &peer.position);
+        let mut told = std::mem::take(&mut peer.told);
         let changes = replica.read(|conn| {
             let device = peer.current(conn)?;
             let viewer = viewer(conn, &replica, &device, &replica.grant_of(&device)?)?;
-            let fed = feed::whole(conn, &viewer, held, records)?;
+            let fed = feed::whole(conn, &viewer, records)?;
             encode_fed(conn, &replica, &mut told, fed.changes, 3)
         });
         peer.told = told;
