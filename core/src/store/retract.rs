@@ -367,10 +367,10 @@ impl Writer<'_> {
 /// Whether, behind a sequence, something of this record waits for the upstream that has come from there once.
 pub(crate) fn is_offered_behind(conn: &Connection, record: &RecordId, seq: u64) -> Result<bool> {
     let mut waiting = conn.prepare_cached(
-        "SELECT o.seq FROM outbox o JOIN log l ON l.seq = o.seq
-         WHERE o.seq > ? AND l.record = (SELECT n FROM record WHERE id = ?)",
+        "SELECT l.seq FROM log l CROSS JOIN outbox o ON o.seq = l.seq
+         WHERE l.record = (SELECT n FROM record WHERE id = ?) AND l.seq > ?",
     )?;
-    let mut waiting = waiting.query(params![seq as i64, record.as_bytes()])?;
+    let mut waiting = waiting.query(params![record.as_bytes(), seq as i64])?;
     while let Some(row) = waiting.next()? {
         if lineage(conn, row.get::<_, i64>(0)? as u64)? == Some(Lineage::Above) {
             return Ok(true);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::{Request, StatusCode, header};
+use branchline_core::message::Language;
 use branchline_core::net::{self, Address, Tcp, reach};
 use branchline_core::replica::link::{InvitationCode, Joiner, SeedPart};
 use branchline_core::replica::{Folder, Replica};
@@ -41,15 +42,18 @@ pub(super) async fn join(context: &Context, folder: Folder, code: &InvitationCod
     Joiner::new(folder.clone(), code.clone(), schema.clone(), env.clone())?.takes_seeds()?;
     let mut part = SeedPart::open(folder.path().join("seed.part"))?;
     let bar = progress(context, "progress-seed");
-    let fetched = fetch(&mut part, code, &bar).await;
+    let fetched = fetch(&mut part, code, &bar, context.language()).await;
     bar.finish_and_clear();
+    if fetched.is_err() && part.bytes()? == 0 {
+        part.forget()?;
+    }
     fetched?;
     let replica = net::join_with_seed(folder, code, part.seed(&code.upstream_key)?, schema, env).await?;
     part.forget()?;
     Ok(replica)
 }
 
-async fn fetch(part: &mut SeedPart, code: &InvitationCode, bar: &ProgressBar) -> Result<()> {
+async fn fetch(part: &mut SeedPart, code: &InvitationCode, bar: &ProgressBar, language: Language) -> Result<()> {
     let mut tries = 0;
     loop {
         let before = part.bytes()?;
@@ -60,8 +64,10 @@ async fn fetch(part: &mut SeedPart, code: &InvitationCode, bar: &ProgressBar) ->
         };
         tries = if part.bytes()? > before { 0 } else { tries + 1 };
         if tries == TRIES_MAX {
-            let reason = error.to_string();
-            return Err(Error::unreachable("seed-line-cut").with("bytes", part.bytes()?).with("reason", reason));
+            return Err(match part.bytes()? {
+                0 => error,
+                bytes => Error::unreachable("seed-line-cut").with("bytes", bytes).with("reason", error.what(language)),
+            });
         }
         tokio::time::sleep(Duration::from_millis(PAUSE_MS << tries)).await;
     }

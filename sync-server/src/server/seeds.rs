@@ -42,13 +42,13 @@ impl Node {
 
 /// `GET /seed`.
 pub(super) async fn seed(Shared(node): Shared<Node>, headers: HeaderMap) -> Response {
-    let (folder, proof) = (node.seeds.clone(), proof(&headers));
-    let found = node.blocking(move |replica| {
+    let (folder, language) = (node.seeds.clone(), language_of(&headers));
+    let answered = node.blocking(move |replica| {
         let folder = folder.ok_or_else(|| Error::not_found("seed-none-offered"))?;
-        let proof = proof.ok_or_else(|| Error::refused("invitation-unknown"))?;
-        replica.offered_seed(&proof, &folder)
+        let proof = proof(&headers).ok_or_else(|| Error::refused("invitation-unknown"))?;
+        answer(&headers, &replica.offered_seed(&proof, &folder)?)
     });
-    match found.await.and_then(|seed| answer(&headers, &seed)) {
+    match answered.await {
         Ok(response) => response,
         Err(error) => {
             let status = match error {
@@ -56,7 +56,7 @@ pub(super) async fn seed(Shared(node): Shared<Node>, headers: HeaderMap) -> Resp
                 Error::Refused(_) => StatusCode::FORBIDDEN,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            let what = error.what(language_of(&headers));
+            let what = error.what(language);
             (status, Json(json!({"error": {"code": error.code(), "what": what}}))).into_response()
         }
     }

@@ -217,6 +217,9 @@ fn a_seed_goes_only_to_who_holds_an_invitation_for_all_of_it() {
         assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("invitation_unknown"), "{proof}: {answer}");
     }
     // A line that brings nothing ends the command; one that brought something keeps it.
+    office.line.cut([0; 5], false);
+    assert_eq!(join(&code), (4, "upstream_unreachable".to_owned()));
+    assert!(!laptop.dir().join("seed.part").exists());
     office.line.cut([HEAD_BYTES_MAX + 4_000, 0, 0, 0, 0, 0, 0], false);
     let cut = laptop.run(["join", &code, "--fetch-seed"]);
     assert_eq!(refusal(&cut), (4, "seed_line_cut".to_owned()), "{cut:#?}");

@@ -216,8 +216,9 @@ impl Downstream {
     }
 
     fn is_more_to_come(&self) -> Result<bool> {
+        let records: BTreeSet<&RecordId> = self.refused.iter().map(|((_, record, _), _)| record).collect();
         self.replica.read(|conn| {
-            for ((_, record, _), _) in &self.refused {
+            for record in records {
                 if is_offered_behind(conn, record, self.behind)? {
                     return Ok(true);
                 }
