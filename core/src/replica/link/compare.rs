@@ -173,6 +173,7 @@ impl Downstream {
     pub(super) fn compare(&mut self, asked: bool) -> Result<Compare> {
         let (asker, round) = Asker::begin(self.replica.read(holding::all)?)?;
         self.asker = Some((asker, asked));
+        self.came.clear();
         self.comparing = true;
         Ok(Compare { want: Vec::new(), round })
     }
@@ -181,11 +182,13 @@ impl Downstream {
     pub(super) fn compared(&mut self, answer: &[u8]) -> Result<Compare> {
         let (asker, asked) = self.asker.as_mut().ok_or_else(|| Error::protocol("unexpected-message"))?;
         let next = asker.answered(answer)?;
+        next.want.iter().for_each(|key| _ = self.came.remove(key));
         if let Some(round) = next.round {
             return Ok(Compare { want: next.want, round });
         }
         // The upstream has noticed that it was set back: then it may have lost what is not compared, too.
-        let (beyond, hidden) = (asker.beyond(), *asked);
+        let (mut beyond, hidden) = (asker.beyond(), *asked);
+        beyond.extend(self.came.drain().map(|(_, seq)| seq));
         self.asker = None;
         if !beyond.is_empty() || hidden {
             mark!("offered_again");

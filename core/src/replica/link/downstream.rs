@@ -1,6 +1,6 @@
 //! The lower end's requests on a replica: greeting, applying, pushing, hearing acknowledgements.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::batch::{Item, RAW_PER_COMPRESSED, Told, decoded, digest, encode, fits};
 use super::gone::{self, Reasons};
@@ -16,12 +16,12 @@ use crate::store::link_rows::{self, Waiting};
 use crate::store::{Appended, Origin, Writer, feed, is_offered_behind, meta, refetch, set_refetch};
 use crate::sync::Executor;
 use crate::sync::blobs::{BlobReply, BlobRequest};
-use crate::sync::compare::Asker;
+use crate::sync::compare::{Asker, key_of};
 use crate::sync::downstream::{Reply, Request};
 use crate::sync::pace::Budget;
 use crate::time::Millis;
 use crate::wire::codec;
-use crate::wire::message::{Ack, Batch, Grant, Hello, Nonce, RefusedChange, Reset, ReturnedChange, Welcome};
+use crate::wire::message::{Ack, Batch, ChangeKey, Grant, Hello, Nonce, RefusedChange, Reset, ReturnedChange, Welcome};
 
 /// Answers a downstream session's requests for one connection.
 pub struct Downstream {
@@ -36,6 +36,9 @@ pub struct Downstream {
     refused: Vec<(Sent, Refused)>,
     /// The comparison that goes on, and whether the upstream has asked for it.
     pub(super) asker: Option<(Asker, bool)>,
+    /// Changes that have come since the comparison began, which does not know of them, and where they stand: the upstream may
+    /// have taken them out again before it looked at what it holds.
+    pub(super) came: HashMap<ChangeKey, u64>,
     /// From the first round of a comparison until both ends have exchanged what it has found.
     pub(super) comparing: bool,
     /// Records that had left and are offered again, for the upstream no longer knows that: those of which it does not say
@@ -63,6 +66,7 @@ impl Downstream {
             behind: 0,
             refused: Vec::new(),
             asker: None,
+            came: HashMap::new(),
             comparing: false,
             offered_hidden: BTreeSet::new(),
             lacking: BTreeSet::new(),
@@ -140,7 +144,7 @@ impl Downstream {
         let (left, mut resets): (Vec<Reset>, Vec<Reset>) =
             std::mem::take(&mut self.put_off).into_iter().partition(|reset| batch.purge.contains(&reset.record));
         resets.extend(batch.resets.iter().cloned());
-        let ((mut want, changes, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
+        let ((mut want, logged, replaying), _) = self.replica.write(Origin::Upstream, |writer| {
             let taken = take_in(writer, batch)?;
             // What was asked for comes whole and by itself; what has left need not come.
             lacking.retain(|id| !(batch.purge.contains(id) || whole && taken.records.contains(id)));
@@ -158,9 +162,13 @@ impl Downstream {
             if lacking.is_empty() && !canary!("apply_without_cursor") {
                 stand_at(writer, position)?;
             }
-            add(writer.connection(), key::PULLED, taken.new)?;
-            Ok(([taken.broken, taken.missing].concat(), taken.new, replaying))
+            add(writer.connection(), key::PULLED, taken.logged.len() as u64)?;
+            Ok(([taken.broken, taken.missing].concat(), taken.logged, replaying))
         })?;
+        let changes = logged.len() as u64;
+        if self.asker.is_some() {
+            self.came.extend(logged.into_iter().map(|(seq, record, hash)| (key_of(&record, &hash), seq)));
+        }
         self.held_back = if lacking.is_empty() { Vec::new() } else { position.clone() };
         self.put_off = resets.into_iter().filter(|reset| lacking.contains(&reset.record)).collect();
         self.lacking = lacking;
@@ -301,7 +309,7 @@ fn mend(writer: &mut Writer<'_>, decoded: &codec::Decoded) -> Result<BTreeSet<Re
     Ok(broken)
 }
 
-/// A change of the outbox: its sequence and its name.
+/// A change of the log: its sequence and its name.
 pub(super) type Sent = (u64, RecordId, ChangeHash);
 
 /// What the upstream has answered about changes that were sent to it.
@@ -391,7 +399,8 @@ pub(super) fn complete_through(replica: &Replica, emptied: bool) -> Result<Optio
 
 /// What became of the changes of a batch.
 struct Taken {
-    new: u64,
+    /// What is new.
+    logged: Vec<Sent>,
     /// The records that it is about.
     records: BTreeSet<RecordId>,
     /// Records that are damaged here, to be asked for.
@@ -423,7 +432,7 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch) -> Result<Taken> {
     let broken = mend(writer, &decoded)?;
     let lacking = |record: usize| decoded.records.get(record).map(|(id, _)| *id);
     let mut missing: Vec<RecordId> = decoded.missing.iter().filter_map(|m| lacking(m.record)).collect();
-    let mut new = 0;
+    let mut logged = Vec::new();
     for change in &decoded.changes {
         let Some((record, collection)) = decoded.records.get(change.record) else { continue };
         if broken.contains(record) {
@@ -441,8 +450,8 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch) -> Result<Taken> {
         let foreign = Foreign { record: *record, collection: &collection, raw: decoded.raw(change), hash: change.hash };
         match vet_rebuilt(foreign, state) {
             Ok(vetted) => {
-                if let Appended::Logged(_) = writer.append(*record, &collection, &vetted, change.tx_end)? {
-                    new += 1;
+                if let Appended::Logged(seq) = writer.append(*record, &collection, &vetted, change.tx_end)? {
+                    logged.push((seq, *record, change.hash));
                 }
             }
             Err(Refusal::Missing { .. }) => missing.push(*record),
@@ -457,7 +466,7 @@ fn take_in(writer: &mut Writer<'_>, batch: &Batch) -> Result<Taken> {
     }
     let records = decoded.records.iter().map(|(id, _)| *id).collect();
     let broken = if batch.position.is_empty() { Vec::new() } else { broken.into_iter().collect() };
-    Ok(Taken { new, records, broken, missing })
+    Ok(Taken { logged, records, broken, missing })
 }
 
 // Records that left our scopes while something typed here waited: delivered or quarantined by now.

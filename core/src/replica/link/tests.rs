@@ -64,6 +64,11 @@ fn exchange(lower: &Replica, upper: &Replica) {
 /// As [`exchange`], and each batch with changes says that these records have left.
 fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
     let (mut down, mut up) = connect(lower, upper);
+    carry_up(&mut down, &mut up);
+    carry_down(&mut down, &mut up, purge);
+}
+
+fn carry_up(down: &mut Downstream, up: &mut Upstream) {
     while let downstream::Reply::Push(Some((bytes, _))) = down.execute(downstream::Request::Push(BUDGET)) {
         let ack = match up.execute(upstream::Request::Ingest(1, bytes)) {
             upstream::Reply::Ack(ack, _) => ack,
@@ -72,6 +77,9 @@ fn exchange_with(lower: &Replica, upper: &Replica, purge: &[RecordId]) {
         let heard = down.execute(downstream::Request::Acknowledged(ack));
         assert!(matches!(heard, downstream::Reply::Acknowledged(..)), "{heard:?}");
     }
+}
+
+fn carry_down(down: &mut Downstream, up: &mut Upstream, purge: &[RecordId]) {
     while let upstream::Reply::Batch(Some(mut batch)) | upstream::Reply::Led(_, mut batch) =
         up.execute(upstream::Request::Feed(BUDGET))
     {
@@ -360,6 +368,44 @@ fn a_position_waits_for_what_a_change_follows() {
     line.0.execute(downstream::Request::Apply(whole));
     assert_eq!(phone.record("lead", &id).unwrap(), hub.record("lead", &id).unwrap());
     assert_eq!(fed(&mut connect(&phone, &hub)), None, "it stands where the hub does");
+}
+
+/// The comparison began before the batch came, and what it brought was taken out above before that looked.
+#[test]
+fn what_came_while_a_comparison_began_is_compared_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path());
+    let phone = joined(&hub, dir.path());
+    exchange(&phone, &hub);
+    let (stays, goes) = (lead(&hub, "stays"), lead(&hub, "goes"));
+    let creation = hub.inner.read(|view| Ok(view.standing(&goes)?.heads()[0])).unwrap();
+    let (mut down, mut up) = connect(&phone, &hub);
+    let upstream::Reply::Batch(Some(batch)) = up.execute(upstream::Request::Feed(BUDGET)) else { panic!("nothing") };
+    let downstream::Reply::Compare(mut asked) = down.execute(downstream::Request::Compare(false)) else {
+        panic!("nothing is asked")
+    };
+    down.execute(downstream::Request::Apply(batch));
+    up.execute(upstream::Request::Confirmed);
+    assert_eq!(phone.record("lead", &goes).unwrap().text("name"), "goes");
+    hub.write(Origin::Local, |writer| writer.retract(&[(goes, creation)]).map(|_| ())).unwrap();
+    loop {
+        let upstream::Reply::Compared(answer) = up.execute(upstream::Request::Compare(asked)) else {
+            panic!("no answer")
+        };
+        let Some(answer) = answer else { break };
+        let downstream::Reply::Compare(next) = down.execute(downstream::Request::Compared(answer)) else {
+            panic!("nothing follows")
+        };
+        if next.round.is_empty() {
+            assert_eq!(phone.outbox_len().unwrap(), 1, "what the upstream still has is not offered");
+            carry_up(&mut down, &mut up);
+        }
+        asked = next;
+    }
+    carry_down(&mut down, &mut up, &[]);
+    assert!(phone.record("lead", &goes).is_err());
+    assert_eq!(phone.record("lead", &stays).unwrap(), hub.record("lead", &stays).unwrap());
+    assert!(phone.verify(false).unwrap().is_sound());
 }
 
 /// The scope that the record was asked for by was taken back meanwhile, and another one granted that holds it, too.
