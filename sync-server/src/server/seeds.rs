@@ -3,8 +3,6 @@
 //! Whoever asks proves the invitation by the hash of its secret, which lets nobody in: the secret itself goes up only to
 //! be spent. What is sent is checked by its receiver, as a seed on a stick is.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 
 use axum::Json;
@@ -46,7 +44,7 @@ pub(super) async fn seed(Shared(node): Shared<Node>, headers: HeaderMap) -> Resp
     let answered = node.blocking(move |replica| {
         let folder = folder.ok_or_else(|| Error::not_found("seed-none-offered"))?;
         let proof = proof(&headers).ok_or_else(|| Error::refused("invitation-unknown"))?;
-        answer(&headers, &replica.offered_seed(&proof, &folder)?)
+        answer(&headers, replica.offered_seed(&proof, &folder)?)
     });
     match answered.await {
         Ok(response) => response,
@@ -67,8 +65,8 @@ fn proof(headers: &HeaderMap) -> Option<[u8; 32]> {
     BASE64URL_NOPAD.decode(shown.as_bytes()).ok()?.try_into().ok()
 }
 
-fn answer(headers: &HeaderMap, seed: &OfferedSeed) -> Result<Response> {
-    let tag = format!("\"{}\"", seed.tag);
+fn answer(headers: &HeaderMap, seed: OfferedSeed) -> Result<Response> {
+    let (tag, bytes) = (format!("\"{}\"", seed.tag), seed.bytes);
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     // Of another seed than was begun with, all is sent.
     let from = match text(header::IF_RANGE) {
@@ -76,22 +74,18 @@ fn answer(headers: &HeaderMap, seed: &OfferedSeed) -> Result<Response> {
         _ => text(header::RANGE).and_then(from),
     };
     let mut response = match from {
-        Some(from) if from >= seed.bytes => StatusCode::RANGE_NOT_SATISFIABLE.into_response(),
+        Some(from) if from >= bytes => StatusCode::RANGE_NOT_SATISFIABLE.into_response(),
         from => {
             let at = from.unwrap_or(0);
-            let fault = |e: std::io::Error| Error::storage("upload-file").with("detail", e.to_string());
-            let mut file = File::open(&seed.path).map_err(fault)?;
-            file.seek(SeekFrom::Start(at)).map_err(fault)?;
-            let left = seed.bytes - at;
             let status = if from.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
             let kind = [(header::CONTENT_TYPE, "application/octet-stream"), (header::ACCEPT_RANGES, "bytes")];
-            let length = [(header::CONTENT_LENGTH, HeaderValue::from(left))];
-            (status, kind, length, transfer::outgoing(file.take(left))).into_response()
+            let length = [(header::CONTENT_LENGTH, HeaderValue::from(bytes - at))];
+            (status, kind, length, transfer::outgoing(seed.from(at)?)).into_response()
         }
     };
     let range = match response.status() {
-        StatusCode::PARTIAL_CONTENT => from.map(|from| format!("bytes {from}-{}/{}", seed.bytes - 1, seed.bytes)),
-        StatusCode::RANGE_NOT_SATISFIABLE => Some(format!("bytes */{}", seed.bytes)),
+        StatusCode::PARTIAL_CONTENT => from.map(|from| format!("bytes {from}-{}/{bytes}", bytes - 1)),
+        StatusCode::RANGE_NOT_SATISFIABLE => Some(format!("bytes */{bytes}")),
         _ => None,
     };
     for (name, value) in [(header::ETAG, Some(tag)), (header::CONTENT_RANGE, range)] {

@@ -216,7 +216,7 @@ impl Downstream {
         // What the upstream wrote itself and has lost goes up although what it follows was refused: taken out with that
         // here, it would be kept nowhere.
         self.behind = pushed.last().map_or(self.behind, |(seq, ..)| *seq);
-        if !self.is_more_to_come()? {
+        if self.refused.is_empty() || !self.is_more_to_come()? {
             answer.refused = self.all_refused();
         }
         settle(&self.replica, &answer, &self.offered_hidden)?;

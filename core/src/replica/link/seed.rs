@@ -168,14 +168,25 @@ impl SeedPart {
 }
 
 /// A seed that a hub offers over its line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct OfferedSeed {
-    /// Where it is.
-    pub path: PathBuf,
+    path: PathBuf,
+    file: File,
     /// Tells it from every other one.
     pub tag: String,
     /// Its length.
     pub bytes: u64,
+}
+
+impl OfferedSeed {
+    /// The rest of it, behind so many bytes.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn from(mut self, at: u64) -> Result<impl Read + Send + 'static> {
+        self.file.seek(SeekFrom::Start(at)).map_err(|e| file_fault(&e, &self.path))?;
+        Ok(self.file.take(self.bytes.saturating_sub(at)))
+    }
 }
 
 // What stands before the image, and where that begins.
@@ -260,7 +271,7 @@ impl Replica {
             let is_newer = newest.as_ref().is_none_or(|(known, _)| known.made_at < manifest.made_at);
             if is_ours && is_whole && is_newer && beyond(&manifest, &granted).is_none() {
                 let tag = tag(&manifest);
-                newest = Some((manifest, OfferedSeed { path, tag, bytes }));
+                newest = Some((manifest, OfferedSeed { path, file, tag, bytes }));
             }
         }
         newest.map(|(_, seed)| seed).ok_or_else(|| Error::not_found("seed-none-offered"))

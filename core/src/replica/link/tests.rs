@@ -413,10 +413,13 @@ fn what_came_while_a_comparison_began_is_compared_as_well() {
 fn a_record_that_is_asked_for_comes_by_what_is_granted_now() {
     let dir = tempfile::tempdir().unwrap();
     let hub = hub(dir.path());
-    let branch = |name: &str| {
-        hub.invite(&Invitation { branch: true, name: name.into(), expires_ms: 1, ..Invitation::default() })
-    };
-    branch("Kyiv").unwrap();
+    hub.transact(|tx| {
+        tx.create(
+            "branch",
+            vec![("code".into(), Value::Text("kyiv".into())), ("name".into(), Value::Text("Kyiv".into()))],
+        )
+    })
+    .unwrap();
     let phone = join(
         &hub,
         dir.path(),
